@@ -1,0 +1,425 @@
+"""The documents that the library and the service exchange: a plan, data in their shapes, a request of `fit`.
+
+Only forms and their defaults live here; what a design makes of them is in `designs/`. Importing this module is
+cheap (no PyMC, no NumPy), so that a web process may use it.
+"""
+
+import hashlib
+import json
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+People = Annotated[int, Field(ge=1)]
+Key = Annotated[str, Field(min_length=1, max_length=100)]
+UnitId = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class Design(StrEnum):
+    """How the comparison is made (methods §3)."""
+
+    PAIRED = "paired"
+    CROSS_SECTION = "cross_section"
+    PARALLEL = "parallel"
+    CLUSTER = "cluster"
+    DID = "did"
+    ITS = "its"
+    STEPPED_WEDGE = "stepped_wedge"
+
+
+class Family(StrEnum):
+    """The kind of value a measure yields, and with it the likelihood."""
+
+    NORMAL = "normal"
+    BINARY = "binary"
+    ORDINAL = "ordinal"
+    COUNT = "count"
+    DURATION = "duration"
+    SHARE = "share"
+
+
+class Role(StrEnum):
+    """What a measure is for in a plan."""
+
+    PRIMARY = "primary"
+    SECONDARY = "secondary"
+    GLOBAL = "global"
+    BALANCING = "balancing"
+
+
+class Direction(StrEnum):
+    """Which way is better."""
+
+    HIGHER_IS_BETTER = "higher_is_better"
+    LOWER_IS_BETTER = "lower_is_better"
+
+
+class Engine(StrEnum):
+    """`nuts` samples a PyMC model; `exact` is the closed form or quadrature, where there is one."""
+
+    NUTS = "nuts"
+    EXACT = "exact"
+
+
+class Document(BaseModel):
+    """A frozen form that refuses unknown fields, NaN and infinities."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def content_hash(document: object) -> str:
+    """SHA-256 (hex) of the canonical JSON of `document`: sorted keys, no blanks."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# --- plan -------------------------------------------------------------------------------------------------------
+
+
+class PlannedMeasure(Document):
+    """A measure in its role, with the scale on which its effect is judged."""
+
+    measure: Key = Field(description="Key of the measure in the catalogue", examples=["mbi_ee"])
+    role: Role = Role.PRIMARY
+    family: Family
+    direction: Direction
+    reference_sd: Positive | None = Field(
+        default=None,
+        description="SD between people that turns raw units into SD units: benchmark, pooled baseline or the "
+        "measure's default; never the SD of the change. Needed for normal measures",
+    )
+    reference_sd_source: str | None = Field(default=None, description="Where the reference SD comes from")
+    reference_mean: float | None = Field(default=None, description="Centre of the scale; null: from the data")
+    mmd: Annotated[float, Field(ge=0)] = Field(default=0.2, description="Minimal meaningful difference, SD units")
+    margin: Annotated[float, Field(ge=0)] | None = Field(
+        default=None, description="Largest harm still tolerated, SD units; null: 0.2"
+    )
+    objective: bool = Field(default=False, description="Logged, unselected metric: halves the bias of the grade")
+    scope: Literal["proximal", "global"] | None = Field(
+        default=None, description="A global measure as primary is warned about"
+    )
+    minimum: float | None = Field(default=None, description="Lowest value of the scale")
+    maximum: float | None = Field(default=None, description="Highest value of the scale")
+
+    @property
+    def tolerated_harm(self) -> float:
+        """The margin in force, SD units."""
+        return 0.2 if self.margin is None else self.margin
+
+
+class NormalPrior(Document):
+    """N(mean, sd); `sd` is a standard deviation."""
+
+    mean: float = 0.0
+    sd: Positive
+
+
+class ScalePrior(Document):
+    """Half-normal with this scale."""
+
+    scale: Positive
+
+
+class BorrowPrior(Document):
+    """What an earlier version found: the informative part of a robust mixture on the effect."""
+
+    mean: float
+    sd: Positive
+    weight: Share = 0.5
+
+
+class Priors(Document):
+    """Priors in SD units (methods §2); what is not given keeps its default."""
+
+    effect: NormalPrior | Literal["flat"] = NormalPrior(mean=0.0, sd=0.5)
+    slope: NormalPrior | Literal["flat"] = NormalPrior(mean=0.5, sd=0.5)
+    sigma: ScalePrior = ScalePrior(scale=1.0)
+    unit_sd: ScalePrior = ScalePrior(scale=0.25)
+    unit_time_sd: ScalePrior = ScalePrior(scale=0.10)
+    borrow: BorrowPrior | None = None
+
+
+class Rule(Document):
+    """Decision rule v1 (methods §5); every threshold is a field."""
+
+    p_benefit: Share = 0.95
+    p_meaningful: Share = 0.70
+    p_benefit_sceptical: Share = 0.90
+    replace_p_meaningful: Share = Field(default=0.10, description="`replace` when P(δ > MMD) is at or below this")
+    replace_p_below_zero: Share = Field(default=0.80, description="`replace` when P(δ < 0) is at or above this")
+    balancing_passed: Share = Field(default=0.80, description="P(harm < margin) that lets a balancing measure pass")
+    balancing_breached: Share = Field(default=0.50, description="P(harm > margin) that breaches it")
+    global_not_worse: Share = Field(default=0.90, description="P(δ > −0.2) asked of each global measure")
+    tipping_k: Annotated[float, Field(ge=0)] = Field(
+        default=0.1, description="Still scales when non-responders of the treated arm are this many SD worse"
+    )
+    early_p_benefit: Share = Field(default=0.99, description="P(δ > 0) for `scale` at a look before the last")
+    futility: Share = Field(default=0.10, description="Stop when the predictive probability of success is below")
+
+
+class PlannedArm(Document):
+    """An arm of the comparison."""
+
+    key: Key
+    role: Literal["treated", "control"]
+
+
+class PlannedUnit(Document):
+    """A unit and the arm it is in."""
+
+    unit_id: UnitId
+    arm: Key | None = None
+    starts_on: str | None = Field(default=None, description="Date the unit crosses over (stepped wedge)")
+
+
+class PlannedWave(Document):
+    """One collection of measures."""
+
+    key: Key
+    kind: Literal["baseline", "interim", "followup", "retention"]
+    starts_on: str | None = None
+    ends_on: str | None = None
+
+
+class PlannedLook(Document):
+    """One planned analysis of the follow-up."""
+
+    look: People
+    wave: Key
+    months: Annotated[float, Field(ge=0)] | None = None
+
+
+class Plan(Document):
+    """An evaluation plan, in its short form (treated, control, baseline, followup) or its long one.
+
+    `expanded()` gives the long form that everything else reads. A plan says nothing of data.
+    """
+
+    design: Design
+    treated: Key = "intervention"
+    control: Key | None = None
+    baseline: Key | None = None
+    followup: Key = "post"
+    arms: list[PlannedArm] = []
+    units: list[PlannedUnit] = []
+    waves: list[PlannedWave] = []
+    looks: list[PlannedLook] = []
+    measures: list[PlannedMeasure] = Field(min_length=1)
+    priors: Priors = Priors()
+    rule: Rule = Rule()
+    interval: Annotated[float, Field(gt=0.5, lt=1)] = Field(
+        default=0.95, description="Probability of every interval, equal-tailed"
+    )
+    followup_months: Annotated[float, Field(ge=0)] | None = None
+    min_followup_months: Annotated[float, Field(ge=0)] | None = 6
+    randomised: bool = False
+    attrition: dict[Key, Share] | None = Field(
+        default=None, description="Share lost to follow-up in each arm, declared where no waves show it"
+    )
+    phase_in_months: Annotated[float, Field(ge=0)] | None = None
+    window: list[float] | None = Field(default=None, description="Months over which a time series' effect is taken")
+    baseline_missing_reason: str | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        measures = [m.measure for m in self.measures]
+        if twice := {m for m in measures if measures.count(m) > 1}:
+            raise ValueError(f"measure named twice: {', '.join(sorted(twice))}; give each measure one role")
+        for what, keys in (
+            ("arm", [a.key for a in self.arms]),
+            ("wave", [w.key for w in self.waves]),
+            ("unit", [u.unit_id for u in self.units]),
+        ):
+            if twice := {k for k in keys if keys.count(k) > 1}:
+                raise ValueError(f"{what} named twice: {', '.join(sorted(twice))}")
+        long = self.expanded()
+        arms, waves = {a.key for a in long.arms}, {w.key for w in long.waves}
+        if self.treated == self.control:
+            raise ValueError("treated and control are the same arm; a comparison needs two")
+        for unit in self.units:
+            if unit.arm is not None and unit.arm not in arms:
+                raise ValueError(f"unit {unit.unit_id} is in arm {unit.arm!r}, which the plan does not have")
+        for look in long.looks:
+            if look.wave not in waves:
+                raise ValueError(f"look {look.look} is at wave {look.wave!r}, which the plan does not have")
+        for arm in self.attrition or {}:
+            if arm not in arms:
+                raise ValueError(f"attrition names arm {arm!r}, which the plan does not have")
+        return self
+
+    def expanded(self) -> "Plan":
+        """The same plan in its long form: arms, waves and looks are never empty; short and long names agree."""
+        arms = self.arms or [
+            PlannedArm(key=self.treated, role="treated"),
+            *([PlannedArm(key=self.control, role="control")] if self.control else []),
+        ]
+        waves = self.waves or [
+            *([PlannedWave(key=self.baseline, kind="baseline")] if self.baseline else []),
+            PlannedWave(key=self.followup, kind="followup"),
+        ]
+        baselines = [w.key for w in waves if w.kind == "baseline"]
+        followups = [w.key for w in waves if w.kind == "followup"] or [waves[-1].key]
+        followup = self.followup if self.followup in {w.key for w in waves} else followups[-1]
+        looks = self.looks or [PlannedLook(look=1, wave=followup, months=self.followup_months)]
+        treated = [a.key for a in arms if a.role == "treated"]
+        control = [a.key for a in arms if a.role == "control"]
+        return self.model_copy(
+            update={
+                "arms": arms,
+                "waves": waves,
+                "looks": looks,
+                "treated": treated[0] if treated else self.treated,
+                "control": control[0] if control else self.control,
+                "baseline": baselines[-1] if baselines else self.baseline,
+                "followup": followup,
+                "followup_months": looks[-1].months if self.followup_months is None else self.followup_months,
+            }
+        )
+
+    def measure(self, key: str) -> PlannedMeasure | None:
+        """The planned measure of this key, or None."""
+        return next((m for m in self.measures if m.measure == key), None)
+
+    def hash(self) -> str:
+        """Hash of the expanded plan: short and long form of one plan hash alike."""
+        return content_hash(self.expanded().model_dump(mode="json"))
+
+
+# --- data -------------------------------------------------------------------------------------------------------
+
+
+class Row(Document):
+    """One value of one person (or one anonymous answer)."""
+
+    unit: UnitId | None = None
+    arm: Key | None = None
+    wave: Key
+    participant: Key | None = None
+    value: float
+
+
+class Cell(Document):
+    """Unlinked people of one unit, arm and wave: n, mean, SD (n − 1)."""
+
+    unit: UnitId | None = None
+    arm: Key | None = None
+    wave: Key
+    n: People
+    mean: float
+    sd: Annotated[float, Field(ge=0)] | None = None
+
+
+class Pair(Document):
+    """The same people before and after: means, SDs, correlation (null: unknown)."""
+
+    unit: UnitId | None = None
+    arm: Key | None = None
+    n: People
+    mean: tuple[float, float]
+    sd: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]]
+    r: Annotated[float, Field(ge=-1, le=1)] | None = None
+
+
+class Change(Document):
+    """The same people's change from baseline to follow-up: n, mean, SD of the change."""
+
+    unit: UnitId | None = None
+    arm: Key | None = None
+    n: People
+    mean: float
+    sd: Annotated[float, Field(ge=0)] | None = None
+
+
+class CountOf(Document):
+    """`x` of `n` people."""
+
+    unit: UnitId | None = None
+    arm: Key | None = None
+    wave: Key
+    x: Count
+    n: People
+
+    @model_validator(mode="after")
+    def _within(self) -> Self:
+        if self.x > self.n:
+            raise ValueError(f"x = {self.x} is more than n = {self.n}")
+        return self
+
+
+class Categories(Document):
+    """People in each category, lowest first."""
+
+    unit: UnitId | None = None
+    arm: Key | None = None
+    wave: Key
+    counts: list[Count] = Field(min_length=2)
+
+
+class Events(Document):
+    """Events over an exposure (clinician-days, clinician-years)."""
+
+    unit: UnitId | None = None
+    arm: Key | None = None
+    wave: Key
+    events: Count
+    exposure: Positive
+
+
+class Point(Document):
+    """One month of a series."""
+
+    unit: UnitId | None = None
+    arm: Key | None = None
+    t: float
+    value: float
+    exposure: Positive | None = None
+
+
+class MeasureData(Document):
+    """The data of one measure: exactly one shape."""
+
+    rows: list[Row] | None = None
+    cells: list[Cell] | None = None
+    pairs: list[Pair] | None = None
+    changes: list[Change] | None = None
+    counts: list[CountOf] | None = None
+    categories: list[Categories] | None = None
+    events: list[Events] | None = None
+    series: list[Point] | None = None
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> Self:
+        given = sorted(self.model_fields_set)
+        if len(given) != 1:
+            raise ValueError(f"a measure's data come in exactly one shape; given: {', '.join(given) or 'none'}")
+        return self
+
+    @property
+    def shape(self) -> str:
+        """The name of the shape that was given."""
+        return next(iter(self.model_fields_set))
+
+
+class FitRequest(Document):
+    """What `fit` reads."""
+
+    plan: Plan
+    data: dict[Key, MeasureData]
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    look: People | None = Field(default=None, description="Which planned look this is; null: the last")
+    engine: Engine = Engine.NUTS
+
+    @model_validator(mode="after")
+    def _known_measures(self) -> Self:
+        for key in self.data:
+            if self.plan.measure(key) is None:
+                raise ValueError(f"data of {key!r}, which the plan does not name")
+        return self
+
+    def data_hash(self) -> str:
+        """Hash of the data as given."""
+        return content_hash({k: v.model_dump(mode="json", exclude_unset=True) for k, v in self.data.items()})
