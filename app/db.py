@@ -1,0 +1,131 @@
+"""The database: engine, sessions, column types and naming; no table and no rule lives here.
+
+A session that writes on SQLite begins IMMEDIATE, so that two writers queue instead of failing half-way;
+a session opened by `reading` begins deferred and blocks nobody.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, Session, SQLModel
+from uuid6 import uuid7
+
+# Named constraints, so that SQLite and PostgreSQL share one migration history. Set before any model is imported.
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Instant(TypeDecorator[datetime]):
+    """A timezone-aware instant, kept in UTC on either database."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse what has no zone; it could mean anything."""
+        if value is not None and value.tzinfo is None:
+            msg = "an instant needs a time zone"
+            raise ValueError(msg)
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """SQLite forgets the zone; what was stored is UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# Plain JSON on SQLite, JSONB on PostgreSQL.
+Json = sa.JSON(none_as_null=True).with_variant(sa.dialects.postgresql.JSONB(none_as_null=True), "postgresql")
+
+
+def text_enum(kind: type[StrEnum]) -> sa.Enum:
+    """A column of the enum's *values* as text with a check constraint, the same on both databases."""
+    name = "".join(f"_{c.lower()}" if c.isupper() else c for c in kind.__name__).lstrip("_")
+    return sa.Enum(
+        kind,
+        native_enum=False,
+        create_constraint=True,
+        name=name,
+        length=40,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+def now() -> datetime:
+    """The current instant; rules get theirs passed in."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """A UUIDv7: sorts by time of creation."""
+    return str(uuid7())
+
+
+def id_field() -> Any:
+    """The primary key of a table."""
+    return Field(default_factory=new_id, primary_key=True, max_length=36)
+
+
+def instant_field(**options: Any) -> Any:
+    """A column of instants; `default_factory=now` unless the caller says otherwise."""
+    nullable = options.pop("nullable", False)
+    if not nullable and "default_factory" not in options:
+        options["default_factory"] = now
+    if nullable:
+        options.setdefault("default", None)
+    return Field(sa_type=Instant, nullable=nullable, **options)
+
+
+def make_engine(url: str) -> Engine:
+    """An engine for SQLite (WAL, durable, foreign keys on) or PostgreSQL (psycopg 3)."""
+    if not url.startswith("sqlite"):
+        return sa.create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=30)
+    # isolation_level None leaves BEGIN to us; SQLAlchemy still commits and rolls back.
+    engine = sa.create_engine(
+        url, connect_args={"isolation_level": None, "check_same_thread": False, "timeout": 30}, pool_size=10, max_overflow=40
+    )
+
+    @event.listens_for(engine, "connect")
+    def _pragmas(connection: Any, _record: object) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        reads = connection.get_execution_options().get("reading", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Session]:
+    """A session that commits at the end and rolls back on any error."""
+    with Session(engine, expire_on_commit=False) as session:
+        yield session
+        session.commit()
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """A session that only reads."""
+    with Session(engine.execution_options(reading=True), expire_on_commit=False) as session:
+        yield session
+
+
+def lock(session: Session, statement: Any) -> Any:
+    """`statement` with its rows locked for this transaction (SQLite's writer holds the lock already)."""
+    return statement.with_for_update() if session.get_bind().dialect.name == "postgresql" else statement
