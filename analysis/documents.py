@@ -222,7 +222,12 @@ class Plan(Document):
     )
     phase_in_months: Annotated[float, Field(ge=0)] | None = None
     window: list[float] | None = Field(default=None, description="Months over which a time series' effect is taken")
-    baseline_missing_reason: str | None = None
+    baseline_missing_reason: str | None = Field(
+        default=None, description="Why there are no baseline data before the test (a published summary, say)"
+    )
+    interval_reason: str | None = Field(
+        default=None, description="Why the evaluation interval lies outside 6 to 18 months"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

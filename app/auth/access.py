@@ -1,0 +1,72 @@
+"""The one door to rows: which rows a caller may see, and fetching one with the right refusal.
+
+Tables that belong to an organization have `organization_id`; an administrator of the service sees all. What may
+not be seen does not exist (404); what may be seen but not done is refused with 403.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session, SQLModel, select
+
+from app.auth.deps import Caller
+from app.auth.permissions import Permission
+from app.db import lock
+from app.errors import Forbidden, NotFound
+
+# Readable by every organization, written by its own (contract §2). Catalogue entries of nobody are everybody's.
+PUBLIC = frozenset({"interventions"})
+SHARED_WHEN_UNOWNED = frozenset({"drivers", "measures", "program_dimensions"})
+
+
+def visible[Row: SQLModel](caller: Caller, model: type[Row]) -> Any:
+    """`select(model)`, restricted to the rows this caller may see."""
+    statement = select(model)
+    table = str(model.__tablename__)
+    if caller.serves_all or table in PUBLIC:
+        return statement
+    owner: Any = model.id if table == "organizations" else model.organization_id  # type: ignore[attr-defined]
+    if table in SHARED_WHEN_UNOWNED:
+        return statement.where(sa.or_(owner == caller.organization_id, owner.is_(None)))
+    return statement.where(owner == caller.organization_id)
+
+
+def fetch[Row: SQLModel](
+    session: Session, caller: Caller, model: type[Row], row_id: str, permission: Permission = Permission.READ, *,
+    for_update: bool = False,
+) -> Row:
+    """The row of this id, if the caller may see it and do this to it.
+
+    Raises NotFound (also for what belongs to others) or Forbidden.
+    """
+    identity: Any = model.id  # type: ignore[attr-defined]
+    statement = visible(caller, model).where(identity == row_id)
+    row: Row | None = session.exec(lock(session, statement) if for_update else statement).one_or_none()
+    if row is None:
+        noun = str(model.__tablename__).removesuffix("s").replace("analyse", "analysis").replace("_", " ")
+        msg = f"there is no {noun} {row_id!r} that this key may see"
+        raise NotFound(msg)
+    caller.require(permission)
+    if permission is not Permission.READ:
+        own(caller, getattr(row, "organization_id", None) if model.__tablename__ != "organizations" else row_id)
+    return row
+
+
+def own(caller: Caller, organization_id: str | None) -> None:
+    """Raise Forbidden unless the caller's key is of this organization (or of the whole service)."""
+    if not caller.serves_all and caller.organization_id != organization_id:
+        msg = "this belongs to another organization; only its own keys may change it"
+        raise Forbidden(msg)
+
+
+def acting_organization(caller: Caller, organization_id: str | None) -> str | None:
+    """The organization a new row belongs to: the one named, else the caller's own.
+
+    Another organization is not found, not forbidden: a key learns nothing of the others.
+    """
+    if organization_id is None:
+        return caller.organization_id
+    if not caller.serves_all and organization_id != caller.organization_id:
+        msg = f"there is no organization {organization_id!r} that this key may see"
+        raise NotFound(msg)
+    return organization_id

@@ -1,0 +1,167 @@
+"""Who may work on a row, and how its work ends: guarded updates, each naming the token it relies on; no thread or process here.
+
+    queued ──claim──▶ running ──finish──▶ succeeded | failed | cancelled
+      ▲  ╲               │ ╲
+      │   cancel         │  lease runs out: claimed by another, or ended when cancelled or tried too often
+      └────release───────┘
+
+A guard that matches nothing means that somebody else was faster: the function returns None and nothing has changed.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, cast
+from uuid import uuid4
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement
+from sqlmodel import Session
+
+from app.jobs import failures
+from app.jobs.failures import Failure
+from app.jobs.models import Claimable, JobStatus
+
+OVER: dict[str, Any] = {"claim": None, "lease_expires_at": None}
+
+
+def due[Row: Claimable](session: Session, model: type[Row], now: datetime, limit: int = 20) -> Sequence[str]:
+    """Ids of rows that wait for a worker, the oldest first: queued ones and those whose worker fell silent."""
+    table = _columns(model)
+    return session.scalars(sa.select(table.id).where(_waits(table, now)).order_by(table.id).limit(limit)).all()
+
+
+def claim[Row: Claimable](
+    session: Session, model: type[Row], row_id: str, now: datetime, lease: timedelta, attempts: int
+) -> Row | None:
+    """Take the row when it waits; it comes back `running` under a new token.
+
+    A row that was tried `attempts` times comes back `failed`, one that a dead worker was to cancel `cancelled`: the caller tells
+    its domain. None: somebody else has it, or it is over.
+    """
+    table = _columns(model)
+    waits = (table.id == row_id, _waits(table, now))
+    taken = _change(
+        session,
+        model,
+        (*waits, table.attempts < attempts, table.cancel_requested_at.is_(None)),
+        status=JobStatus.RUNNING,
+        claim=str(uuid4()),
+        attempts=table.attempts + 1,
+        lease_expires_at=now + lease,
+        started_at=now,
+    )
+    if taken is not None:
+        return taken
+    ended = {**OVER, "finished_at": now}
+    return _change(
+        session, model, (*waits, table.cancel_requested_at.is_not(None)), status=JobStatus.CANCELLED, **ended
+    ) or _change(session, model, waits, status=JobStatus.FAILED, failure=failures.gave_up(attempts), **ended)
+
+
+def heartbeat[Row: Claimable](
+    session: Session, model: type[Row], row_id: str, token: str, progress: float, now: datetime, lease: timedelta
+) -> Row | None:
+    """Prolong the lease and raise the progress; the row says whether a cancel was asked for. None: it is no longer ours."""
+    table = _columns(model)
+    return _change(
+        session,
+        model,
+        _mine(table, row_id, token),
+        progress=_raised(table, progress),
+        lease_expires_at=now + lease,
+    )
+
+
+def finish[Row: Claimable](
+    session: Session,
+    model: type[Row],
+    row_id: str,
+    token: str,
+    status: JobStatus,
+    now: datetime,
+    failure: Failure | None = None,
+) -> Row | None:
+    """End the row; None when the token is not the current one: a late result is refused.
+
+    A cancel that was accepted holds: the row then ends `cancelled`, whatever came out.
+    """
+    table = _columns(model)
+    mine = _mine(table, row_id, token)
+    ended = {**OVER, "finished_at": now}
+    if status is not JobStatus.CANCELLED:
+        progress = 1.0 if status is JobStatus.SUCCEEDED else table.progress
+        row = _change(
+            session,
+            model,
+            (*mine, table.cancel_requested_at.is_(None)),
+            status=status,
+            progress=progress,
+            failure=failure,
+            **ended,
+        )
+        if row is not None:
+            return row
+    return _change(session, model, mine, status=JobStatus.CANCELLED, **ended)
+
+
+def release[Row: Claimable](
+    session: Session, model: type[Row], row_id: str, token: str, now: datetime, *, counted: bool
+) -> Row | None:
+    """Give the row back as `queued` (or `cancelled`, when that was asked for); without `counted` the attempt is forgotten."""
+    table = _columns(model)
+    mine = _mine(table, row_id, token)
+    return _change(
+        session,
+        model,
+        (*mine, table.cancel_requested_at.is_(None)),
+        status=JobStatus.QUEUED,
+        attempts=table.attempts if counted else table.attempts - 1,
+        started_at=None,
+        **OVER,
+    ) or _change(session, model, mine, status=JobStatus.CANCELLED, finished_at=now, **OVER)
+
+
+def cancel[Row: Claimable](session: Session, model: type[Row], row_id: str, now: datetime) -> Row | None:
+    """A queued row ends `cancelled` at once, a running one is marked for its worker; None: it was over already."""
+    table = _columns(model)
+    return _change(
+        session,
+        model,
+        (table.id == row_id, table.status == JobStatus.QUEUED),
+        status=JobStatus.CANCELLED,
+        cancel_requested_at=now,
+        finished_at=now,
+    ) or _change(
+        session,
+        model,
+        (table.id == row_id, table.status == JobStatus.RUNNING),
+        cancel_requested_at=sa.func.coalesce(table.cancel_requested_at, now),
+    )
+
+
+def _columns(model: type[Claimable]) -> Any:
+    """The model as SQLAlchemy sees it: attributes are columns, not values."""
+    return cast("Any", model)
+
+
+def _waits(table: Any, now: datetime) -> ColumnElement[bool]:
+    silent = sa.and_(table.status == JobStatus.RUNNING, table.lease_expires_at < now)
+    return sa.or_(table.status == JobStatus.QUEUED, silent)
+
+
+def _mine(table: Any, row_id: str, token: str) -> tuple[ColumnElement[bool], ...]:
+    return table.id == row_id, table.status == JobStatus.RUNNING, table.claim == token
+
+
+def _raised(table: Any, progress: float) -> ColumnElement[float]:
+    """Progress never goes backward, not even when the work starts over."""
+    return sa.case((table.progress < progress, progress), else_=table.progress)
+
+
+def _change[Row: Claimable](
+    session: Session, model: type[Row], guard: Sequence[ColumnElement[bool]], **values: Any
+) -> Row | None:
+    """One guarded update; the row as it is now, or None when the guard did not hold."""
+    statement = sa.update(model).where(*guard).values(**values).returning(model)
+    fresh = {"synchronize_session": False, "populate_existing": True}
+    return session.scalars(statement, execution_options=fresh).one_or_none()

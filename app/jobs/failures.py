@@ -1,0 +1,63 @@
+"""The reasons for which work ends `failed`, in the words its requester reads; stdlib only, for the child reads it too."""
+
+import signal
+from typing import TypedDict
+
+LONGEST = 500  # characters of a message; the whole of it is in the log
+
+
+class Failure(TypedDict):
+    """Why a piece of work failed: a stable code and a sentence that says what would help."""
+
+    code: str
+    message: str
+
+
+def of(error: BaseException) -> Failure:
+    """An error with a `code` of its own speaks for itself; any other is named, and its traceback left to the log."""
+    code = getattr(error, "code", None)
+    if isinstance(code, str):
+        return Failure(code=code, message=str(error)[:LONGEST])
+    told = f"{type(error).__name__}: {error}"[:LONGEST]
+    return Failure(code="error", message=f"The work stopped with an unexpected error ({told}). The log has the details.")
+
+
+def gave_up(attempts: int) -> Failure:
+    """Every worker that took the row fell silent."""
+    return Failure(
+        code="gave_up",
+        message=f"Tried {_times(attempts)}; each time the worker fell silent before it was done. "
+        "Check the memory and the log of the workers, then ask for it again.",
+    )
+
+
+def crashed(attempts: int, returncode: int) -> Failure:
+    """The child process died each time."""
+    return Failure(
+        code="crashed",
+        message=f"Tried {_times(attempts)}; each time the process that does the work died, "
+        f"at last {_death(returncode)}. Check the memory and the log of the workers, then ask for it again.",
+    )
+
+
+def timeout(seconds: float) -> Failure:
+    """Stopped at the limit of time."""
+    return Failure(
+        code="timeout",
+        message=f"Stopped at the time limit of {seconds:g} seconds. A smaller request would help, "
+        "or a higher limit (PILOTLIGHT_ANALYSIS_TIMEOUT_SECONDS).",
+    )
+
+
+def _times(attempts: int) -> str:
+    return "once" if attempts == 1 else f"{attempts} times"
+
+
+def _death(returncode: int) -> str:
+    if returncode >= 0:
+        return f"with exit code {returncode}"
+    try:
+        name = signal.Signals(-returncode).name
+    except ValueError:
+        name = f"signal {-returncode}"
+    return f"by {name}" + (" (often: out of memory)" if name == "SIGKILL" else "")

@@ -1,0 +1,118 @@
+"""What a worker writes about rows of one kind of work: takes, beats and endings, each a transaction; no child process here."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlmodel import Session
+
+from app.config import Settings
+from app.db import Engine, now, reading, transaction
+from app.jobs import claims
+from app.jobs.failures import Failure, of
+from app.jobs.models import Claimable, JobStatus
+from app.jobs.work import Work
+
+AWAY = (OperationalError, InterfaceError)  # the database is not to be reached, or could not serialise: worth another try
+RETRY_SECONDS = 0.5
+
+log = structlog.get_logger(__name__)
+
+
+class Ledger[Row: Claimable]:
+    """Rows of one kind of work, as the worker changes them."""
+
+    def __init__(self, engine: Engine, settings: Settings, work: Work[Row], stopping: threading.Event) -> None:
+        self.work = work
+        self.attempts = settings.analysis_attempts
+        self._engine = engine
+        self._lease = timedelta(seconds=settings.lease_seconds)
+        self._stopping = stopping
+        self._log = log.bind(work=work.name)
+
+    def take(self) -> Row | None:
+        """Claim the oldest row that waits; None when there is none or the database is away."""
+        try:
+            with reading(self._engine) as session:
+                waiting = claims.due(session, self.work.model, now())
+            for row_id in waiting:
+                row = self._ending(lambda session, row_id=row_id: self._claim(session, row_id))
+                if row is not None and row.status is JobStatus.RUNNING:
+                    return row
+        except AWAY as error:
+            self._log.warning("database_away", error=str(error))
+        return None
+
+    def request(self, row: Row) -> dict[str, Any]:
+        """What the child is asked; whatever the domain raises is the row's failure."""
+        with reading(self._engine) as session:
+            return self.work.request(session, row)
+
+    def beat(self, row: Row, progress: float) -> bool:
+        """Prolong the lease; whether the work should go on."""
+        try:
+            with transaction(self._engine) as session:
+                mine = claims.heartbeat(session, self.work.model, row.id, str(row.claim), progress, now(), self._lease)
+        except AWAY as error:
+            self._log.warning("database_away", error=str(error))
+            return True  # the token decides at the end
+        if mine is None:
+            self._log.warning("lease_lost", id=row.id)
+        return mine is not None and mine.cancel_requested_at is None
+
+    def succeed(self, row: Row, answer: dict[str, Any]) -> None:
+        """Keep the answer; one that the domain cannot keep is a failure."""
+        try:
+            self._finish(row, JobStatus.SUCCEEDED, answer=answer)
+        except Exception as error:
+            self._log.exception("answer_refused", id=row.id)
+            self.fail(row, of(error))
+
+    def fail(self, row: Row, failure: Failure) -> None:
+        """End the row with a reason."""
+        self._log.warning("failed", id=row.id, **failure)
+        self._finish(row, JobStatus.FAILED, failure=failure)
+
+    def cancelled(self, row: Row) -> None:
+        """End the row as its requester asked."""
+        self._finish(row, JobStatus.CANCELLED)
+
+    def release(self, row: Row, *, counted: bool) -> None:
+        """Give the row back; another worker starts it anew."""
+        self._ending(
+            lambda session: claims.release(session, self.work.model, row.id, str(row.claim), now(), counted=counted)
+        )
+
+    def _claim(self, session: Session, row_id: str) -> Row | None:
+        return claims.claim(session, self.work.model, row_id, now(), self._lease, self.attempts)
+
+    def _finish(
+        self, row: Row, status: JobStatus, *, answer: dict[str, Any] | None = None, failure: Failure | None = None
+    ) -> None:
+        ended = self._ending(
+            lambda session: claims.finish(session, self.work.model, row.id, str(row.claim), status, now(), failure),
+            answer,
+        )
+        if ended is None:
+            self._log.warning("late_result_refused", id=row.id, status=status)
+        else:
+            self._log.info("ended", id=row.id, status=ended.status, attempts=ended.attempts)
+
+    def _ending(
+        self, change: Callable[[Session], Row | None], answer: dict[str, Any] | None = None
+    ) -> Row | None:
+        """Apply a change and tell the domain, in one transaction; again and again while the database is away."""
+        while True:
+            try:
+                with transaction(self._engine) as session:
+                    row = change(session)
+                    if row is not None:
+                        self.work.settle(session, row, answer)
+                    return row
+            except AWAY as error:
+                self._log.warning("database_away", error=str(error))
+                if self._stopping.wait(RETRY_SECONDS):
+                    raise

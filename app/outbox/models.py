@@ -1,0 +1,34 @@
+"""The outbox: what happened, as bytes frozen in the transaction of the change; it knows no domain."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Field, Session, SQLModel
+
+from app.db import id_field, instant_field
+
+
+class OutboxEvent(SQLModel, table=True):
+    """An event as every receiver will read it, byte for byte."""
+
+    __tablename__ = "outbox_events"
+
+    id: str = id_field()
+    type: str = Field(max_length=60, index=True)
+    organization_id: str | None = Field(default=None, max_length=36, index=True)
+    subject_id: str | None = Field(default=None, max_length=36, index=True)
+    payload: bytes
+    created_at: datetime = instant_field()
+
+
+def record(session: Session, kind: str, data: dict[str, Any], *, at: datetime, organization_id: str | None,
+           subject_id: str | None) -> OutboxEvent:
+    """Add an event to this transaction; `data` is frozen as JSON now (contract §4)."""
+    body = {"type": kind, "timestamp": at.isoformat().replace("+00:00", "Z"), "data": data}
+    payload = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    event = OutboxEvent(
+        type=kind, organization_id=organization_id, subject_id=subject_id, payload=payload, created_at=at
+    )
+    session.add(event)
+    return event

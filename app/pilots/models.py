@@ -1,0 +1,97 @@
+"""Interventions, pilots, their units and iterations. No rule about stages lives here."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlmodel import Field, SQLModel
+
+from app.audit.models import Audited, Versioned
+from app.db import Json, id_field, instant_field, text_enum
+
+
+class Stage(StrEnum):
+    """Where a pilot stands on the way to a foundational program (Shanafelt et al. 2020)."""
+
+    DISCOVER = "discover"
+    DEVELOP = "develop"
+    TEST = "test"
+    REFINE = "refine"
+    SCALE = "scale"
+    FOUNDATIONAL = "foundational"
+    RETIRED = "retired"
+
+
+class OwnershipRole(StrEnum):
+    """What the unit's own people do with an intervention."""
+
+    DESIGN = "design"
+    OWN = "own"
+    INFLUENCE = "influence"
+
+
+class Intervention(Versioned, SQLModel, table=True):
+    """The program or tactic itself; readable by every organization."""
+
+    __tablename__ = "interventions"
+
+    id: str = id_field()
+    organization_id: str | None = Field(default=None, foreign_key="organizations.id", index=True, max_length=36)
+    title: str = Field(max_length=200)
+    description: str = Field(max_length=20_000)
+    driver: str = Field(max_length=100, index=True)
+    derived_from: str | None = Field(default=None, foreign_key="interventions.id", index=True, max_length=36)
+    derivation_reason: str | None = Field(default=None, max_length=20_000)
+    ownership_role: OwnershipRole = Field(sa_type=text_enum(OwnershipRole))  # type: ignore[call-overload]
+    created_at: datetime = instant_field()
+    version: int = 1
+
+
+class Pilot(Versioned, SQLModel, table=True):
+    """One attempt at an intervention in some units of one organization; holds the stage."""
+
+    __tablename__ = "pilots"
+
+    id: str = id_field()
+    organization_id: str = Field(foreign_key="organizations.id", index=True, max_length=36)
+    title: str = Field(max_length=200)
+    driver: str = Field(max_length=100, index=True)
+    intervention_id: str | None = Field(default=None, foreign_key="interventions.id", index=True, max_length=36)
+    lead: str = Field(max_length=200, index=True)
+    stage: Stage = Field(default=Stage.DISCOVER, sa_type=text_enum(Stage), index=True)  # type: ignore[call-overload]
+    iteration: int = 1
+    discovery_note: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    justification: str | None = Field(default=None, max_length=20_000)
+    feasibility_note: str | None = Field(default=None, max_length=20_000)
+    frontline_involved: str | None = Field(default=None, max_length=20_000)
+    lessons: str | None = Field(default=None, max_length=20_000)
+    sustainability_review: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    retirement: str | None = Field(default=None, max_length=40)
+    successor_id: str | None = Field(default=None, foreign_key="pilots.id", max_length=36)
+    created_by: str = Field(max_length=200)
+    created_at: datetime = instant_field()
+    version: int = 1
+
+
+class PilotUnit(Audited, SQLModel, table=True):
+    """A unit in which a pilot takes place."""
+
+    __tablename__ = "pilot_units"
+
+    pilot_id: str = Field(foreign_key="pilots.id", primary_key=True, max_length=36)
+    unit_id: str = Field(foreign_key="units.id", primary_key=True, index=True, max_length=36)
+    organization_id: str = Field(foreign_key="organizations.id", max_length=36)
+
+
+class Iteration(Audited, SQLModel, table=True):
+    """One round of develop, test and refine: its own plan, measures, analyses and decision."""
+
+    __tablename__ = "iterations"
+
+    pilot_id: str = Field(foreign_key="pilots.id", primary_key=True, max_length=36)
+    number: int = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id", max_length=36)
+    opened_at: datetime = instant_field()
+    plan_locked_at: datetime | None = instant_field(nullable=True)
+    closed_at: datetime | None = instant_field(nullable=True)
+    lessons: str | None = Field(default=None, max_length=20_000)

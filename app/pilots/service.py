@@ -1,0 +1,125 @@
+"""Making and changing interventions and pilots."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, select
+
+from app.catalog.models import Organization
+from app.catalog.service import require_driver, require_units
+from app.errors import Conflict, Invalid, NotFound, fault
+from app.pilots.events import pilot_created
+from app.pilots.models import Intervention, Iteration, Pilot, PilotUnit, Stage
+from app.pilots.schemas import InterventionIn, PilotIn, PilotPatch
+
+# What may not be emptied once given: a pilot without them is none.
+REQUIRED = frozenset({"title", "driver", "lead", "unit_ids", "description", "ownership_role"})
+
+
+def require_organization(session: Session, organization_id: str | None) -> str:
+    """The organization's id; Invalid when none is named, NotFound when there is none of this id."""
+    if organization_id is None:
+        msg = "a key of the whole service has to name the organization"
+        raise Invalid(msg, [fault(["organization_id"], msg, "missing")])
+    if session.get(Organization, organization_id) is None:
+        msg = f"there is no organization {organization_id!r} that this key may see"
+        raise NotFound(msg)
+    return organization_id
+
+
+def create_intervention(session: Session, body: InterventionIn, organization_id: str | None) -> Intervention:
+    """A new intervention; a derivative says why it differs."""
+    require_driver(session, body.driver, organization_id)
+    if body.derived_from is not None:
+        _require_intervention(session, body.derived_from, "derived_from")
+        if body.derivation_reason is None:
+            msg = "a derived intervention says why it differs (more feasible, cheaper, adapted)"
+            raise Invalid(msg, [fault(["derivation_reason"], msg, "missing")])
+    row = Intervention(**body.model_dump(exclude={"organization_id"}), organization_id=organization_id)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _require_intervention(session: Session, intervention_id: str, field: str) -> None:
+    if session.get(Intervention, intervention_id) is None:
+        msg = f"there is no intervention {intervention_id!r}"
+        raise Invalid(msg, [fault([field], msg, "unknown_intervention")])
+
+
+def create_pilot(session: Session, body: PilotIn, organization_id: str, person: str, at: datetime) -> Pilot:
+    """A new pilot in `discover`, with its first iteration open."""
+    require_driver(session, body.driver, organization_id)
+    require_units(session, body.unit_ids, organization_id)
+    if body.intervention_id is not None:
+        _require_intervention(session, body.intervention_id, "intervention_id")
+    pilot = Pilot(
+        organization_id=organization_id, title=body.title, driver=body.driver, intervention_id=body.intervention_id,
+        lead=body.lead or person, created_by=person, created_at=at,
+        discovery_note=body.discovery_note.model_dump(mode="json") if body.discovery_note else None,
+    )
+    session.add(pilot)
+    session.flush()
+    session.add(Iteration(pilot_id=pilot.id, number=1, organization_id=organization_id, opened_at=at))
+    _set_units(session, pilot, body.unit_ids)
+    session.flush()
+    pilot_created(session, pilot, person, at)
+    return pilot
+
+
+def _set_units(session: Session, pilot: Pilot, unit_ids: list[str]) -> None:
+    current = {row.unit_id: row for row in session.exec(select(PilotUnit).where(PilotUnit.pilot_id == pilot.id))}
+    for unit_id in current.keys() - set(unit_ids):
+        session.delete(current[unit_id])
+    for unit_id in unit_ids:
+        if unit_id not in current:
+            session.add(PilotUnit(pilot_id=pilot.id, unit_id=unit_id, organization_id=pilot.organization_id))
+
+
+def units_of(session: Session, pilot_id: str) -> list[str]:
+    """The ids of a pilot's units, oldest first."""
+    return list(session.exec(select(PilotUnit.unit_id).where(PilotUnit.pilot_id == pilot_id).order_by(PilotUnit.unit_id)))
+
+
+def iteration_of(session: Session, pilot: Pilot, number: int | None = None) -> Iteration:
+    """The row of an iteration (default: the current one); NotFound when the pilot has none of this number."""
+    row = session.get(Iteration, (pilot.id, number or pilot.iteration))
+    if row is None:
+        msg = f"this pilot has no iteration {number}; it is at {pilot.iteration}"
+        raise NotFound(msg)
+    return row
+
+
+def change_pilot(session: Session, pilot: Pilot, body: PilotPatch) -> Pilot:
+    """Apply a patch. What the locked plan and the test stand on no longer changes under them."""
+    changes = body.model_dump(exclude_unset=True, mode="json")
+    for name in sorted(REQUIRED & changes.keys()):
+        if changes[name] is None:
+            msg = f"{name} cannot be emptied; leave it out to keep it"
+            raise Invalid(msg, [fault([name], msg, "missing")])
+    if iteration_of(session, pilot).plan_locked_at is not None and pilot.stage not in {Stage.REFINE, Stage.RETIRED}:
+        frozen = sorted({"driver", "intervention_id", "unit_ids"} & _real_changes(session, pilot, changes))
+        if frozen:
+            msg = f"{', '.join(frozen)} cannot change while the iteration's plan is locked; the next iteration may"
+            raise Conflict(msg, "plan_locked")
+    if "driver" in changes:
+        require_driver(session, changes["driver"], pilot.organization_id)
+    if changes.get("intervention_id") is not None:
+        _require_intervention(session, changes["intervention_id"], "intervention_id")
+    if (unit_ids := changes.pop("unit_ids", None)) is not None:
+        require_units(session, unit_ids, pilot.organization_id)
+        _set_units(session, pilot, unit_ids)
+        pilot.version += 1
+    pilot.sqlmodel_update(changes)
+    session.add(pilot)
+    session.flush()
+    return pilot
+
+
+def _real_changes(session: Session, pilot: Pilot, changes: dict[str, Any]) -> set[str]:
+    """The names of fields whose value would differ."""
+    before = {"unit_ids": units_of(session, pilot.id)}
+    return {
+        name for name, value in changes.items()
+        if (sorted(value) if name == "unit_ids" else value) != before.get(name, getattr(pilot, name, None))
+    }

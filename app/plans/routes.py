@@ -1,0 +1,87 @@
+"""Evaluation plans over HTTP."""
+
+from fastapi import APIRouter, Response
+from sqlmodel import col
+
+from app.auth.access import fetch, visible
+from app.auth.deps import CallerDep, idempotent
+from app.auth.permissions import Permission
+from app.db import now
+from app.forms import Page
+from app.pilots.models import Pilot
+from app.plans.models import PlanVersion
+from app.plans.rules import missing_for_lock, warnings_of
+from app.plans.schemas import AmendmentIn, PlanIn, PlanOut, RemarkOut
+from app.plans.service import amend, current_version, lock_plan, plan_of, require_version, write
+from app.requests import Cursor, IfMatch, Limit, SessionDep, TransactionalRoute, check_match, etag, page_of
+
+router = APIRouter(prefix="/v1/pilots/{pilot_id}/plan", tags=["5 Plan"], route_class=TransactionalRoute)
+
+
+def plan_out(version: PlanVersion) -> PlanOut:
+    """The answer about a plan version, with what it warns of and what keeps it from being locked."""
+    plan = plan_of(version)
+    locked = version.locked_at is not None
+    return PlanOut.model_validate(
+        {
+            **version.model_dump(),
+            "locked": locked,
+            "warnings": [RemarkOut.model_validate(r) for r in warnings_of(plan)],
+            "missing_for_lock": [] if locked else [RemarkOut.model_validate(r) for r in missing_for_lock(plan)],
+        }
+    )
+
+
+@router.put("")
+def put_plan(
+    pilot_id: str, body: PlanIn, session: SessionDep, caller: CallerDep, response: Response, if_match: IfMatch = None
+) -> PlanOut:
+    """Write the plan of the current iteration, as often as needed until it is locked."""
+    pilot = fetch(session, caller, Pilot, pilot_id, Permission.PLANS_WRITE, for_update=True)
+    before = current_version(session, pilot)
+    if before is not None:
+        check_match(if_match, before.version, "the plan")
+    version = write(session, pilot, body, caller.person, now())
+    response.headers["ETag"] = etag(version.version)
+    return plan_out(version)
+
+
+@router.get("")
+def read_plan(
+    pilot_id: str, session: SessionDep, caller: CallerDep, response: Response, iteration: int | None = None
+) -> PlanOut:
+    """The newest version of the plan (of the current iteration unless another is named)."""
+    pilot = fetch(session, caller, Pilot, pilot_id)
+    version = require_version(session, pilot, iteration)
+    response.headers["ETag"] = etag(version.version)
+    return plan_out(version)
+
+
+@router.get("/versions")
+def list_versions(
+    pilot_id: str, session: SessionDep, caller: CallerDep, limit: Limit = 50, cursor: Cursor = None
+) -> Page[PlanOut]:
+    """Every version of every iteration, oldest first."""
+    pilot = fetch(session, caller, Pilot, pilot_id)
+    statement = visible(caller, PlanVersion).where(col(PlanVersion.pilot_id) == pilot.id)
+    rows, following = page_of(session, statement, PlanVersion.id, limit, cursor)
+    return Page(items=[plan_out(r) for r in rows], next_cursor=following)
+
+
+@router.post("/lock", status_code=200, dependencies=[idempotent])
+def lock(
+    pilot_id: str, session: SessionDep, caller: CallerDep, response: Response, if_match: IfMatch = None
+) -> PlanOut:
+    """Lock the plan: this version never changes again, and the rule it holds will decide."""
+    pilot = fetch(session, caller, Pilot, pilot_id, Permission.PLANS_WRITE, for_update=True)
+    check_match(if_match, require_version(session, pilot).version, "the plan")
+    version = lock_plan(session, pilot, caller.person, now())
+    response.headers["ETag"] = etag(version.version)
+    return plan_out(version)
+
+
+@router.post("/amendments", status_code=201, dependencies=[idempotent])
+def amend_plan(pilot_id: str, body: AmendmentIn, session: SessionDep, caller: CallerDep) -> PlanOut:
+    """Amend a locked plan by a new version, with a reason; an approver signs, and only before the first look."""
+    pilot = fetch(session, caller, Pilot, pilot_id, Permission.PLANS_AMEND, for_update=True)
+    return plan_out(amend(session, pilot, body.plan, body.reason, caller.person, now()))

@@ -1,0 +1,83 @@
+"""What a plan must say before it can be locked, and what is worth a warning; pure."""
+
+from dataclasses import dataclass
+
+from analysis.documents import Design, Family, Plan, Priors, Role, Rule
+
+# Months; shorter intervals show novelty, longer ones other things (Shanafelt et al. 2020).
+INTERVAL = (6, 18)
+TWO_ARMS = frozenset({Design.PARALLEL, Design.CLUSTER, Design.DID})
+# +1: a higher threshold is stricter; -1: a lower one is.
+STRICTER = {
+    "p_benefit": 1,
+    "p_meaningful": 1,
+    "p_benefit_sceptical": 1,
+    "replace_p_meaningful": 1,
+    "replace_p_below_zero": -1,
+    "balancing_passed": 1,
+    "balancing_breached": -1,
+    "global_not_worse": 1,
+    "tipping_k": 1,
+    "early_p_benefit": 1,
+    "futility": 1,
+}
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A condition that is unmet or a thing to know: a stable code and a sentence."""
+
+    code: str
+    message: str
+
+
+def looser_thresholds(rule: Rule) -> list[str]:
+    """The thresholds of a rule that ask for less than the default (docs/methods.md, decision rule)."""
+    default = Rule()
+    return [
+        name for name, sign in STRICTER.items() if sign * getattr(rule, name) < sign * getattr(default, name)
+    ]
+
+
+def missing_for_lock(plan: Plan) -> list[Remark]:
+    """Every condition that keeps the plan from being locked."""
+    plan = plan.expanded()
+    unmet = []
+    primaries = [m.measure for m in plan.measures if m.role is Role.PRIMARY]
+    if len(primaries) != 1:
+        unmet.append(Remark("one_primary", f"a plan has exactly one primary measure; this one has {len(primaries)}"))
+    unmet += [
+        Remark("reference_sd", f"{m.measure}: a reference SD is needed to judge its effect (benchmark, pooled "
+               "baseline, or the measure's default); never the SD of the change")
+        for m in plan.measures if m.family is Family.NORMAL and m.reference_sd is None
+    ]
+    roles = {arm.role for arm in plan.arms}
+    if plan.design in TWO_ARMS and roles != {"treated", "control"}:
+        unmet.append(Remark("arms", f"the design {plan.design.value} compares a treated with a control arm; name both"))
+    months = [look.months for look in plan.looks if look.months is not None]
+    if months and not INTERVAL[0] <= max(months) <= INTERVAL[1] and not plan.interval_reason:
+        unmet.append(Remark("interval_reason", f"the evaluation interval of {max(months):g} months lies outside "
+                            f"{INTERVAL[0]} to {INTERVAL[1]}; give an interval_reason"))
+    return unmet
+
+
+def warnings_of(plan: Plan) -> list[Remark]:
+    """What the people who lock the plan should know."""
+    plan = plan.expanded()
+    found = []
+    if looser := looser_thresholds(plan.rule):
+        found.append(Remark("rule_looser", f"asks for less than the default rule: {', '.join(looser)}"))
+    if plan.priors != Priors():
+        found.append(Remark("own_priors", "the priors differ from the defaults"))
+    found += [
+        Remark("global_primary", f"{m.measure} is a global outcome, moved by many things; prefer a measure that "
+               "matches the intervention itself")
+        for m in plan.measures if m.role is Role.PRIMARY and m.scope == "global"
+    ]
+    if not plan.randomised and plan.design in TWO_ARMS:
+        found.append(Remark("not_randomised", "the arms are not randomised: the grade will cap what can be concluded"))
+    if plan.followup_months is None:
+        found.append(Remark("followup_unknown", "followup_months is missing: the rule cannot recommend `scale`"))
+    elif plan.min_followup_months is None or plan.min_followup_months < INTERVAL[0]:
+        found.append(Remark("short_followup", "min_followup_months is below 6 or missing"))
+    return found

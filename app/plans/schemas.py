@@ -1,0 +1,74 @@
+"""Requests and answers of evaluation plans: the library's own plan, completed from the catalogue."""
+
+from typing import Any
+
+from pydantic import ConfigDict, Field
+
+from analysis.documents import Direction, Family, Plan, PlannedMeasure
+from app.forms import Answer, AtInstant, Form, Prose
+
+EXAMPLE_PLAN: dict[str, Any] = {
+    "design": "parallel",
+    "treated": "intervention",
+    "control": "control",
+    "baseline": "pre",
+    "followup": "post",
+    "measures": [{"measure": "mbi_ee", "role": "primary", "reference_sd": 10.3}],
+    "followup_months": 6,
+    "randomised": True,
+    "attrition": {"intervention": 0.07, "control": 0.07},
+}
+
+
+class PlannedMeasureIn(PlannedMeasure):
+    """A measure in its role; what is left out is taken from the catalogue."""
+
+    family: Family | None = None  # type: ignore[assignment]
+    direction: Direction | None = None  # type: ignore[assignment]
+
+
+class PlanIn(Plan):
+    """An evaluation plan: what will be compared, on which measures, and by which rule it is judged."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_PLAN]})
+    measures: list[PlannedMeasureIn] = Field(min_length=1)  # type: ignore[assignment]
+
+
+class AmendmentIn(Form):
+    """A new version of a locked plan."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"reason": "The follow-up survey moves by two months.",
+                          "plan": {**EXAMPLE_PLAN, "followup_months": 8}}]
+        }
+    )
+    reason: Prose
+    plan: PlanIn
+
+
+class RemarkOut(Answer):
+    """A code and a sentence."""
+
+    code: str
+    message: str
+
+
+class PlanOut(Answer):
+    """A version of the plan; `plan` is its long form, `hash` what a lock freezes."""
+
+    id: str
+    pilot_id: str
+    iteration: int
+    number: int
+    plan: dict[str, Any]
+    hash: str
+    locked: bool
+    locked_by: str | None
+    locked_at: AtInstant | None
+    amendment_reason: str | None
+    created_by: str
+    created_at: AtInstant
+    version: int
+    warnings: list[RemarkOut]
+    missing_for_lock: list[RemarkOut]

@@ -1,0 +1,146 @@
+"""Writing, locking and amending the plan of the current iteration."""
+
+from datetime import datetime
+
+from pydantic import ValidationError
+from sqlmodel import Session, col, select
+
+from analysis.documents import Plan
+from app.catalog.models import Measure
+from app.catalog.service import entry
+from app.errors import Conflict, Invalid, fault
+from app.pilots.models import Pilot, Stage
+from app.pilots.service import iteration_of, units_of
+from app.plans.events import plan_locked
+from app.plans.models import PlanVersion
+from app.plans.rules import missing_for_lock
+from app.plans.schemas import PlanIn
+
+PLANNING = frozenset({Stage.DISCOVER, Stage.DEVELOP, Stage.REFINE})
+
+
+def current_version(session: Session, pilot: Pilot, iteration: int | None = None) -> PlanVersion | None:
+    """The newest version of the iteration's plan (default: the current one), or None."""
+    statement = (
+        select(PlanVersion)
+        .where(PlanVersion.pilot_id == pilot.id, PlanVersion.iteration == (iteration or pilot.iteration))
+        .order_by(col(PlanVersion.number).desc())
+    )
+    return session.exec(statement).first()
+
+
+def require_version(session: Session, pilot: Pilot, iteration: int | None = None) -> PlanVersion:
+    """The newest version; Conflict `no_plan` when there is none."""
+    version = current_version(session, pilot, iteration)
+    if version is None:
+        msg = f"iteration {iteration or pilot.iteration} has no plan yet; PUT /v1/pilots/{pilot.id}/plan first"
+        raise Conflict(msg, "no_plan")
+    return version
+
+
+def plan_of(version: PlanVersion) -> Plan:
+    """The plan in its long form."""
+    return Plan.model_validate(version.plan)
+
+
+def complete(session: Session, pilot: Pilot, body: PlanIn) -> Plan:
+    """The plan in its long form, with what the catalogue knows filled in and checked against it."""
+    errors, measures = [], []
+    for i, chosen in enumerate(body.measures):
+        known = entry(session, Measure, chosen.measure, pilot.organization_id)
+        if known is None:
+            errors.append(fault(["measures", i, "measure"], f"there is no measure {chosen.measure!r}; GET /v1/measures "
+                                "lists them, an administrator may add one", "unknown_measure"))
+            continue
+        for name in ("family", "direction"):
+            given, right = getattr(chosen, name), getattr(known, name)
+            if given is not None and given != right:
+                errors.append(fault(["measures", i, name], f"{chosen.measure} has the {name} {right.value!r} in the "
+                                    f"catalogue, not {given.value!r}", "differs_from_catalogue"))
+        filled = chosen.model_dump() | {
+            "family": known.family, "direction": known.direction, "scope": known.scope.value,
+            "minimum": known.minimum, "maximum": known.maximum,
+        }
+        if filled["reference_sd"] is None and known.default_sd is not None:
+            filled["reference_sd"] = known.default_sd
+            filled["reference_sd_source"] = known.sd_source or "the measure's default"
+        measures.append(filled)
+    own = set(units_of(session, pilot.id))
+    errors += [
+        fault(["units", i, "unit_id"], f"{unit.unit_id!r} is not a unit of this pilot; add it to unit_ids first",
+              "unknown_unit")
+        for i, unit in enumerate(body.units) if unit.unit_id not in own
+    ]
+    if errors:
+        msg = f"the plan does not fit the catalogue or the pilot in {len(errors)} places"
+        raise Invalid(msg, errors)
+    try:
+        return Plan.model_validate(body.model_dump(exclude={"measures"}) | {"measures": measures}).expanded()
+    except ValidationError as error:
+        raise Invalid("the plan is not consistent", [fault([], e["msg"], e["type"]) for e in error.errors()]) from error
+
+
+def write(session: Session, pilot: Pilot, body: PlanIn, person: str, at: datetime) -> PlanVersion:
+    """Write the draft; Conflict `plan_locked` once it is locked."""
+    version = current_version(session, pilot)
+    if version is not None and version.locked_at is not None:
+        msg = (f"version {version.number} of the plan was locked by {version.locked_by} on "
+               f"{version.locked_at:%Y-%m-%d} and never changes; an approver may amend it")
+        raise Conflict(msg, "plan_locked")
+    if pilot.stage not in PLANNING:
+        msg = f"a plan is written before the test; this pilot is in {pilot.stage.value}"
+        raise Conflict(msg, "not_planning")
+    plan = complete(session, pilot, body)
+    if version is None:
+        version = PlanVersion(organization_id=pilot.organization_id, pilot_id=pilot.id, iteration=pilot.iteration,
+                              number=1, plan={}, hash="", created_by=person, created_at=at)
+    version.plan, version.hash = plan.model_dump(mode="json"), plan.hash()
+    session.add(version)
+    session.flush()
+    return version
+
+
+def lock_plan(session: Session, pilot: Pilot, person: str, at: datetime) -> PlanVersion:
+    """Freeze the current draft; Conflict lists everything that is missing."""
+    version = require_version(session, pilot)
+    if version.locked_at is not None:
+        msg = f"version {version.number} is locked already, by {version.locked_by}"
+        raise Conflict(msg, "plan_locked")
+    unmet = missing_for_lock(plan_of(version))
+    if unmet:
+        msg = f"{len(unmet)} conditions keep the plan from being locked"
+        raise Conflict(msg, "plan_incomplete", unmet=[{"code": u.code, "message": u.message} for u in unmet])
+    version.locked_by, version.locked_at = person, at
+    iteration = iteration_of(session, pilot)
+    iteration.plan_locked_at = at
+    session.add_all([version, iteration])
+    session.flush()
+    plan_locked(session, pilot, version, person, at)
+    return version
+
+
+def amend(session: Session, pilot: Pilot, body: PlanIn, reason: str, person: str, at: datetime) -> PlanVersion:
+    """A new locked version, signed by an approver; not after the first look, and never by the lead."""
+    before = require_version(session, pilot)
+    if before.locked_at is None:
+        msg = "the plan is not locked: change it with PUT, no amendment is needed"
+        raise Conflict(msg, "plan_not_locked")
+    if person == pilot.lead:
+        msg = f"{person} leads this pilot; an amendment is signed by somebody else (four eyes)"
+        raise Conflict(msg, "same_person")
+    if before.looked_at is not None:
+        msg = "a confirmatory analysis of this iteration exists; after the first look the plan cannot change"
+        raise Conflict(msg, "after_first_look")
+    plan = complete(session, pilot, body)
+    if unmet := missing_for_lock(plan):
+        msg = f"{len(unmet)} conditions keep the plan from being locked"
+        raise Conflict(msg, "plan_incomplete", unmet=[{"code": u.code, "message": u.message} for u in unmet])
+    version = PlanVersion(
+        organization_id=pilot.organization_id, pilot_id=pilot.id, iteration=pilot.iteration, number=before.number + 1,
+        plan=plan.model_dump(mode="json"), hash=plan.hash(), created_by=person, created_at=at, locked_by=person,
+        locked_at=at, amendment_reason=reason,
+    )
+    session.add(version)
+    session.flush()
+    plan_locked(session, pilot, version, person, at)
+    return version
