@@ -1,1 +1,1 @@
-"""Background work: claims on rows, warm child processes and the runner; knows no domain, and nothing else knows the engine."""
+"""Background work: claims on rows, warm children, the runner; knows no domain, and nothing else knows the engine."""

@@ -1,4 +1,4 @@
-"""The child's side of a warm process: answers requests in JSON lines; stdlib only, and no word of what the work is about.
+"""The child's side of a warm process: answers requests in JSON lines; stdlib only, and nothing of what the work is.
 
 To the child:    {"job": 1, "request": {…}}   {"cancel": 1}
 From the child:  {"ready": seconds}   {"job": 1, "progress": 0.4}   {"job": 1, "answer": {…}}
@@ -27,15 +27,15 @@ PAUSE = 0.05  # seconds between two reports of progress: a sampler reports thous
 NICENESS = 10  # the API answers first when both want the same core
 
 
-class Cancelled(BaseException):  # noqa: N818 - an order, not an error; no `except Exception` on the way may swallow it
+class Cancelled(BaseException):  # an order, not an error; no `except Exception` on the way may swallow it
     """The requester no longer wants the answer; raised out of `progress`."""
 
 
 def serve(handle: Handle, warm: Callable[[], None] = lambda: None) -> None:
     """Warm up, say so, then answer requests until the parent goes away.
 
-    `handle(request, progress)` returns the answer as JSON. It calls `progress(share)`, from any thread, as often as it likes; this
-    raises `Cancelled` when the answer is no longer wanted.
+    `handle(request, progress)` returns the answer as JSON. It calls `progress(share)`, from any thread, as often as
+    it likes; this raises `Cancelled` when the answer is no longer wanted.
     """
     _die_with_parent()
     if hasattr(os, "nice"):

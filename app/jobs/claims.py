@@ -1,4 +1,4 @@
-"""Who may work on a row, and how its work ends: guarded updates, each naming the token it relies on; no thread or process here.
+"""Who may work on a row, and how its work ends: guarded updates that name the token they rely on; no thread here.
 
     queued ──claim──▶ running ──finish──▶ succeeded | failed | cancelled
       ▲  ╲               │ ╲
@@ -6,6 +6,7 @@
       └────release───────┘
 
 A guard that matches nothing means that somebody else was faster: the function returns None and nothing has changed.
+A worker passes the row as it claimed it: `row.claim` is its token, whatever the database says by now.
 """
 
 from collections.abc import Sequence
@@ -35,8 +36,8 @@ def claim[Row: Claimable](
 ) -> Row | None:
     """Take the row when it waits; it comes back `running` under a new token.
 
-    A row that was tried `attempts` times comes back `failed`, one that a dead worker was to cancel `cancelled`: the caller tells
-    its domain. None: somebody else has it, or it is over.
+    A row that was tried `attempts` times comes back `failed`, one that a dead worker was to cancel `cancelled`:
+    the caller tells its domain. None: somebody else has it, or it is over.
     """
     table = _columns(model)
     waits = (table.id == row_id, _waits(table, now))
@@ -53,76 +54,51 @@ def claim[Row: Claimable](
     if taken is not None:
         return taken
     ended = {**OVER, "finished_at": now}
-    return _change(
-        session, model, (*waits, table.cancel_requested_at.is_not(None)), status=JobStatus.CANCELLED, **ended
-    ) or _change(session, model, waits, status=JobStatus.FAILED, failure=failures.gave_up(attempts), **ended)
-
-
-def heartbeat[Row: Claimable](
-    session: Session, model: type[Row], row_id: str, token: str, progress: float, now: datetime, lease: timedelta
-) -> Row | None:
-    """Prolong the lease and raise the progress; the row says whether a cancel was asked for. None: it is no longer ours."""
-    table = _columns(model)
-    return _change(
-        session,
-        model,
-        _mine(table, row_id, token),
-        progress=_raised(table, progress),
-        lease_expires_at=now + lease,
+    unwanted = (*waits, table.cancel_requested_at.is_not(None))
+    return _change(session, model, unwanted, status=JobStatus.CANCELLED, **ended) or _change(
+        session, model, waits, status=JobStatus.FAILED, failure=failures.gave_up(attempts), **ended
     )
 
 
-def finish[Row: Claimable](
-    session: Session,
-    model: type[Row],
-    row_id: str,
-    token: str,
-    status: JobStatus,
-    now: datetime,
-    failure: Failure | None = None,
+def heartbeat[Row: Claimable](
+    session: Session, row: Row, progress: float, now: datetime, lease: timedelta
 ) -> Row | None:
-    """End the row; None when the token is not the current one: a late result is refused.
+    """Prolong the lease, raise the progress; the answer says whether to cancel. None: the row is no longer ours."""
+    table = _columns(type(row))
+    higher = sa.case((table.progress < progress, progress), else_=table.progress)  # also when the work starts over
+    return _change(session, type(row), _mine(row), progress=higher, lease_expires_at=now + lease)
+
+
+def finish[Row: Claimable](
+    session: Session, row: Row, status: JobStatus, now: datetime, failure: Failure | None = None
+) -> Row | None:
+    """End the row; None when its token is not the current one: a late result is refused.
 
     A cancel that was accepted holds: the row then ends `cancelled`, whatever came out.
     """
-    table = _columns(model)
-    mine = _mine(table, row_id, token)
+    table = _columns(type(row))
     ended = {**OVER, "finished_at": now}
     if status is not JobStatus.CANCELLED:
+        wanted = (*_mine(row), table.cancel_requested_at.is_(None))
         progress = 1.0 if status is JobStatus.SUCCEEDED else table.progress
-        row = _change(
-            session,
-            model,
-            (*mine, table.cancel_requested_at.is_(None)),
-            status=status,
-            progress=progress,
-            failure=failure,
-            **ended,
-        )
-        if row is not None:
-            return row
-    return _change(session, model, mine, status=JobStatus.CANCELLED, **ended)
+        done = _change(session, type(row), wanted, status=status, progress=progress, failure=failure, **ended)
+        if done is not None:
+            return done
+    return _change(session, type(row), _mine(row), status=JobStatus.CANCELLED, **ended)
 
 
-def release[Row: Claimable](
-    session: Session, model: type[Row], row_id: str, token: str, now: datetime, *, counted: bool
-) -> Row | None:
-    """Give the row back as `queued` (or `cancelled`, when that was asked for); without `counted` the attempt is forgotten."""
-    table = _columns(model)
-    mine = _mine(table, row_id, token)
-    return _change(
-        session,
-        model,
-        (*mine, table.cancel_requested_at.is_(None)),
-        status=JobStatus.QUEUED,
-        attempts=table.attempts if counted else table.attempts - 1,
-        started_at=None,
-        **OVER,
-    ) or _change(session, model, mine, status=JobStatus.CANCELLED, finished_at=now, **OVER)
+def release[Row: Claimable](session: Session, row: Row, now: datetime, *, counted: bool) -> Row | None:
+    """Give the row back as `queued`, or `cancelled` when asked for; without `counted` the attempt is forgotten."""
+    table = _columns(type(row))
+    attempts = table.attempts if counted else table.attempts - 1
+    queued = {"status": JobStatus.QUEUED, "attempts": attempts, "started_at": None}
+    return _change(session, type(row), (*_mine(row), table.cancel_requested_at.is_(None)), **queued, **OVER) or _change(
+        session, type(row), _mine(row), status=JobStatus.CANCELLED, finished_at=now, **OVER
+    )
 
 
 def cancel[Row: Claimable](session: Session, model: type[Row], row_id: str, now: datetime) -> Row | None:
-    """A queued row ends `cancelled` at once, a running one is marked for its worker; None: it was over already."""
+    """End a queued row `cancelled` at once, mark a running one for its worker; None: it was over already."""
     table = _columns(model)
     return _change(
         session,
@@ -140,7 +116,7 @@ def cancel[Row: Claimable](session: Session, model: type[Row], row_id: str, now:
 
 
 def _columns(model: type[Claimable]) -> Any:
-    """The model as SQLAlchemy sees it: attributes are columns, not values."""
+    """See the model as SQLAlchemy does: its attributes are columns, not values."""
     return cast("Any", model)
 
 
@@ -149,13 +125,9 @@ def _waits(table: Any, now: datetime) -> ColumnElement[bool]:
     return sa.or_(table.status == JobStatus.QUEUED, silent)
 
 
-def _mine(table: Any, row_id: str, token: str) -> tuple[ColumnElement[bool], ...]:
-    return table.id == row_id, table.status == JobStatus.RUNNING, table.claim == token
-
-
-def _raised(table: Any, progress: float) -> ColumnElement[float]:
-    """Progress never goes backward, not even when the work starts over."""
-    return sa.case((table.progress < progress, progress), else_=table.progress)
+def _mine(row: Claimable) -> tuple[ColumnElement[bool], ...]:
+    table = _columns(type(row))
+    return table.id == row.id, table.status == JobStatus.RUNNING, table.claim == row.claim
 
 
 def _change[Row: Claimable](

@@ -1,4 +1,4 @@
-"""The reasons for which work ends `failed`, in the words its requester reads; stdlib only, for the child reads it too."""
+"""The reasons for which work ends `failed`, in the words its requester reads; stdlib only, as the child needs it."""
 
 import signal
 from typing import TypedDict
@@ -14,16 +14,16 @@ class Failure(TypedDict):
 
 
 def of(error: BaseException) -> Failure:
-    """An error with a `code` of its own speaks for itself; any other is named, and its traceback left to the log."""
+    """Let an error with a `code` of its own speak for itself; name any other, its traceback is in the log."""
     code = getattr(error, "code", None)
     if isinstance(code, str):
         return Failure(code=code, message=str(error)[:LONGEST])
     told = f"{type(error).__name__}: {error}"[:LONGEST]
-    return Failure(code="error", message=f"The work stopped with an unexpected error ({told}). The log has the details.")
+    return Failure(code="error", message=f"Stopped by an unexpected error ({told}). The log has the details.")
 
 
 def gave_up(attempts: int) -> Failure:
-    """Every worker that took the row fell silent."""
+    """Say that every worker that took the row fell silent."""
     return Failure(
         code="gave_up",
         message=f"Tried {_times(attempts)}; each time the worker fell silent before it was done. "
@@ -32,7 +32,7 @@ def gave_up(attempts: int) -> Failure:
 
 
 def crashed(attempts: int, returncode: int) -> Failure:
-    """The child process died each time."""
+    """Say that the child process died each time."""
     return Failure(
         code="crashed",
         message=f"Tried {_times(attempts)}; each time the process that does the work died, "
@@ -41,7 +41,7 @@ def crashed(attempts: int, returncode: int) -> Failure:
 
 
 def timeout(seconds: float) -> Failure:
-    """Stopped at the limit of time."""
+    """Say that it took too long."""
     return Failure(
         code="timeout",
         message=f"Stopped at the time limit of {seconds:g} seconds. A smaller request would help, "

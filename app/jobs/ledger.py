@@ -1,23 +1,27 @@
-"""What a worker writes about rows of one kind of work: takes, beats and endings, each a transaction; no child process here."""
+"""What a worker writes about rows of one kind of work, each time in a transaction; no child process here."""
 
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
+from time import monotonic
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlmodel import Session
 
 from app.config import Settings
-from app.db import Engine, now, reading, transaction
+from app.db import now, reading, transaction
 from app.jobs import claims
 from app.jobs.failures import Failure, of
 from app.jobs.models import Claimable, JobStatus
 from app.jobs.work import Work
 
-AWAY = (OperationalError, InterfaceError)  # the database is not to be reached, or could not serialise: worth another try
+AWAY = (OperationalError, InterfaceError)  # the database is not to be reached: worth another try
 RETRY_SECONDS = 0.5
+PATIENCE_LEASES = 4  # then the row has been silent for so long that starting over is no loss
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +34,7 @@ class Ledger[Row: Claimable]:
         self.attempts = settings.analysis_attempts
         self._engine = engine
         self._lease = timedelta(seconds=settings.lease_seconds)
+        self._patience = PATIENCE_LEASES * settings.lease_seconds
         self._stopping = stopping
         self._log = log.bind(work=work.name)
 
@@ -39,15 +44,15 @@ class Ledger[Row: Claimable]:
             with reading(self._engine) as session:
                 waiting = claims.due(session, self.work.model, now())
             for row_id in waiting:
-                row = self._ending(lambda session, row_id=row_id: self._claim(session, row_id))
+                row = self._ending(partial(self._claim, row_id))
                 if row is not None and row.status is JobStatus.RUNNING:
                     return row
-        except AWAY as error:
+        except DBAPIError as error:
             self._log.warning("database_away", error=str(error))
         return None
 
     def request(self, row: Row) -> dict[str, Any]:
-        """What the child is asked; whatever the domain raises is the row's failure."""
+        """Build what the child is asked."""
         with reading(self._engine) as session:
             return self.work.request(session, row)
 
@@ -55,7 +60,7 @@ class Ledger[Row: Claimable]:
         """Prolong the lease; whether the work should go on."""
         try:
             with transaction(self._engine) as session:
-                mine = claims.heartbeat(session, self.work.model, row.id, str(row.claim), progress, now(), self._lease)
+                mine = claims.heartbeat(session, row, progress, now(), self._lease)
         except AWAY as error:
             self._log.warning("database_away", error=str(error))
             return True  # the token decides at the end
@@ -82,37 +87,40 @@ class Ledger[Row: Claimable]:
 
     def release(self, row: Row, *, counted: bool) -> None:
         """Give the row back; another worker starts it anew."""
-        self._ending(
-            lambda session: claims.release(session, self.work.model, row.id, str(row.claim), now(), counted=counted)
-        )
+        self._ending(lambda session: claims.release(session, row, now(), counted=counted))
 
-    def _claim(self, session: Session, row_id: str) -> Row | None:
+    def _claim(self, row_id: str, session: Session) -> Row | None:
         return claims.claim(session, self.work.model, row_id, now(), self._lease, self.attempts)
 
     def _finish(
         self, row: Row, status: JobStatus, *, answer: dict[str, Any] | None = None, failure: Failure | None = None
     ) -> None:
-        ended = self._ending(
-            lambda session: claims.finish(session, self.work.model, row.id, str(row.claim), status, now(), failure),
-            answer,
-        )
+        ended = self._ending(lambda session: claims.finish(session, row, status, now(), failure), answer)
         if ended is None:
             self._log.warning("late_result_refused", id=row.id, status=status)
         else:
             self._log.info("ended", id=row.id, status=ended.status, attempts=ended.attempts)
 
-    def _ending(
-        self, change: Callable[[Session], Row | None], answer: dict[str, Any] | None = None
-    ) -> Row | None:
-        """Apply a change and tell the domain, in one transaction; again and again while the database is away."""
+    def _ending(self, change: Callable[[Session], Row | None], answer: dict[str, Any] | None = None) -> Row | None:
+        """Apply a change and tell the domain, in one transaction; again while the database is away.
+
+        A domain that fails on hearing of a failure must not keep the row alive for ever: the row then ends without it.
+        """
+        tell = True
+        until = monotonic() + self._patience
         while True:
             try:
                 with transaction(self._engine) as session:
                     row = change(session)
-                    if row is not None:
+                    if row is not None and tell:
                         self.work.settle(session, row, answer)
-                    return row
+                return row
             except AWAY as error:
                 self._log.warning("database_away", error=str(error))
-                if self._stopping.wait(RETRY_SECONDS):
+                if monotonic() > until or self._stopping.wait(RETRY_SECONDS):
                     raise
+            except Exception:
+                if answer is not None or not tell:
+                    raise
+                self._log.exception("domain_not_told")
+                tell = False

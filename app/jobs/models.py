@@ -27,8 +27,8 @@ class JobStatus(StrEnum):
 class Claimable(SQLModel):
     """Mixin of a table whose rows are worked on; only `claims.py` writes these columns.
 
-    `claim` is the fencing token of the worker that runs the row: it changes with every claim, and whoever holds an older one is
-    refused.
+    `claim` is the fencing token of the worker that runs the row: every claim sets a new one, and whoever holds an
+    older one is refused.
     """
 
     id: str = id_field()

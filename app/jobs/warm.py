@@ -1,4 +1,4 @@
-"""The parent's side of a warm child process: starts it, asks, hears and ends it; what to make of that, `attempt.py` decides."""
+"""The parent's side of a warm child process: starts, asks, hears and ends it; `attempt.py` decides."""
 
 import contextlib
 import json
@@ -63,7 +63,7 @@ Message = Ready | Progress | Answer | Failed | Cancelled | Exited | Nudge
 
 
 def parse(message: dict[str, Any], job: int) -> Message | None:
-    """A line of the child as a message; None for what belongs to a job before."""
+    """Read a line of the child; None for what belongs to a job before."""
     if "ready" in message:
         return Ready(message["ready"])
     if message.get("job") != job:
@@ -119,7 +119,7 @@ class WarmChild:
             self._messages.put(Nudge())
 
     def hear(self, seconds: float) -> Message | None:
-        """The next message; None after `seconds` of silence."""
+        """Wait for the next message; None after `seconds` of silence."""
         try:
             message = self._messages.get(timeout=max(seconds, 0))
         except queue.Empty:

@@ -18,8 +18,9 @@ def _nothing(*_: object) -> None:
 class Work[Row: Claimable]:
     """A kind of background work: the rows it is asked by, the module that does it, and what its end means.
 
-    `request` builds the JSON that the child module gets, in a session that only reads. `succeed`, `fail` and `cancelled` run in the
-    transaction that ends the row, after its token was checked: what they write is written once, together with the new status.
+    `request` builds the JSON that the child module gets, in a session that only reads. `succeed`, `fail` and
+    `cancelled` run in the transaction that ends the row, after its token was checked: what they write is written once,
+    together with the new status.
     """
 
     name: str

@@ -1,0 +1,87 @@
+"""The worker: starts and stops the slots, inside the API's process or alone; what a slot does is in `slot.py`."""
+
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import structlog
+from sqlalchemy import Engine
+
+from app.config import Settings
+from app.jobs import poke
+from app.jobs.ledger import Ledger
+from app.jobs.slot import Slot
+from app.jobs.work import Work
+
+log = structlog.get_logger(__name__)
+
+
+class _Listener(Protocol):
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+class Runner:
+    """`settings.workers` slots for each child module that the works name. Runs once: `start`, then `stop`."""
+
+    def __init__(self, engine: Engine, settings: Settings, works: Sequence[Work[Any]]) -> None:
+        self._stopping = threading.Event()
+        self._listener = _listener(engine, self.wake)
+        ledgers = [Ledger(engine, settings, work, self._stopping) for work in works]
+        self._slots = [
+            Slot(
+                module, [ledger for ledger in ledgers if ledger.work.child == module], settings, self._stopping, number
+            )
+            for module in dict.fromkeys(work.child for work in works)
+            for number in range(settings.workers)
+        ]
+
+    @property
+    def warm(self) -> int:
+        """How many slots can take work now."""
+        return sum(slot.warm for slot in self._slots)
+
+    def start(self) -> None:
+        """Start the slots; returns at once, the children warm up meanwhile."""
+        poke.subscribe(self.wake)
+        for slot in self._slots:
+            slot.start()
+        if self._listener is not None:
+            self._listener.start()
+
+    def wake(self) -> None:
+        """Let every slot look around now."""
+        for slot in self._slots:
+            slot.nudge()
+
+    def stop(self) -> None:
+        """Let what is almost done end, give the rest back, end the children; takes about three seconds at most."""
+        poke.unsubscribe(self.wake)
+        self._stopping.set()
+        self.wake()
+        if self._listener is not None:
+            self._listener.stop()
+        for slot in self._slots:
+            slot.join()
+        log.info("worker_stopped")
+
+    def run_forever(self) -> None:
+        """Work until SIGTERM or SIGINT; for a process that does nothing else, in its main thread."""
+        asked = threading.Event()
+        before = {number: signal.signal(number, lambda *_: asked.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            self.start()
+            asked.wait()
+        finally:
+            self.stop()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _listener(engine: Engine, wake: Callable[[], None]) -> _Listener | None:
+    if engine.dialect.name != "postgresql":
+        return None
+    from app.jobs import postgres  # noqa: PLC0415 - SQLite needs no engine of its own
+
+    return postgres.Listener(engine, wake)

@@ -1,0 +1,84 @@
+"""A thread that owns one warm child and gives it one row after the other; how an attempt goes, `attempt.py` says."""
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+from app.config import Settings
+from app.jobs.attempt import Attempt
+from app.jobs.ledger import Ledger
+from app.jobs.warm import Exited, Ready, WarmChild
+
+SWEEP = 0.5  # seconds between two looks for rows that wait, for those whose poke was lost
+LONGEST_PAUSE = 30.0  # seconds before a child that cannot warm up is tried again
+
+log = structlog.get_logger(__name__)
+
+
+class Slot(threading.Thread):
+    """Only a warm slot claims: a row that waits for a slow warm-up reads `queued`."""
+
+    def __init__(
+        self, module: str, ledgers: Sequence[Ledger[Any]], settings: Settings, stopping: threading.Event, number: int
+    ) -> None:
+        super().__init__(name=f"{module}-slot-{number}", daemon=True)
+        self.warm = False
+        self._module = module
+        self._ledgers = ledgers
+        self._settings = settings
+        self._stopping = stopping
+        self._child: WarmChild | None = None
+
+    def nudge(self) -> None:
+        """Look around now; any thread may call this."""
+        child = self._child
+        if child is not None:
+            child.nudge()
+
+    def run(self) -> None:
+        """One child after the other, until the worker stops."""
+        pause = 0.0
+        while not self._stopping.wait(pause):
+            served = False
+            self._child = child = WarmChild(self._module)
+            try:
+                served = self._warm_up(child)
+                if served:
+                    self._serve(child)
+            except Exception:
+                log.exception("slot_failed", slot=self.name)
+            finally:
+                self.warm = False
+                self._child = None
+                child.close()
+            pause = 0.0 if served else min(max(1.0, 2 * pause), LONGEST_PAUSE)
+
+    def _warm_up(self, child: WarmChild) -> bool:
+        while not self._stopping.is_set():
+            message = child.hear(SWEEP)
+            if isinstance(message, Ready):
+                log.info("warm", slot=self.name, pid=child.pid, seconds=round(message.seconds, 3))
+                return True
+            if isinstance(message, Exited):
+                log.error("warm_up_failed", slot=self.name, returncode=message.returncode)
+                return False
+        return False
+
+    def _serve(self, child: WarmChild) -> None:
+        """Until the child is no longer fit."""
+        self.warm = True
+        while not self._stopping.is_set():
+            attempt = self._next(child)
+            fit = attempt.run() if attempt is not None else not isinstance(child.hear(SWEEP), Exited)
+            if not fit:
+                log.warning("child_replaced", slot=self.name, pid=child.pid)
+                return
+
+    def _next(self, child: WarmChild) -> Attempt[Any] | None:
+        for ledger in self._ledgers:
+            row = ledger.take()
+            if row is not None:
+                return Attempt(ledger, row, child, self._settings, self._stopping)
+        return None
