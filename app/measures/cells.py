@@ -1,0 +1,157 @@
+"""The data of a pilot as an analysis takes them: rows reduced to sufficient statistics by the database.
+
+The cost of an analysis does not grow with the number of rows (docs/methods.md, principles): linked people become
+`pairs` (n, means, SDs, r per unit and arm), anonymous answers `cells`, yes/no answers `counts`; summaries pass as they
+were entered. Values are shifted by their overall mean before squares are added up, so that nothing cancels.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, select
+
+from analysis.documents import Family, Plan, PlannedMeasure
+from app.measures.models import Measurement, Summary, Wave
+from app.measures.service import responses
+
+# Linked pairs serve the families whose designs read them; others count per wave.
+PAIRED = frozenset({Family.NORMAL})
+
+
+@dataclass
+class Snapshot:
+    """Data of every measure in the library's shapes, the observed attrition, and what was left out."""
+
+    data: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
+    attrition: dict[str, float] = field(default_factory=dict)
+    warnings: list[dict[str, str]] = field(default_factory=list)
+
+
+def snapshot(session: Session, pilot_id: str, iteration: int, plan: Plan, followup: str) -> Snapshot:
+    """What an analysis of the look at wave `followup` would take, as of this transaction."""
+    taken = Snapshot()
+    for measure in plan.measures:
+        rows = _Rows(session, pilot_id, iteration, measure, plan.baseline, followup)
+        held = session.exec(
+            select(Summary)
+            .where(Summary.pilot_id == pilot_id, Summary.iteration == iteration, Summary.measure == measure.measure)
+            .order_by(col(Summary.cell))
+        ).all()
+        if held:
+            taken.data[measure.measure] = {held[0].shape.value: [s.content for s in held]}
+        elif rows.exist():
+            taken.data[measure.measure] = rows.reduced(taken)
+    taken.attrition = observed_attrition(session, pilot_id, iteration, plan, followup)
+    return taken
+
+
+def observed_attrition(session: Session, pilot_id: str, iteration: int, plan: Plan, followup: str) -> dict[str, float]:
+    """Share of those invited at the follow-up who did not answer, by arm; empty unless every arm's is known."""
+    wave = session.exec(
+        select(Wave).where(Wave.pilot_id == pilot_id, Wave.iteration == iteration, Wave.key == followup)
+    ).one_or_none()
+    if wave is None:
+        return {}
+    answered = responses(session, pilot_id, iteration, plan).get(followup, {})
+    arms = [arm.key for arm in plan.arms]
+    if not all(wave.invited.get(arm) and arm in answered for arm in arms):
+        return {}
+    return {arm: 1 - answered[arm] / wave.invited[arm] for arm in arms}
+
+
+class _Rows:
+    """The rows of one measure at the two waves of a look."""
+
+    def __init__(self, session: Session, pilot_id: str, iteration: int, measure: PlannedMeasure, baseline: str | None,
+                 followup: str):
+        self.session, self.measure = session, measure
+        self.baseline, self.followup = baseline, followup
+        self.mine = (Measurement.pilot_id == pilot_id, Measurement.iteration == iteration,
+                     Measurement.measure == measure.measure)
+
+    def exist(self) -> bool:
+        return self.session.exec(select(Measurement.id).where(*self.mine).limit(1)).first() is not None
+
+    def reduced(self, taken: Snapshot) -> dict[str, list[dict[str, Any]]]:
+        if self.measure.family is Family.BINARY:
+            return {"counts": self._counts()}
+        linked = self.session.exec(
+            select(Measurement.id).where(*self.mine, col(Measurement.participant).is_not(None)).limit(1)
+        ).first()
+        if linked is not None and self.measure.family in PAIRED and self.baseline is not None:
+            pairs = self._pairs()
+            if pairs:
+                self._warn_of_incomplete(taken, sum(p["n"] for p in pairs))
+                return {"pairs": pairs}
+        return {"cells": self._cells()}
+
+    def _shift(self) -> float:
+        mean = self.session.exec(select(sa.func.avg(Measurement.value)).where(*self.mine)).one()
+        return float(mean or 0.0)
+
+    def _cells(self) -> list[dict[str, Any]]:
+        m, shift = Measurement, self._shift()
+        d = col(m.value) - shift
+        grouped = self.session.exec(
+            select(m.unit_id, m.arm, m.wave, sa.func.count(), sa.func.sum(d), sa.func.sum(d * d))  # type: ignore[call-overload]
+            .where(*self.mine).group_by(m.unit_id, m.arm, m.wave).order_by(m.unit_id, m.arm, m.wave)
+        ).all()
+        return [
+            {"unit": unit, "arm": arm, "wave": wave, "n": n, "mean": shift + s / n, "sd": _sd(n, s, ss)}
+            for unit, arm, wave, n, s, ss in grouped
+        ]
+
+    def _counts(self) -> list[dict[str, Any]]:
+        m = Measurement
+        grouped = self.session.exec(
+            select(m.unit_id, m.arm, m.wave, sa.func.count(), sa.func.sum(m.value))  # type: ignore[call-overload]
+            .where(*self.mine).group_by(m.unit_id, m.arm, m.wave).order_by(m.unit_id, m.arm, m.wave)
+        ).all()
+        return [
+            {"unit": unit, "arm": arm, "wave": wave, "x": round(x), "n": n} for unit, arm, wave, n, x in grouped
+        ]
+
+    def _pairs(self) -> list[dict[str, Any]]:
+        before, after, shift = aliased(Measurement), aliased(Measurement), self._shift()
+        x, y = col(before.value) - shift, col(after.value) - shift
+        sums: Sequence[Any] = [sa.func.sum(term) for term in (x, y, x * x, y * y, x * y)]
+        own = [
+            column for side in (before, after)
+            for column in (side.pilot_id == self.mine[0].right, side.iteration == self.mine[1].right,  # type: ignore[union-attr]
+                           side.measure == self.measure.measure)
+        ]
+        grouped = self.session.connection().execute(
+            sa.select(after.unit_id, after.arm, sa.func.count(), *sums)  # type: ignore[arg-type]
+            .join_from(before, after, col(before.participant) == col(after.participant))
+            .where(*own, col(before.wave) == self.baseline, col(after.wave) == self.followup)
+            .group_by(after.unit_id, after.arm).order_by(after.unit_id, after.arm)  # type: ignore[arg-type]
+        ).all()
+        found = []
+        for unit, arm, n, sx, sy, sxx, syy, sxy in grouped:
+            sd = (_sd(n, sx, sxx) or 0.0, _sd(n, sy, syy) or 0.0)
+            spread = math.sqrt(max(sxx - sx * sx / n, 0.0) * max(syy - sy * sy / n, 0.0))
+            r = (sxy - sx * sy / n) / spread if spread > 0 else None
+            found.append({"unit": unit, "arm": arm, "n": n, "mean": [shift + sx / n, shift + sy / n],
+                          "sd": list(sd), "r": None if r is None else max(-1.0, min(1.0, r))})
+        return found
+
+    def _warn_of_incomplete(self, taken: Snapshot, complete: int) -> None:
+        waves = [self.baseline, self.followup]
+        people = self.session.exec(
+            select(sa.func.count(sa.distinct(col(Measurement.participant))))
+            .where(*self.mine, col(Measurement.wave).in_(waves))
+        ).one()
+        if people > complete:
+            taken.warnings.append(
+                {"code": "incomplete_pairs", "message": f"{self.measure.measure}: {people - complete} of {people} "
+                 "people answered only once and do not enter the comparison before and after"}
+            )
+
+
+def _sd(n: int, total: float, squares: float) -> float | None:
+    """The SD (n − 1) from sums of shifted values; None for a single value."""
+    return math.sqrt(max(squares - total * total / n, 0.0) / (n - 1)) if n > 1 else None

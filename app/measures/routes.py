@@ -1,0 +1,103 @@
+"""Waves, rows and summaries over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from sqlmodel import col
+
+from app.auth.access import fetch, visible
+from app.auth.deps import CallerDep, idempotent
+from app.auth.permissions import Permission
+from app.db import now
+from app.forms import Page
+from app.measures.cells import snapshot
+from app.measures.models import Wave, WaveKind
+from app.measures.schemas import (
+    EntryReport,
+    MeasurementsIn,
+    SufficientStatistics,
+    SummariesIn,
+    WaveIn,
+    WaveOut,
+)
+from app.measures.service import enter_rows, enter_summaries, put_wave, responses
+from app.pilots.models import Pilot
+from app.pilots.service import iteration_of
+from app.plans.service import plan_of, require_version
+from app.requests import Cursor, IfMatch, Limit, SessionDep, TransactionalRoute, check_match, etag, page_of
+
+router = APIRouter(prefix="/v1/pilots/{pilot_id}", tags=["6 Measures"], route_class=TransactionalRoute)
+Partial = Annotated[bool, Query(description="Enter what is right and report the rest, instead of all or nothing")]
+OfIteration = Annotated[int | None, Query(ge=1, description="An earlier iteration; default: the current one")]
+
+
+def wave_out(session: SessionDep, pilot: Pilot, wave: Wave) -> WaveOut:
+    """A wave with its response rates."""
+    plan = plan_of(require_version(session, pilot, wave.iteration))
+    answered = responses(session, pilot.id, wave.iteration, plan).get(wave.key, {})
+    rate = {arm: answered.get(arm, 0) / n if n else None for arm, n in wave.invited.items()}
+    later = wave.kind is not WaveKind.BASELINE
+    lost = {arm: 1 - r if later and r is not None and arm in answered else None for arm, r in rate.items()}
+    return WaveOut.model_validate(
+        {**wave.model_dump(), "responded": answered, "response_rate": rate, "attrition": lost}
+    )
+
+
+@router.put("/waves/{key}")
+def write_wave(
+    pilot_id: str, key: str, body: WaveIn, session: SessionDep, caller: CallerDep, response: Response,
+    if_match: IfMatch = None,
+) -> WaveOut:
+    """Record how many were invited at a wave of the plan, and when."""
+    pilot = fetch(session, caller, Pilot, pilot_id, Permission.MEASURES_WRITE, for_update=True)
+    before = session.exec(
+        visible(caller, Wave).where(Wave.pilot_id == pilot.id, Wave.iteration == pilot.iteration, Wave.key == key)
+    ).one_or_none()
+    if before is not None:
+        check_match(if_match, before.version, "the wave")
+    wave = put_wave(session, pilot, key, body, now())
+    response.headers["ETag"] = etag(wave.version)
+    return wave_out(session, pilot, wave)
+
+
+@router.get("/waves")
+def list_waves(
+    pilot_id: str, session: SessionDep, caller: CallerDep, iteration: OfIteration = None, limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[WaveOut]:
+    """The waves of an iteration, with response and attrition by arm."""
+    pilot = fetch(session, caller, Pilot, pilot_id)
+    number = iteration_of(session, pilot, iteration).number
+    statement = visible(caller, Wave).where(col(Wave.pilot_id) == pilot.id, Wave.iteration == number)
+    rows, following = page_of(session, statement, Wave.id, limit, cursor)
+    return Page(items=[wave_out(session, pilot, r) for r in rows], next_cursor=following)
+
+
+@router.post("/measurements", status_code=201, dependencies=[idempotent])
+def add_measurements(
+    pilot_id: str, body: MeasurementsIn, session: SessionDep, caller: CallerDep, partial: Partial = False
+) -> EntryReport:
+    """Enter single values of one measure and wave. All or nothing; the same again changes nothing."""
+    pilot = fetch(session, caller, Pilot, pilot_id, Permission.MEASURES_WRITE, for_update=True)
+    return enter_rows(session, pilot, body, partial=partial, person=caller.person, at=now())
+
+
+@router.post("/summaries", status_code=201, dependencies=[idempotent])
+def add_summaries(
+    pilot_id: str, body: SummariesIn, session: SessionDep, caller: CallerDep, partial: Partial = False
+) -> EntryReport:
+    """Enter summaries of one measure: counts, means with SDs, changes … as computed or published elsewhere."""
+    pilot = fetch(session, caller, Pilot, pilot_id, Permission.MEASURES_WRITE, for_update=True)
+    return enter_summaries(session, pilot, body, partial=partial, person=caller.person, at=now())
+
+
+@router.get("/cells")
+def read_cells(
+    pilot_id: str, session: SessionDep, caller: CallerDep, iteration: OfIteration = None
+) -> SufficientStatistics:
+    """The sufficient statistics an analysis would take now, reduced by the database."""
+    pilot = fetch(session, caller, Pilot, pilot_id)
+    number = iteration_of(session, pilot, iteration).number
+    plan = plan_of(require_version(session, pilot, number))
+    taken = snapshot(session, pilot.id, number, plan, plan.followup)
+    return SufficientStatistics(iteration=number, data=taken.data, warnings=taken.warnings)

@@ -1,0 +1,142 @@
+"""Whether an entry fits its measure, plan and units; pure. Each fault names its field and what would help."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.documents import Family, Plan, PlannedMeasure
+from app.measures.models import Shape
+
+Fault = tuple[str, str, str]
+WHOLE = frozenset({Family.ORDINAL, Family.COUNT})
+SHAPES: Mapping[Shape, frozenset[Family]] = {
+    Shape.CELLS: frozenset({Family.NORMAL, Family.DURATION, Family.SHARE}),
+    Shape.PAIRS: frozenset({Family.NORMAL}),
+    Shape.CHANGES: frozenset({Family.NORMAL}),
+    Shape.COUNTS: frozenset({Family.BINARY}),
+    Shape.CATEGORIES: frozenset({Family.ORDINAL}),
+    Shape.EVENTS: frozenset({Family.COUNT}),
+    Shape.SERIES: frozenset({Family.DURATION, Family.COUNT}),
+}
+PSEUDONYM_HELP = "give people pseudonyms of your own, such as p-014"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What entries are checked against: the plan in its long form and the units of the pilot."""
+
+    plan: Plan
+    units: frozenset[str]
+
+    @property
+    def arms(self) -> list[str]:
+        """The arms of the plan."""
+        return [arm.key for arm in self.plan.arms]
+
+    @property
+    def waves(self) -> list[str]:
+        """The waves of the plan."""
+        return [wave.key for wave in self.plan.waves]
+
+    def arm_of(self, unit_id: str | None) -> str | None:
+        """The arm the plan puts a unit in; the only arm of a plan without comparison."""
+        for unit in self.plan.units:
+            if unit.unit_id == unit_id and unit.arm is not None:
+                return unit.arm
+        return self.arms[0] if len(self.arms) == 1 else None
+
+
+def place_faults(context: Context, arm: str | None, unit: str | None, *, unit_field: str) -> Iterator[Fault]:
+    """Faults of the arm and unit an entry names."""
+    if unit is not None and unit not in context.units:
+        yield unit_field, f"{unit!r} is not a unit of this pilot; add it to the pilot's unit_ids first", "unknown_unit"
+    planned = context.arm_of(unit)
+    if arm is None and planned is None:
+        yield "arm", f"name the arm: {' or '.join(context.arms)}", "missing"
+    elif arm is not None and arm not in context.arms:
+        yield "arm", f"the plan has no arm {arm!r}; it has {', '.join(context.arms)}", "unknown_arm"
+    elif arm is not None and planned is not None and arm != planned:
+        yield "arm", f"the plan puts this unit in {planned!r}, not {arm!r}", "arm_differs"
+
+
+def wave_faults(context: Context, wave: str) -> Iterator[Fault]:
+    """Faults of the wave an entry names."""
+    if wave not in context.waves:
+        yield "wave", f"the plan has no wave {wave!r}; it has {', '.join(context.waves)}", "unknown_wave"
+
+
+def _scale(measure: PlannedMeasure) -> str:
+    low = "−∞" if measure.minimum is None else f"{measure.minimum:g}"
+    high = "∞" if measure.maximum is None else f"{measure.maximum:g}"
+    return f"{low} to {high}"
+
+
+def _off(measure: PlannedMeasure, value: float) -> bool:
+    low, high = measure.minimum, measure.maximum
+    return (low is not None and value < low) or (high is not None and value > high)
+
+
+def value_faults(measure: PlannedMeasure, value: float, field: str = "value") -> Iterator[Fault]:
+    """Faults of a single value against the measure's scale and family."""
+    if _off(measure, value):
+        yield field, f"{value:g} is off the scale of {measure.measure}, {_scale(measure)}", "off_scale"
+    elif measure.family is Family.BINARY and value not in {0, 1}:
+        yield field, f"{measure.measure} is yes or no: 1 or 0, not {value:g}", "not_binary"
+    elif measure.family in WHOLE and value != int(value):
+        yield field, f"{measure.measure} takes whole numbers, not {value:g}", "not_whole"
+    elif measure.family is Family.DURATION and value <= 0:
+        yield field, f"a duration is above 0, not {value:g}", "not_positive"
+
+
+def participant_faults(participant: str | None) -> Iterator[Fault]:
+    """Only pseudonyms: nobody is to be recognised in the data (National Academy of Medicine 2020)."""
+    if participant is not None and "@" in participant:
+        yield "participant", f"this looks like an e-mail address; {PSEUDONYM_HELP}", "looks_identifying"
+    elif participant is not None and len(participant.split()) > 1:
+        yield "participant", f"this looks like a name; {PSEUDONYM_HELP}", "looks_identifying"
+
+
+def shape_faults(measure: PlannedMeasure, shape: Shape) -> Iterator[Fault]:
+    """Faults of a shape for the family of the measure."""
+    if measure.family not in SHAPES[shape]:
+        fitting = [s.value for s, families in SHAPES.items() if measure.family in families]
+        yield (shape.value, f"{measure.measure} is {measure.family.value}: enter rows or {', '.join(fitting)}, not "
+               f"{shape.value}", "wrong_shape")
+
+
+def _spread_faults(measure: PlannedMeasure, n: int, mean: float, sd: float | None, *, mean_field: str, sd_field: str
+                   ) -> Iterator[Fault]:
+    if _off(measure, mean):
+        yield mean_field, f"a mean of {mean:g} is off the scale of {measure.measure}, {_scale(measure)}", "off_scale"
+        return
+    if sd is None or measure.minimum is None or measure.maximum is None:
+        return
+    largest = math.sqrt((mean - measure.minimum) * (measure.maximum - mean) * n / max(n - 1, 1))
+    if sd > largest * 1.01 + 1e-9:
+        yield (sd_field, f"an SD of {sd:g} cannot be with n = {n} and a mean of {mean:g} on the scale "
+               f"{_scale(measure)}; at most {largest:.3g}", "impossible_sd")
+
+
+def content_faults(measure: PlannedMeasure, shape: Shape, content: Mapping[str, Any]) -> Iterator[Fault]:
+    """Faults of the numbers of one summary entry against the measure's scale."""
+    if shape is Shape.CELLS:
+        if content["sd"] is None and content["n"] > 1:
+            yield "sd", "the SD is missing; without it the precision of the mean cannot be known", "missing"
+        yield from _spread_faults(measure, content["n"], content["mean"], content["sd"], mean_field="mean",
+                                  sd_field="sd")
+    elif shape is Shape.PAIRS:
+        for mean, sd in zip(content["mean"], content["sd"], strict=True):
+            yield from _spread_faults(measure, content["n"], mean, sd, mean_field="mean", sd_field="sd")
+    elif shape is Shape.CHANGES:
+        if content["sd"] is None and content["n"] > 1:
+            yield "sd", "the SD of the change is missing; without it the precision cannot be known", "missing"
+        if measure.minimum is not None and measure.maximum is not None:
+            width = measure.maximum - measure.minimum
+            if abs(content["mean"]) > width:
+                yield ("mean", f"a change of {content['mean']:g} is larger than the scale of {measure.measure}, "
+                       f"{_scale(measure)}", "off_scale")
+            elif content["sd"] is not None and content["sd"] > width * math.sqrt(
+                content["n"] / max(content["n"] - 1, 1)
+            ):
+                yield "sd", f"an SD of {content['sd']:g} is wider than the scale allows", "impossible_sd"

@@ -1,0 +1,149 @@
+"""Requests and answers of waves, rows and summaries."""
+
+from datetime import date
+from typing import Annotated, Any, Self
+
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
+
+from analysis.documents import Categories, Cell, Change, CountOf, Events, Pair, Point
+from app.forms import Answer, Form, Id, Line
+from app.measures.models import WaveKind
+
+Pseudonym = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+
+
+class WaveIn(Form):
+    """How many were invited in each arm, and when."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"invited": {"intervention": 44, "control": 44}, "starts_on": "2026-03-01", "ends_on": "2026-03-21"}
+            ]
+        }
+    )
+    invited: dict[str, Annotated[int, Field(ge=0, le=10_000_000)]]
+    starts_on: date | None = None
+    ends_on: date | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.starts_on and self.ends_on and self.ends_on < self.starts_on:
+            msg = f"ends_on {self.ends_on} is before starts_on {self.starts_on}"
+            raise ValueError(msg)
+        return self
+
+
+class WaveOut(Answer):
+    """A wave with its response: `responded` is the most who answered any one measure, in each arm."""
+
+    key: str
+    kind: WaveKind
+    iteration: int
+    invited: dict[str, int]
+    responded: dict[str, int]
+    response_rate: dict[str, float | None]
+    attrition: dict[str, float | None] = Field(
+        description="1 − responded/invited of a wave after the baseline; null where it cannot be known"
+    )
+    starts_on: date | None
+    ends_on: date | None
+    version: int
+
+
+class RowIn(Form):
+    """One value; `arm` may be left out where the unit's arm is in the plan."""
+
+    value: float
+    unit_id: Id | None = None
+    arm: Line | None = None
+    participant: Pseudonym | None = Field(
+        default=None, description="A pseudonym, the same at every wave; never a name or an address"
+    )
+    collected_on: date | None = None
+
+
+class MeasurementsIn(Form):
+    """Rows of one measure at one wave."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"measure": "mbi_ee", "wave": "pre",
+                 "rows": [{"value": 27, "arm": "intervention", "participant": "p-014"},
+                          {"value": 31, "arm": "control", "participant": "p-015"}]}
+            ]
+        }
+    )
+    measure: Line
+    wave: Line
+    rows: list[RowIn] = Field(min_length=1, max_length=100_000)
+
+
+class SummariesIn(Form):
+    """Summaries of one measure in exactly one shape."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"measure": "mbi_ee",
+                 "changes": [{"arm": "intervention", "n": 41, "mean": -5.2, "sd": 8.7},
+                             {"arm": "control", "n": 41, "mean": 1.5, "sd": 7.7}]},
+                {"measure": "mbi_burnout",
+                 "counts": [{"arm": "intervention", "wave": "post", "x": 19, "n": 51},
+                            {"arm": "control", "wave": "post", "x": 24, "n": 56}]},
+            ]
+        }
+    )
+    measure: Line
+    cells: list[Cell] | None = Field(default=None, description="n, mean and SD of unlinked people per arm and wave")
+    pairs: list[Pair] | None = Field(default=None, description="the same people before and after: means, SDs, r")
+    changes: list[Change] | None = Field(default=None, description="n, mean and SD of the change per arm")
+    counts: list[CountOf] | None = Field(default=None, description="x of n people per arm and wave")
+    categories: list[Categories] | None = Field(default=None, description="people in each category, lowest first")
+    events: list[Events] | None = Field(default=None, description="events over an exposure")
+    series: list[Point] | None = Field(default=None, description="monthly values")
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> Self:
+        given = sorted(self.model_fields_set - {"measure"})
+        if len(given) != 1 or not getattr(self, given[0]):
+            msg = f"give exactly one of cells, pairs, changes, counts …, not empty; given: {', '.join(given) or 'none'}"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def shape(self) -> str:
+        """The name of the shape that was given."""
+        return next(iter(self.model_fields_set - {"measure"}))
+
+    @property
+    def entries(self) -> list[Any]:
+        """The entries in that shape."""
+        entries: list[Any] = getattr(self, self.shape)
+        return entries
+
+
+class EntryFault(Answer):
+    """Why an entry was not accepted, and where."""
+
+    loc: list[str | int]
+    msg: str
+    code: str
+
+
+class EntryReport(Answer):
+    """What became of the entries."""
+
+    accepted: int
+    unchanged: int
+    rejected: int
+    errors: list[EntryFault]
+
+
+class SufficientStatistics(Answer):
+    """The data of each measure as an analysis would take them now."""
+
+    iteration: int
+    data: dict[str, Any]
+    warnings: list[dict[str, str]]
