@@ -9,7 +9,6 @@ from collections.abc import Callable
 import structlog
 from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
 from procrastinate.jobs import DeleteJobCondition, Status
-from psycopg.conninfo import make_conninfo
 from sqlalchemy import Engine
 from sqlmodel import Session
 
@@ -41,7 +40,8 @@ class Listener(threading.Thread):
     def __init__(self, engine: Engine, wake: Callable[[], None]) -> None:
         super().__init__(name="pokes", daemon=True)
         _, options = engine.dialect.create_connect_args(engine.url)
-        self._conninfo = make_conninfo(**options)
+        options.pop("context", None)  # SQLAlchemy's own adapters are no concern of the queue
+        self._options = options
         self._wake = wake
         self._cancel: Callable[[], object] = lambda: None
         self._stopping = threading.Event()
@@ -70,7 +70,7 @@ class Listener(threading.Thread):
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _listen(self) -> None:
-        app = App(connector=PsycopgConnector(conninfo=self._conninfo, min_size=1, max_size=2))
+        app = App(connector=PsycopgConnector(kwargs=self._options, min_size=1, max_size=2))
 
         @app.task(name=TASK)
         async def poked(work: str, id: str) -> None:  # noqa: A002 - the names that `defer` sends

@@ -1,0 +1,205 @@
+"""The worker with real children: what a requester sees of every way in which work can go."""
+
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+import sqlalchemy as sa
+
+from app.db import now, transaction
+from app.jobs import attempt
+from app.jobs.models import JobStatus
+from app.jobs.poke import request_cancel
+from app.jobs.runner import Runner
+from tests.app.jobs.toys import WORK, Toy, add, alive, ended, get, settings, told, until
+
+Start = Callable[..., Runner]
+
+
+def cancel(engine: sa.Engine, toy_id: str) -> bool:
+    with transaction(engine) as session:
+        return request_cancel(session, WORK, session.get_one(Toy, toy_id), now())
+
+
+def running(engine: sa.Engine, toy_id: str) -> None:
+    until(lambda: get(engine, toy_id).status is JobStatus.RUNNING)
+
+
+def test_work_succeeds_and_its_domain_hears_of_it_once(engine: sa.Engine, start: Start) -> None:
+    start()
+    begun = monotonic()
+    toy = ended(engine, add(engine, steps=3))
+    assert monotonic() - begun < 0.4, "the poke was not heard; the sweep found the row"
+    assert toy.status is JobStatus.SUCCEEDED
+    assert toy.answer is not None
+    assert toy.answer["steps"] == 3
+    assert (toy.progress, toy.attempts, toy.failure, toy.claim) == (1, 1, None, None)
+    assert told(engine, toy.id) == ["succeeded"]
+
+
+def test_progress_is_seen_and_rises(engine: sa.Engine, start: Start) -> None:
+    start()
+    toy = add(engine, steps=20, pause=0.08)
+    seen = []
+    until(lambda: seen.append(get(engine, toy).progress) or get(engine, toy).status.final)  # type: ignore[func-returns-value]
+    assert seen == sorted(seen)
+    assert len(set(seen)) >= 4
+
+
+def test_a_cancel_is_obeyed_and_the_child_stays_warm(engine: sa.Engine, start: Start) -> None:
+    start()
+    toy = add(engine, steps=1000, pause=0.02)
+    running(engine, toy)
+    begun = monotonic()
+    assert cancel(engine, toy)
+    assert ended(engine, toy).status is JobStatus.CANCELLED
+    assert monotonic() - begun < 0.5
+    assert told(engine, toy) == ["cancelled"]
+    assert not cancel(engine, toy)
+    assert ended(engine, add(engine), 1).status is JobStatus.SUCCEEDED
+
+
+def test_a_child_that_does_not_obey_is_killed_and_replaced(
+    engine: sa.Engine, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "PATIENCE", 0.3)
+    start()
+    trace = tmp_path / "pids"
+    toy = add(engine, do="ignore", trace=str(trace))
+    until(trace.exists)
+    cancel(engine, toy)
+    assert ended(engine, toy).status is JobStatus.CANCELLED
+    assert ended(engine, add(engine)).status is JobStatus.SUCCEEDED
+    assert not alive(int(trace.read_text()))
+
+
+def test_queued_work_is_cancelled_while_the_only_slot_is_busy(engine: sa.Engine, start: Start) -> None:
+    start()
+    busy, waiting = add(engine, steps=100, pause=0.02), add(engine)
+    running(engine, busy)
+    cancel(engine, waiting)
+    assert get(engine, waiting).status is JobStatus.CANCELLED
+    assert told(engine, waiting) == ["cancelled"]
+    cancel(engine, busy)
+    ended(engine, busy)
+
+
+def test_work_that_takes_too_long_is_stopped_with_a_reason(engine: sa.Engine, start: Start) -> None:
+    start(analysis_timeout_seconds=0.5)
+    toy = ended(engine, add(engine, do="ignore"))
+    assert toy.failure is not None
+    assert toy.failure["code"] == "timeout"
+    assert "limit of 0.5 seconds" in toy.failure["message"]
+    assert told(engine, toy.id) == ["timeout"]
+    assert ended(engine, add(engine)).status is JobStatus.SUCCEEDED
+
+
+def test_a_long_stream_of_progress_does_not_outrun_the_time_limit(engine: sa.Engine, start: Start) -> None:
+    start(analysis_timeout_seconds=0.6)
+    toy = ended(engine, add(engine, steps=1000, pause=0.01))
+    assert toy.failure is not None
+    assert toy.failure["code"] == "timeout"
+
+
+@pytest.mark.parametrize(
+    ("do", "code"),
+    [("error", "error"), ("coded error", "bad_cells"), ("refuse", "not_enough_data"), ("unusable", "error")],
+)
+def test_an_error_anywhere_is_a_failure_with_a_reason(engine: sa.Engine, start: Start, do: str, code: str) -> None:
+    start()
+    toy = ended(engine, add(engine, do=do))
+    assert toy.status is JobStatus.FAILED
+    assert toy.failure is not None
+    assert toy.failure["code"] == code
+    assert toy.answer is None
+    assert toy.attempts == 1
+    assert told(engine, toy.id) == [code]
+
+
+def test_a_domain_that_fails_on_a_failure_does_not_keep_the_row_alive(engine: sa.Engine, start: Start) -> None:
+    start()
+    toy = ended(engine, add(engine, do="error", deaf=True))
+    assert toy.status is JobStatus.FAILED
+    assert told(engine, toy.id) == []
+
+
+def test_a_crash_is_tried_again(engine: sa.Engine, start: Start, tmp_path: Path) -> None:
+    start()
+    toy = ended(engine, add(engine, do="exit once", trace=str(tmp_path / "pids")))
+    assert (toy.status, toy.attempts) == (JobStatus.SUCCEEDED, 2)
+    assert told(engine, toy.id) == ["succeeded"]
+
+
+def test_work_that_crashes_each_time_ends_with_a_reason(engine: sa.Engine, start: Start) -> None:
+    start(analysis_attempts=2)
+    toy = ended(engine, add(engine, do="crash"))
+    assert (toy.status, toy.attempts) == (JobStatus.FAILED, 2)
+    assert toy.failure is not None
+    assert toy.failure["code"] == "crashed"
+    assert "Tried 2 times" in toy.failure["message"]
+    assert "SIGKILL" in toy.failure["message"]
+    assert told(engine, toy.id) == ["crashed"]
+
+
+def test_a_stop_lets_short_work_end_and_gives_long_work_back(
+    engine: sa.Engine, start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(attempt, "GRACE", 0.5)
+    runner = start(workers=2)
+    until(lambda: runner.warm == 2)
+    trace = tmp_path / "pids"
+    long = add(engine, do="ignore", trace=str(trace))
+    short = add(engine, steps=10, pause=0.03)
+    running(engine, long)
+    running(engine, short)
+    runner.stop()
+    assert get(engine, short).status is JobStatus.SUCCEEDED
+    assert (get(engine, long).status, get(engine, long).attempts) == (JobStatus.QUEUED, 0)
+    assert told(engine, long) == []
+    assert not alive(int(trace.read_text()))
+
+
+def test_work_waits_as_queued_while_the_child_warms_up(
+    engine: sa.Engine, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOY_WARM_SECONDS", "0.7")
+    toy = add(engine)
+    runner = Runner(engine, settings(), [WORK])
+    runner.start()
+    sleep(0.4)
+    assert get(engine, toy).status is JobStatus.QUEUED
+    assert ended(engine, toy).status is JobStatus.SUCCEEDED
+    runner.stop()
+
+
+def test_a_child_that_cannot_warm_up_leaves_work_queued_and_the_worker_stoppable(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOY_COLD", "1")
+    toy = add(engine)
+    runner = Runner(engine, settings(), [WORK])
+    runner.start()
+    sleep(0.5)
+    assert runner.warm == 0
+    runner.stop()
+    assert get(engine, toy).status is JobStatus.QUEUED
+
+
+def test_a_worker_that_lost_its_lease_drops_the_work(engine: sa.Engine, start: Start) -> None:
+    start()
+    toy = add(engine, steps=1000, pause=0.02)
+    running(engine, toy)
+    with transaction(engine) as session:
+        session.get_one(Toy, toy).claim = "somebody else's"
+    other = add(engine)
+    assert ended(engine, other).status is JobStatus.SUCCEEDED
+    assert get(engine, toy).claim == "somebody else's"
+    assert told(engine, toy) == []
+
+
+def test_many_pieces_of_work_each_end_once(engine: sa.Engine, start: Start) -> None:
+    start(workers=2)
+    toys = [add(engine, steps=1) for _ in range(20)]
+    assert [ended(engine, toy).status for toy in toys] == [JobStatus.SUCCEEDED] * 20
+    assert [told(engine, toy) for toy in toys] == [["succeeded"]] * 20
