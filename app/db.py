@@ -52,9 +52,12 @@ class Instant(TypeDecorator[datetime]):
 Json = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
-def text_enum(kind: type[StrEnum]) -> sa.Enum:
-    """A column of the enum's *values* as text with a check constraint, the same on both databases."""
-    name = "".join(f"_{c.lower()}" if c.isupper() else c for c in kind.__name__).lstrip("_")
+def text_enum(kind: type[StrEnum], name: str | None = None) -> sa.Enum:
+    """A column of the enum's *values* as text with a check constraint, the same on both databases.
+
+    `name` tells two columns of one table with the same enum apart.
+    """
+    name = name or "".join(f"_{c.lower()}" if c.isupper() else c for c in kind.__name__).lstrip("_")
     return sa.Enum(
         kind,
         native_enum=False,

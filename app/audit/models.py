@@ -26,7 +26,7 @@ class AuditEntry(SQLModel, table=True):
     organization_id: str | None = Field(default=None, max_length=36, index=True)
     action: str = Field(max_length=20)
     resource: str = Field(max_length=60)
-    resource_id: str = Field(max_length=300)
+    resource_id: str = Field(max_length=300, index=True)
     changes: dict[str, Any] | None = Field(default=None, sa_type=Json)
 
 

@@ -110,6 +110,12 @@ def change_pilot(session: Session, pilot: Pilot, body: PilotPatch) -> Pilot:
         require_units(session, unit_ids, pilot.organization_id)
         _set_units(session, pilot, unit_ids)
         pilot.version += 1
+    if pilot.stage is Stage.REFINE and "lessons" in changes:
+        # What is learned in `refine` belongs to the iteration that entering it has closed.
+        closed = iteration_of(session, pilot, pilot.iteration - 1)
+        closed.lessons = changes.pop("lessons")
+        session.add(closed)
+        pilot.version += 1
     pilot.sqlmodel_update(changes)
     session.add(pilot)
     session.flush()

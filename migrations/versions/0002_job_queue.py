@@ -1,4 +1,4 @@
-"""The job queue: procrastinate's own schema, on PostgreSQL only (SQLite needs no queue: its one process sweeps the rows).
+"""The job queue: procrastinate's own schema, on PostgreSQL only; on SQLite the one process sweeps the rows.
 
 Revision ID: 0002
 Revises: 0001
@@ -13,12 +13,21 @@ branch_labels = None
 depends_on = None
 
 # What the schema of procrastinate made, in an order in which it can be dropped.
-TABLES = ("procrastinate_events", "procrastinate_periodic_defers", "procrastinate_jobs", "procrastinate_workers")
-TYPES = ("procrastinate_job_to_defer_v1", "procrastinate_job_event_type", "procrastinate_job_status")
+TABLES = (
+    "procrastinate_events",
+    "procrastinate_periodic_defers",
+    "procrastinate_jobs",
+    "procrastinate_workers",
+)
+TYPES = (
+    "procrastinate_job_to_defer_v1",
+    "procrastinate_job_event_type",
+    "procrastinate_job_status",
+)
 
 
 def upgrade() -> None:
-    """Run the schema as it is packaged: many statements with quoted bodies, which only the driver itself takes whole."""
+    """Run the schema as it is packaged: many statements with quoted bodies, which only the driver takes whole."""
     if op.get_bind().dialect.name == "postgresql":
         op.get_bind().connection.cursor().execute(SchemaManager.get_schema())
 

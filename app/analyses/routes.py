@@ -1,0 +1,73 @@
+"""Analyses over HTTP: asked for here, computed in the background."""
+
+from fastapi import APIRouter, Response
+from sqlmodel import col
+
+from app.analyses.models import Analysis, Kind
+from app.analyses.schemas import AnalysisIn, AnalysisLine, AnalysisOut
+from app.analyses.service import WORK, ask, data_changed_since
+from app.auth.access import fetch, visible
+from app.auth.deps import CallerDep, idempotent
+from app.auth.permissions import Permission
+from app.db import now
+from app.errors import Conflict
+from app.forms import Page
+from app.jobs.models import JobStatus
+from app.jobs.poke import request_cancel
+from app.pilots.models import Pilot
+from app.plans.models import PlanVersion
+from app.plans.service import plan_of
+from app.requests import Cursor, Limit, SessionDep, TransactionalRoute, page_of
+
+router = APIRouter(prefix="/v1", tags=["7 Analyses"], route_class=TransactionalRoute)
+
+
+@router.post("/pilots/{pilot_id}/analyses", status_code=202, dependencies=[idempotent])
+def request_analysis(
+    pilot_id: str, session: SessionDep, caller: CallerDep, response: Response, body: AnalysisIn | None = None
+) -> AnalysisOut:
+    """Analyse the data as they are now. The first of a look, in `test`, under the locked plan, is confirmatory."""
+    pilot = fetch(session, caller, Pilot, pilot_id, Permission.ANALYSES_WRITE, for_update=True)
+    asked = body or AnalysisIn()
+    analysis = ask(session, pilot, seed=asked.seed, look=asked.look, person=caller.person, at=now())
+    response.headers["Location"] = f"/v1/analyses/{analysis.id}"
+    return AnalysisOut.model_validate(analysis)
+
+
+@router.get("/pilots/{pilot_id}/analyses")
+def list_analyses(
+    pilot_id: str, session: SessionDep, caller: CallerDep, iteration: int | None = None, kind: Kind | None = None,
+    status: JobStatus | None = None, limit: Limit = 50, cursor: Cursor = None,
+) -> Page[AnalysisLine]:
+    """The analyses of a pilot, of all its iterations unless one is named."""
+    pilot = fetch(session, caller, Pilot, pilot_id)
+    statement = visible(caller, Analysis).where(col(Analysis.pilot_id) == pilot.id)
+    for column, value in ((Analysis.iteration, iteration), (Analysis.kind, kind), (Analysis.status, status)):
+        if value is not None:
+            statement = statement.where(column == value)
+    rows, following = page_of(session, statement, Analysis.id, limit, cursor)
+    return Page(items=[AnalysisLine.model_validate(r) for r in rows], next_cursor=following)
+
+
+@router.get("/analyses/{analysis_id}")
+def read_analysis(analysis_id: str, session: SessionDep, caller: CallerDep) -> AnalysisOut:
+    """One analysis: its progress, then its result. Says so when data were entered since."""
+    analysis = fetch(session, caller, Analysis, analysis_id)
+    answer = AnalysisOut.model_validate(analysis)
+    if analysis.status is JobStatus.SUCCEEDED:
+        version = fetch(session, caller, PlanVersion, analysis.plan_version_id)
+        if data_changed_since(session, analysis, plan_of(version)):
+            message = "data were entered or changed since; this result stands on the snapshot named in provenance"
+            answer.warnings = [*answer.warnings, {"code": "data_changed", "message": message}]
+    return answer
+
+
+@router.post("/analyses/{analysis_id}/cancel")
+def cancel_analysis(analysis_id: str, session: SessionDep, caller: CallerDep) -> AnalysisOut:
+    """Cancel: at once what is queued, within seconds what runs."""
+    analysis = fetch(session, caller, Analysis, analysis_id, Permission.ANALYSES_WRITE)
+    if not request_cancel(session, WORK, analysis, now()) and analysis.status is not JobStatus.CANCELLED:
+        msg = f"the analysis has {analysis.status.value} already; there is nothing to cancel"
+        raise Conflict(msg, "already_ended")
+    session.flush()
+    return AnalysisOut.model_validate(analysis)

@@ -1,0 +1,133 @@
+"""Asking for an analysis and keeping its answer; the fitting itself happens in a child process (`run.py`)."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, select
+
+from analysis.documents import FitRequest, MeasureData, Plan, confirmatory_seed
+from app.analyses.events import analysis_finished
+from app.analyses.models import Analysis, Kind
+from app.audit.models import note
+from app.db import now
+from app.errors import Conflict, Invalid, fault
+from app.jobs.failures import Failure
+from app.jobs.poke import poke
+from app.jobs.work import Work
+from app.measures.cells import snapshot
+from app.pilots.models import Pilot, Stage
+from app.plans.models import PlanVersion
+from app.plans.service import plan_of, require_version
+
+
+def ask(session: Session, pilot: Pilot, *, seed: int | None, look: int | None, person: str, at: datetime) -> Analysis:
+    """Queue an analysis of the data as they are in this transaction.
+
+    Raises Conflict `no_plan`, `no_data`; Invalid for a look that is not planned.
+    """
+    version = require_version(session, pilot)
+    plan = plan_of(version)
+    looks = {planned.look: planned for planned in plan.looks}
+    number = max(looks) if look is None else look
+    if number not in looks:
+        msg = f"look {number} is not planned; the plan has {', '.join(map(str, sorted(looks)))}"
+        raise Invalid(msg, [fault(["look"], msg, "unknown_look")])
+    taken = snapshot(session, pilot.id, pilot.iteration, plan, looks[number].wave)
+    if not taken.data:
+        msg = "no measures were entered in this iteration; there is nothing to analyse"
+        raise Conflict(msg, "no_data")
+    kind, reason = _kind(session, pilot, version, seed, number)
+    data = {key: MeasureData.model_validate(shape) for key, shape in taken.data.items()}
+    request = FitRequest(plan=plan, data=data, look=number, attrition=taken.attrition or None)
+    data_hash = request.data_hash()
+    if seed is None:
+        seed = confirmatory_seed(version.hash, data_hash)
+    document = request.model_copy(update={"seed": seed}).model_dump(mode="json", exclude_unset=True)
+    warnings = list(taken.warnings)
+    if reason is not None:
+        warnings.append({"code": "exploratory", "message": f"exploratory, cannot be decided on: {reason}"})
+    analysis = Analysis(
+        organization_id=pilot.organization_id, pilot_id=pilot.id, iteration=pilot.iteration,
+        plan_version_id=version.id, look=number, kind=kind, counts_as_look=kind is Kind.CONFIRMATORY, seed=seed,
+        request={**document, "seed": seed, "look": number}, plan_hash=version.hash, data_hash=data_hash,
+        warnings=warnings, provenance=_provenance(version, data_hash, seed), created_by=person, created_at=at,
+    )
+    if kind is Kind.CONFIRMATORY and version.looked_at is None:
+        version.looked_at = at
+        session.add(version)
+    session.add(analysis)
+    session.flush()
+    poke(session, WORK.name, analysis.id)
+    return analysis
+
+
+def _provenance(version: PlanVersion, data_hash: str, seed: int) -> dict[str, Any]:
+    return {"plan_version": version.number, "plan_hash": version.hash, "data_hash": data_hash, "seed": seed}
+
+
+def _kind(session: Session, pilot: Pilot, version: PlanVersion, seed: int | None, look: int
+          ) -> tuple[Kind, str | None]:
+    """Confirmatory only as planned: locked plan, stage `test`, no seed of one's own, the first of its look."""
+    earlier = session.exec(
+        select(Analysis.id).where(
+            Analysis.pilot_id == pilot.id, Analysis.iteration == pilot.iteration, Analysis.look == look,
+            Analysis.counts_as_look,
+        )
+    ).first()
+    reasons = (
+        (seed is not None, "it has a seed of its own"),
+        (version.locked_at is None, "the plan is not locked"),
+        (pilot.stage is not Stage.TEST, f"the pilot is in {pilot.stage.value}, not in test"),
+        (earlier is not None, f"look {look} has its confirmatory analysis already, {earlier}"),
+    )
+    reason = next((text for holds, text in reasons if holds), None)
+    return (Kind.CONFIRMATORY, None) if reason is None else (Kind.EXPLORATORY, reason)
+
+
+def data_changed_since(session: Session, analysis: Analysis, plan: Plan) -> bool:
+    """Whether the pilot's data differ now from the snapshot the analysis used."""
+    wave = next(planned.wave for planned in plan.looks if planned.look == analysis.look)
+    taken = snapshot(session, analysis.pilot_id, analysis.iteration, plan, wave)
+    data = {key: MeasureData.model_validate(shape) for key, shape in taken.data.items()}
+    return FitRequest(plan=plan, data=data).data_hash() != analysis.data_hash
+
+
+def _request(_session: Session, analysis: Analysis) -> dict[str, Any]:
+    return analysis.request
+
+
+def _pilot(session: Session, analysis: Analysis) -> Pilot:
+    return session.exec(select(Pilot).where(Pilot.id == analysis.pilot_id)).one()
+
+
+def _ended(session: Session, analysis: Analysis) -> None:
+    note(session, "ended", "analyses", analysis.id, organization_id=analysis.organization_id,
+         changes={"status": analysis.status.value, "attempts": analysis.attempts})
+    session.add(analysis)
+    analysis_finished(session, _pilot(session, analysis), analysis, analysis.finished_at or now())
+
+
+def _succeed(session: Session, analysis: Analysis, answer: dict[str, Any]) -> None:
+    analysis.result = answer
+    # The library's provenance is part of the result; beside it stands which version of the plan was in force.
+    analysis.provenance = {**answer.get("provenance", {}), **analysis.provenance}
+    if "refused" in answer:
+        # Nothing was learned of the effect, so the look may be repeated when what was missing is there.
+        analysis.counts_as_look = False
+    _ended(session, analysis)
+
+
+def _fail(session: Session, analysis: Analysis, _failure: Failure) -> None:
+    analysis.counts_as_look = False
+    _ended(session, analysis)
+
+
+def _cancelled(session: Session, analysis: Analysis) -> None:
+    analysis.counts_as_look = False
+    _ended(session, analysis)
+
+
+WORK = Work(
+    name="analysis", model=Analysis, child="app.analyses.run", request=_request, succeed=_succeed, fail=_fail,
+    cancelled=_cancelled,
+)

@@ -1,0 +1,79 @@
+"""Signing a decision: gathers the facts, asks the rules, freezes the recommendation."""
+
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from app.analyses.models import Analysis, Kind
+from app.audit.models import AuditEntry
+from app.decisions.models import Decision
+from app.decisions.rules import DecisionFacts, refusals
+from app.decisions.schemas import DecisionIn
+from app.errors import Conflict
+from app.jobs.models import JobStatus
+from app.outbox.models import record
+from app.pilots.events import about
+from app.pilots.models import Pilot, Stage
+
+
+def latest_decision(session: Session, pilot: Pilot, iteration: int | None = None) -> Decision | None:
+    """The newest decision of an iteration (default: the current one), or None."""
+    statement = (
+        select(Decision)
+        .where(Decision.pilot_id == pilot.id, Decision.iteration == (iteration or pilot.iteration))
+        .order_by(col(Decision.id).desc())
+    )
+    return session.exec(statement).first()
+
+
+def _leads(session: Session, pilot: Pilot) -> frozenset[str]:
+    """Everybody who leads or led the pilot: handing it over does not make one a second pair of eyes."""
+    entries = session.exec(
+        select(AuditEntry.changes).where(AuditEntry.resource == "pilots", AuditEntry.resource_id == pilot.id)
+    )
+    former = {
+        value for changes in entries if changes and "lead" in changes
+        for value in (changes["lead"] if isinstance(changes["lead"], list) else [changes["lead"]])
+    }
+    return frozenset({pilot.lead, *former})
+
+
+def sign(session: Session, pilot: Pilot, analysis: Analysis, body: DecisionIn, person: str, at: datetime) -> Decision:
+    """Sign a decision; Conflict names the first refusal in `code` and all of them in `errors`."""
+    result = analysis.result or {}
+    recommendation = result.get("recommendation", {})
+    gates_passed = all(gate["passed"] is not False for gate in result.get("gates", []))
+    facts = DecisionFacts(
+        signer=person,
+        leads=_leads(session, pilot),
+        in_test=pilot.stage is Stage.TEST,
+        succeeded=analysis.status is JobStatus.SUCCEEDED,
+        refused="refused" in result,
+        confirmatory=analysis.kind is Kind.CONFIRMATORY,
+        same_iteration=analysis.pilot_id == pilot.id and analysis.iteration == pilot.iteration,
+        already_signed=session.exec(select(Decision.id).where(Decision.analysis_id == analysis.id)).first() is not None,
+        outcome=body.outcome,
+        recommended=recommendation.get("outcome", "indeterminate"),
+        grade=result.get("grade", "D"),
+        gates_passed=gates_passed,
+        has_override_reason=body.override_reason is not None,
+    )
+    refused = list(refusals(facts))
+    if refused:
+        code, message = refused[0]
+        raise Conflict(message, code, errors=[{"loc": [], "msg": m, "code": c} for c, m in refused])
+    decision = Decision(
+        organization_id=pilot.organization_id, pilot_id=pilot.id, iteration=pilot.iteration, analysis_id=analysis.id,
+        outcome=body.outcome, rationale=body.rationale, override_reason=body.override_reason,
+        share_back=body.share_back, recommendation=recommendation, grade=facts.grade, gates_passed=gates_passed,
+        provisional=bool(recommendation.get("provisional")), plan_hash=analysis.plan_hash,
+        data_hash=analysis.data_hash, signed_by=person, signed_at=at,
+    )
+    session.add(decision)
+    session.flush()
+    data = {
+        "pilot": about(pilot), "decision_id": decision.id, "analysis_id": analysis.id, "iteration": pilot.iteration,
+        "outcome": decision.outcome.value, "recommended": facts.recommended, "by": person,
+    }
+    record(session, "decision.recorded", data, at=at, organization_id=pilot.organization_id, subject_id=pilot.id)
+    return decision

@@ -1,0 +1,88 @@
+"""Whether the service lives, is ready, and how it fares (Prometheus)."""
+
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from fastapi import APIRouter, FastAPI, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from sqlalchemy import Engine
+
+import migrations
+from app.errors import AppError
+
+router = APIRouter(tags=["11 Health"])
+
+
+class Unready(AppError):
+    """The service cannot work yet."""
+
+    status, title, default_code = 503, "Service unavailable", "not_ready"
+
+
+def newest_revision() -> str | None:
+    """The head of the packaged migrations."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    return ScriptDirectory.from_config(config).get_current_head()
+
+
+def revision_of(engine: Engine) -> str | None:
+    """The revision the database is at."""
+    with engine.execution_options(reading=True).connect() as connection:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+
+
+@router.get("/health/live")
+def live() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "live"}
+
+
+@router.get("/health/ready")
+def ready(request: Request) -> dict[str, Any]:
+    """The database answers and its schema is current."""
+    try:
+        found = revision_of(request.app.state.engine)
+    except sa.exc.DBAPIError as error:
+        msg = "the database does not answer"
+        raise Unready(msg, headers={"Retry-After": "2"}) from error
+    if found != request.app.state.revision:
+        msg = f"the database is at revision {found}, this version needs {request.app.state.revision}: run `pilotlight migrate`"
+        raise Unready(msg)
+    runner = request.app.state.runner
+    return {"status": "ready", "revision": found, "warm_workers": runner.warm if runner is not None else None}
+
+
+@router.get("/metrics", include_in_schema=False)
+def metrics(request: Request) -> Response:
+    """Requests by route, method and status, in Prometheus' format."""
+    return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def measure_requests(app: FastAPI) -> None:
+    """Count and time every request under its route (never under its raw path, which holds ids)."""
+    registry = CollectorRegistry()
+    app.state.registry = registry
+    labels = ["method", "route", "status"]
+    count = Counter("pilotlight_requests", "Requests answered", labels, registry=registry)
+    seconds = Histogram("pilotlight_request_seconds", "Time to the answer", ["method", "route"], registry=registry)
+
+    @app.middleware("http")
+    async def measure(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
+        started = time.perf_counter()
+        response = await proceed(request)
+        route = getattr(request.scope.get("route"), "path", "unknown")
+        count.labels(request.method, route, response.status_code).inc()
+        seconds.labels(request.method, route).observe(time.perf_counter() - started)
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response

@@ -1,0 +1,110 @@
+"""Gathers what the rules of `stages.py` ask; judges nothing."""
+
+from sqlmodel import Session, col, select
+
+from analysis.documents import Plan, Role
+from app.analyses.models import Analysis, Kind
+from app.decisions.models import Decision
+from app.decisions.service import latest_decision
+from app.lifecycle.schemas import MoveIn
+from app.lifecycle.stages import REVIEW, PilotFacts
+from app.measures.models import Measurement, Shape, Summary
+from app.pilots.models import Pilot, Stage
+from app.pilots.service import iteration_of, units_of
+from app.plans.service import current_version, plan_of
+
+
+def facts_of(session: Session, pilot: Pilot, asked: MoveIn | None = None) -> PilotFacts:
+    """The facts about a pilot and, where given, the move that is asked for."""
+    version = current_version(session, pilot)
+    plan = plan_of(version) if version is not None else None
+    decision = _decision(session, pilot, asked)
+    review = pilot.sustainability_review or {}
+    return PilotFacts(
+        stage=pilot.stage,
+        has_driver=bool(pilot.driver),
+        has_discovery_note=pilot.discovery_note is not None,
+        driver_is_covered=_driver_is_covered(session, pilot),
+        has_justification=pilot.justification is not None,
+        has_intervention=pilot.intervention_id is not None,
+        has_feasibility_note=pilot.feasibility_note is not None,
+        has_frontline=pilot.frontline_involved is not None,
+        units=len(units_of(session, pilot.id)),
+        plan_is_locked=version is not None and version.locked_at is not None,
+        has_baseline=plan is not None and _has_baseline(session, pilot, plan),
+        baseline_missing_reason=plan is not None and bool(plan.baseline_missing_reason),
+        decision=decision.outcome.value if decision else None,
+        decision_gates_passed=decision is not None and decision.gates_passed,
+        decision_is_provisional=decision is not None and decision.provisional,
+        was_effective=_was_effective(session, pilot),
+        reviewed=frozenset(name for name in REVIEW if review.get(name)),
+        scalable=review.get("scalable"),
+        has_reason=asked is not None and asked.reason is not None,
+        has_lessons=_has_lessons(session, pilot) or (asked is not None and asked.lessons is not None),
+        retirement=asked.retirement if asked else None,
+        successor=asked.successor_id if asked else None,
+        successor_fits=asked is not None and _successor_fits(session, pilot, asked.successor_id),
+    )
+
+
+def _decision(session: Session, pilot: Pilot, asked: MoveIn | None) -> Decision | None:
+    """The decision that was named, if it is this iteration's; else the newest."""
+    newest = latest_decision(session, pilot)
+    if asked is None or asked.decision_id is None:
+        return newest
+    return newest if newest is not None and newest.id == asked.decision_id else None
+
+
+def _driver_is_covered(session: Session, pilot: Pilot) -> bool:
+    """Whether a pilot of any organization made a program foundational for this driver."""
+    return session.exec(
+        select(Pilot.id).where(Pilot.driver == pilot.driver, Pilot.stage == Stage.FOUNDATIONAL).limit(1)
+    ).first() is not None
+
+
+def _has_baseline(session: Session, pilot: Pilot, plan: Plan) -> bool:
+    """Whether the primary measure has values from before the intervention (a change alone has none)."""
+    primary = next((m.measure for m in plan.measures if m.role is Role.PRIMARY), None)
+    if primary is None or plan.baseline is None:
+        return False
+    row = session.exec(
+        select(Measurement.id).where(
+            Measurement.pilot_id == pilot.id, Measurement.iteration == pilot.iteration, Measurement.measure == primary,
+            Measurement.wave == plan.baseline,
+        ).limit(1)
+    ).first()
+    if row is not None:
+        return True
+    summaries = session.exec(
+        select(Summary).where(
+            Summary.pilot_id == pilot.id, Summary.iteration == pilot.iteration, Summary.measure == primary
+        )
+    )
+    return any(s.shape is Shape.PAIRS or s.content.get("wave") == plan.baseline for s in summaries)
+
+
+def _was_effective(session: Session, pilot: Pilot) -> bool:
+    """Whether any confirmatory analysis of the pilot recommended `scale`."""
+    results = session.exec(
+        select(Analysis.result).where(Analysis.pilot_id == pilot.id, Analysis.kind == Kind.CONFIRMATORY,
+                                      col(Analysis.result).is_not(None))
+    )
+    return any((result or {}).get("recommendation", {}).get("outcome") == "scale" for result in results)
+
+
+def _has_lessons(session: Session, pilot: Pilot) -> bool:
+    """Lessons of the iteration that a pilot in `refine` has closed, else of the current one."""
+    if pilot.stage is Stage.REFINE:
+        return iteration_of(session, pilot, pilot.iteration - 1).lessons is not None
+    return pilot.lessons is not None
+
+
+def _successor_fits(session: Session, pilot: Pilot, successor_id: str | None) -> bool:
+    successor = session.get(Pilot, successor_id) if successor_id else None
+    return (
+        successor is not None
+        and successor.id != pilot.id
+        and successor.organization_id == pilot.organization_id
+        and successor.driver == pilot.driver
+        and successor.stage is not Stage.RETIRED
+    )

@@ -1,0 +1,73 @@
+"""Moves, the checklist, iterations and the timeline over HTTP."""
+
+from fastapi import APIRouter, Response
+from sqlmodel import col
+
+from app.auth.access import fetch, visible
+from app.auth.deps import CallerDep, idempotent
+from app.auth.permissions import Permission
+from app.db import now
+from app.forms import Page
+from app.lifecycle.models import Move
+from app.lifecycle.schemas import Checklist, IterationOut, MoveIn, MoveOut, NextOut, TimelineItem, UnmetOut
+from app.lifecycle.service import checklist, iteration_details, move, timeline
+from app.pilots.models import Pilot
+from app.requests import Cursor, IfMatch, Limit, SessionDep, TransactionalRoute, check_match, etag, page_of
+
+router = APIRouter(prefix="/v1/pilots/{pilot_id}", tags=["8 Decisions and moves"], route_class=TransactionalRoute)
+
+
+def move_out(row: Move) -> MoveOut:
+    """The answer about a move."""
+    return MoveOut(from_=row.from_stage, to=row.to_stage,
+                   **row.model_dump(include={"id", "sequence", "iteration", "at", "by", "reason", "decision_id"}))
+
+
+@router.get("/next")
+def read_next(pilot_id: str, session: SessionDep, caller: CallerDep) -> Checklist:
+    """The checklist: every move possible from here, and what each still takes."""
+    pilot = fetch(session, caller, Pilot, pilot_id)
+    return Checklist(
+        stage=pilot.stage,
+        items=[
+            NextOut(to=to, allowed=not unmet, unmet=[UnmetOut.model_validate(u) for u in unmet])
+            for to, unmet in checklist(session, pilot)
+        ],
+    )
+
+
+@router.post("/moves", status_code=201, dependencies=[idempotent])
+def make_move(
+    pilot_id: str, body: MoveIn, session: SessionDep, caller: CallerDep, response: Response, if_match: IfMatch = None
+) -> MoveOut:
+    """Move the pilot to another stage; refused with everything that is still missing."""
+    pilot = fetch(session, caller, Pilot, pilot_id, Permission.PILOTS_MOVE, for_update=True)
+    check_match(if_match, pilot.version, f"the pilot (now in {pilot.stage.value})")
+    made = move(session, pilot, body, caller.person, now())
+    response.headers["ETag"] = etag(pilot.version)
+    return move_out(made)
+
+
+@router.get("/moves")
+def list_moves(
+    pilot_id: str, session: SessionDep, caller: CallerDep, limit: Limit = 50, cursor: Cursor = None
+) -> Page[MoveOut]:
+    """The moves of the pilot, oldest first. Append-only."""
+    pilot = fetch(session, caller, Pilot, pilot_id)
+    rows, following = page_of(session, visible(caller, Move).where(col(Move.pilot_id) == pilot.id), Move.id, limit,
+                              cursor)
+    return Page(items=[move_out(r) for r in rows], next_cursor=following)
+
+
+@router.get("/iterations")
+def list_iterations(pilot_id: str, session: SessionDep, caller: CallerDep) -> Page[IterationOut]:
+    """Every round of develop, test and refine, oldest first."""
+    pilot = fetch(session, caller, Pilot, pilot_id)
+    return Page(items=[IterationOut.model_validate(item) for item in iteration_details(session, pilot)])
+
+
+@router.get("/timeline")
+def read_timeline(pilot_id: str, session: SessionDep, caller: CallerDep) -> Page[TimelineItem]:
+    """What happened to the pilot, oldest first."""
+    pilot = fetch(session, caller, Pilot, pilot_id)
+    return Page(items=[TimelineItem.model_validate(item) for item in timeline(session, pilot)])

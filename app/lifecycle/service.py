@@ -1,0 +1,147 @@
+"""Moving a pilot: gather the facts, judge, set, record the event. Reading its history."""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session, col, select
+
+from app.analyses.models import Analysis
+from app.decisions.models import Decision
+from app.decisions.service import latest_decision
+from app.errors import Conflict
+from app.lifecycle.events import stage_changed
+from app.lifecycle.facts import facts_of
+from app.lifecycle.models import Move
+from app.lifecycle.schemas import MoveIn
+from app.lifecycle.stages import NEXT, Unmet, missing_for
+from app.pilots.models import Iteration, Pilot, Stage
+from app.pilots.service import iteration_of
+from app.plans.models import PlanVersion
+
+
+def checklist(session: Session, pilot: Pilot) -> list[tuple[Stage, list[Unmet]]]:
+    """Every move possible from here with what it still takes."""
+    facts = facts_of(session, pilot)
+    return [(target, missing_for(target, facts)) for target in NEXT[pilot.stage]]
+
+
+def move(session: Session, pilot: Pilot, asked: MoveIn, person: str, at: datetime) -> Move:
+    """Move a pilot; Conflict `move_refused` lists every unmet condition."""
+    unmet = missing_for(asked.to, facts_of(session, pilot, asked))
+    if unmet:
+        msg = f"the move from {pilot.stage.value} to {asked.to.value} is refused: {len(unmet)} conditions are unmet"
+        raise Conflict(
+            msg, "move_refused", unmet=[{"code": u.code, "message": u.message} for u in unmet],
+            stage=pilot.stage.value, version=pilot.version,
+        )
+    decision = latest_decision(session, pilot) if pilot.stage is Stage.TEST else None
+    before = pilot.stage
+    made = Move(
+        organization_id=pilot.organization_id, pilot_id=pilot.id, sequence=_next_sequence(session, pilot.id),
+        iteration=pilot.iteration, from_stage=before, to_stage=asked.to, reason=asked.reason,
+        decision_id=decision.id if decision else None, by=person, at=at,
+    )
+    _keep_lessons(session, pilot, asked.lessons)
+    if asked.to is Stage.REFINE:
+        _open_next_iteration(session, pilot, at)
+    if asked.to is Stage.RETIRED:
+        pilot.retirement = asked.retirement.value if asked.retirement else None
+        pilot.successor_id = asked.successor_id
+        _close(session, pilot, at)
+    pilot.stage = asked.to
+    session.add_all([pilot, made])
+    session.flush()
+    stage_changed(session, pilot, made)
+    return made
+
+
+def _next_sequence(session: Session, pilot_id: str) -> int:
+    last = session.exec(select(sa.func.max(Move.sequence)).where(Move.pilot_id == pilot_id)).one()
+    return (last or 0) + 1
+
+
+def _keep_lessons(session: Session, pilot: Pilot, lessons: str | None) -> None:
+    """Lessons given with a move belong to the iteration that is over: in `refine` the one before."""
+    if lessons is None:
+        return
+    if pilot.stage is Stage.REFINE:
+        closed = iteration_of(session, pilot, pilot.iteration - 1)
+        closed.lessons = lessons
+        session.add(closed)
+    else:
+        pilot.lessons = lessons
+
+
+def _close(session: Session, pilot: Pilot, at: datetime) -> None:
+    row = iteration_of(session, pilot)
+    row.closed_at = at
+    row.lessons = pilot.lessons or row.lessons
+    session.add(row)
+
+
+def _open_next_iteration(session: Session, pilot: Pilot, at: datetime) -> None:
+    _close(session, pilot, at)
+    pilot.iteration += 1
+    pilot.lessons = None
+    session.add(
+        Iteration(pilot_id=pilot.id, number=pilot.iteration, organization_id=pilot.organization_id, opened_at=at)
+    )
+
+
+def iteration_details(session: Session, pilot: Pilot) -> list[dict[str, Any]]:
+    """Every iteration with its plan, analyses and decision, oldest first."""
+    rows = session.exec(select(Iteration).where(Iteration.pilot_id == pilot.id).order_by(col(Iteration.number)))
+    found = []
+    for row in rows:
+        plan = session.exec(
+            select(PlanVersion).where(PlanVersion.pilot_id == pilot.id, PlanVersion.iteration == row.number)
+            .order_by(col(PlanVersion.number).desc())
+        ).first()
+        analyses = session.exec(
+            select(Analysis).where(Analysis.pilot_id == pilot.id, Analysis.iteration == row.number)
+            .order_by(col(Analysis.id))
+        ).all()
+        found.append(
+            {
+                **row.model_dump(),
+                "lessons": row.lessons or (pilot.lessons if row.number == pilot.iteration else None),
+                "plan_hash": plan.hash if plan else None,
+                "plan_locked_at": plan.locked_at if plan else None,
+                "analyses": analyses,
+                "decision": latest_decision(session, pilot, row.number),
+            }
+        )
+    return found
+
+
+def timeline(session: Session, pilot: Pilot) -> list[dict[str, Any]]:
+    """What happened to the pilot, oldest first: its beginning, plans, analyses, decisions and moves."""
+    items = [_item(pilot.created_at, pilot.created_by, "pilot.created", 1, {"title": pilot.title})]
+    items += [
+        _item(p.locked_at, p.locked_by or "", "plan.locked" if p.number == 1 else "plan.amended", p.iteration,
+              {"plan_id": p.id, "number": p.number, "hash": p.hash, "reason": p.amendment_reason})
+        for p in session.exec(select(PlanVersion).where(PlanVersion.pilot_id == pilot.id))
+        if p.locked_at is not None
+    ]
+    items += [
+        _item(a.finished_at or a.created_at, a.created_by, f"analysis.{a.status.value}", a.iteration,
+              {"analysis_id": a.id, "kind": a.kind.value, "look": a.look,
+               "recommendation": (a.result or {}).get("recommendation", {}).get("outcome")})
+        for a in session.exec(select(Analysis).where(Analysis.pilot_id == pilot.id))
+    ]
+    items += [
+        _item(d.signed_at, d.signed_by, "decision.recorded", d.iteration,
+              {"decision_id": d.id, "outcome": d.outcome.value, "rationale": d.rationale})
+        for d in session.exec(select(Decision).where(Decision.pilot_id == pilot.id))
+    ]
+    items += [
+        _item(m.at, m.by, "pilot.stage_changed", m.iteration,
+              {"from": m.from_stage.value, "to": m.to_stage.value, "reason": m.reason})
+        for m in session.exec(select(Move).where(Move.pilot_id == pilot.id))
+    ]
+    return sorted(items, key=lambda item: item["at"])
+
+
+def _item(at: datetime, by: str, what: str, iteration: int, details: dict[str, Any]) -> dict[str, Any]:
+    return {"at": at, "by": by, "what": what, "iteration": iteration, "details": details}

@@ -1,0 +1,134 @@
+"""Puts the service together: `create_app(settings)`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import fastapi_swagger
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+
+from app import __version__, health, problems
+from app.analyses.routes import router as analyses
+from app.analyses.service import WORK as ANALYSES
+from app.auth.routes import router as keys
+from app.catalog.routes import catalogue, organizations
+from app.config import Settings
+from app.db import make_engine
+from app.decisions.routes import router as decisions
+from app.jobs.runner import Runner
+from app.lifecycle.routes import router as lifecycle
+from app.measures.routes import router as measures
+from app.pilots.routes import interventions, pilots
+from app.plans.routes import router as plans
+
+DESCRIPTION = """
+Pilotlight keeps track of pilots of well-being programs in health care and tells, by a rule fixed beforehand, whether a
+program should be refined, replaced or scaled.
+
+**How to try it here.** Press *Authorize* and paste a key. Then work from the top: the tags below stand in the order of
+the work. Every body has an example to start from. `GET /v1/pilots/{pilot_id}/next` always says what is still missing.
+"""
+
+TAGS = [
+    {"name": "1 Organization", "description": "Organizations and their units."},
+    {"name": "2 Catalogue", "description": "Drivers of burnout, measures, dimensions of programs."},
+    {"name": "3 Interventions", "description": "The programs and tactics themselves."},
+    {"name": "4 Pilots", "description": "One attempt at an intervention in some units."},
+    {"name": "5 Plan", "description": "What will be compared and by which rule it is judged, fixed before the test."},
+    {"name": "6 Measures", "description": "Waves, single values, summaries."},
+    {"name": "7 Analyses", "description": "Bayesian analyses, run in the background."},
+    {"name": "8 Decisions and moves", "description": "Signing, moving between stages, the history."},
+    {"name": "9 Keys", "description": "Who may do what."},
+    {"name": "10 Audit", "description": "Who did what when."},
+    {"name": "11 Health", "description": "For those who run the service."},
+]
+PROBLEM = {
+    "description": "Refused, as problem details (RFC 9457)",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+RESPONSES = {401: PROBLEM, 403: PROBLEM, 404: PROBLEM, 409: PROBLEM, 412: PROBLEM, 413: PROBLEM, 422: PROBLEM}
+PROBLEM_SCHEMA = {
+    "title": "Problem",
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What is wrong and what would help"},
+        "code": {"type": "string", "description": "Stable, for programs"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "loc": {"type": "array", "items": {}},
+                    "msg": {"type": "string"},
+                    "code": {"type": "string"},
+                },
+            },
+        },
+        "unmet": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+}
+
+
+def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
+    """The service; `with_worker` runs the analyses' worker in the same process (the embedded default)."""
+    engine = make_engine(settings.url)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if with_worker:
+            app.state.runner = Runner(engine, settings, [ANALYSES])
+            app.state.runner.start()
+        yield
+        if app.state.runner is not None:
+            await run_in_threadpool(app.state.runner.stop)
+        engine.dispose()
+
+    app = FastAPI(
+        title="Pilotlight",
+        version=__version__,
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        max_body_size=settings.max_body_bytes,
+        lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name if isinstance(route, APIRoute) else str(route),
+    )
+    app.state.engine, app.state.settings, app.state.runner = engine, settings, None
+    app.state.revision = health.newest_revision()
+    routers = (organizations, catalogue, interventions, pilots, plans, measures, analyses, decisions, lifecycle, keys)
+    for router in routers:
+        app.include_router(router, responses=RESPONSES)  # type: ignore[arg-type]
+    app.include_router(health.router)
+    problems.install(app)
+    health.measure_requests(app)
+    fastapi_swagger.patch_fastapi(app)
+    _document_problems(app)
+    return app
+
+
+def _document_problems(app: FastAPI) -> None:
+    """Put the form of refusals into the OpenAPI document, in place of the framework's own."""
+    build = app.openapi
+
+    def openapi() -> dict[str, object]:
+        document = build()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas["Problem"] = PROBLEM_SCHEMA
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

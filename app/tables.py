@@ -1,0 +1,17 @@
+"""Every table, imported once so that the metadata is whole: for migrations and their check."""
+
+from sqlmodel import SQLModel
+
+import app.analyses.models
+import app.audit.models
+import app.auth.keys
+import app.catalog.models
+import app.decisions.models
+import app.lifecycle.models
+import app.measures.models
+import app.outbox.models
+import app.pilots.models
+import app.plans.models
+import app.requests  # noqa: F401
+
+metadata = SQLModel.metadata
