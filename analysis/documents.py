@@ -444,3 +444,8 @@ class FitRequest(Document):
     def data_hash(self) -> str:
         """Hash of the data as given."""
         return content_hash({k: v.model_dump(mode="json", exclude_unset=True) for k, v in self.data.items()})
+
+
+def confirmatory_seed(plan_hash: str, data_hash: str) -> int:
+    """The seed of the one confirmatory analysis of these data under this plan: 0 ≤ seed < 2⁶³."""
+    return int(hashlib.sha256(f"{plan_hash}:{data_hash}".encode()).hexdigest()[:16], 16) >> 1

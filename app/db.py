@@ -99,7 +99,10 @@ def make_engine(url: str) -> Engine:
         return sa.create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=30)
     # isolation_level None leaves BEGIN to us; SQLAlchemy still commits and rolls back.
     engine = sa.create_engine(
-        url, connect_args={"isolation_level": None, "check_same_thread": False, "timeout": 30}, pool_size=10, max_overflow=40
+        url,
+        connect_args={"isolation_level": None, "check_same_thread": False, "timeout": 30},
+        pool_size=10,
+        max_overflow=40,
     )
 
     @event.listens_for(engine, "connect")

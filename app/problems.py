@@ -21,8 +21,10 @@ def _answer(problem: Problem, headers: dict[str, str] | None = None) -> JSONResp
 
 def _plain(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
     title = TITLES.get(status, "Error")
-    return _answer({"type": f"urn:pilotlight:problem:{code}", "title": title, "status": status, "detail": detail,
-                    "code": code}, headers)
+    return _answer(
+        {"type": f"urn:pilotlight:problem:{code}", "title": title, "status": status, "detail": detail, "code": code},
+        headers,
+    )
 
 
 async def on_app_error(_request: Request, error: Exception) -> JSONResponse:
@@ -50,9 +52,11 @@ async def on_malformed(_request: Request, error: Exception) -> JSONResponse:
 async def on_http_exception(request: Request, error: Exception) -> JSONResponse:
     """What the framework refuses: no such path, method not allowed, body too large."""
     assert isinstance(error, HTTPException)  # noqa: S101
-    codes = {404: ("no_such_path", f"there is nothing at {request.url.path}; see /docs"),
-             405: ("method_not_allowed", f"{request.method} is not offered at {request.url.path}; see /docs"),
-             413: ("too_large", "the body is larger than the service takes; send it in parts")}
+    codes = {
+        404: ("no_such_path", f"there is nothing at {request.url.path}; see /docs"),
+        405: ("method_not_allowed", f"{request.method} is not offered at {request.url.path}; see /docs"),
+        413: ("too_large", "the body is larger than the service takes; send it in parts"),
+    }
     code, detail = codes.get(error.status_code, ("http_error", str(error.detail)))
     return _plain(error.status_code, code, detail, dict(error.headers or {}))
 
@@ -60,15 +64,19 @@ async def on_http_exception(request: Request, error: Exception) -> JSONResponse:
 async def on_integrity_error(_request: Request, error: Exception) -> JSONResponse:
     """Two requests wanted the same unique place at once; one of them won."""
     log.warning("integrity_error", error=str(error))
-    return _answer(Conflict("somebody else made the same change at the same moment; read again, then repeat",
-                            "concurrent_change").problem())
+    return _answer(
+        Conflict(
+            "somebody else made the same change at the same moment; read again, then repeat", "concurrent_change"
+        ).problem()
+    )
 
 
 async def on_database_away(_request: Request, error: Exception) -> JSONResponse:
     """The database does not answer, or is locked for too long."""
     log.error("database_away", error=str(error))
-    return _plain(503, "database_away", "the database does not answer at the moment; nothing was changed",
-                  {"Retry-After": "2"})
+    return _plain(
+        503, "database_away", "the database does not answer at the moment; nothing was changed", {"Retry-After": "2"}
+    )
 
 
 async def on_bug(request: Request, error: Exception) -> JSONResponse:

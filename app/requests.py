@@ -165,7 +165,9 @@ Limit = Annotated[int, Query(ge=1, le=200, description="Items a page")]
 Cursor = Annotated[str | None, Query(max_length=100, description="`next_cursor` of the page before")]
 
 
-def page_of(session: Session, statement: Any, column: Any, limit: int, cursor: str | None) -> tuple[list[Any], str | None]:
+def page_of(
+    session: Session, statement: Any, column: Any, limit: int, cursor: str | None
+) -> tuple[list[Any], str | None]:
     """One page of `statement`, oldest first, by keyset on `column` (an id that sorts by creation)."""
     if cursor is not None:
         if "\x00" in cursor:

@@ -26,8 +26,13 @@ class Analysis(Audited, Claimable, SQLModel, table=True):
     __table_args__ = (
         # One confirmatory analysis a look, but for those that ended without a result.
         sa.Index(
-            "uq_analyses_confirmatory", "pilot_id", "iteration", "look", unique=True,
-            sqlite_where=sa.text("counts_as_look"), postgresql_where=sa.text("counts_as_look"),
+            "uq_analyses_confirmatory",
+            "pilot_id",
+            "iteration",
+            "look",
+            unique=True,
+            sqlite_where=sa.text("counts_as_look"),
+            postgresql_where=sa.text("counts_as_look"),
         ),
     )
     unaudited: ClassVar[frozenset[str]] = frozenset(

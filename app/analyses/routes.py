@@ -36,8 +36,14 @@ def request_analysis(
 
 @router.get("/pilots/{pilot_id}/analyses")
 def list_analyses(
-    pilot_id: str, session: SessionDep, caller: CallerDep, iteration: int | None = None, kind: Kind | None = None,
-    status: JobStatus | None = None, limit: Limit = 50, cursor: Cursor = None,
+    pilot_id: str,
+    session: SessionDep,
+    caller: CallerDep,
+    iteration: int | None = None,
+    kind: Kind | None = None,
+    status: JobStatus | None = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Page[AnalysisLine]:
     """The analyses of a pilot, of all its iterations unless one is named."""
     pilot = fetch(session, caller, Pilot, pilot_id)

@@ -47,10 +47,21 @@ def ask(session: Session, pilot: Pilot, *, seed: int | None, look: int | None, p
     if reason is not None:
         warnings.append({"code": "exploratory", "message": f"exploratory, cannot be decided on: {reason}"})
     analysis = Analysis(
-        organization_id=pilot.organization_id, pilot_id=pilot.id, iteration=pilot.iteration,
-        plan_version_id=version.id, look=number, kind=kind, counts_as_look=kind is Kind.CONFIRMATORY, seed=seed,
-        request={**document, "seed": seed, "look": number}, plan_hash=version.hash, data_hash=data_hash,
-        warnings=warnings, provenance=_provenance(version, data_hash, seed), created_by=person, created_at=at,
+        organization_id=pilot.organization_id,
+        pilot_id=pilot.id,
+        iteration=pilot.iteration,
+        plan_version_id=version.id,
+        look=number,
+        kind=kind,
+        counts_as_look=kind is Kind.CONFIRMATORY,
+        seed=seed,
+        request={**document, "seed": seed, "look": number},
+        plan_hash=version.hash,
+        data_hash=data_hash,
+        warnings=warnings,
+        provenance=_provenance(version, data_hash, seed),
+        created_by=person,
+        created_at=at,
     )
     if kind is Kind.CONFIRMATORY and version.looked_at is None:
         version.looked_at = at
@@ -65,12 +76,13 @@ def _provenance(version: PlanVersion, data_hash: str, seed: int) -> dict[str, An
     return {"plan_version": version.number, "plan_hash": version.hash, "data_hash": data_hash, "seed": seed}
 
 
-def _kind(session: Session, pilot: Pilot, version: PlanVersion, seed: int | None, look: int
-          ) -> tuple[Kind, str | None]:
+def _kind(session: Session, pilot: Pilot, version: PlanVersion, seed: int | None, look: int) -> tuple[Kind, str | None]:
     """Confirmatory only as planned: locked plan, stage `test`, no seed of one's own, the first of its look."""
     earlier = session.exec(
         select(Analysis.id).where(
-            Analysis.pilot_id == pilot.id, Analysis.iteration == pilot.iteration, Analysis.look == look,
+            Analysis.pilot_id == pilot.id,
+            Analysis.iteration == pilot.iteration,
+            Analysis.look == look,
             Analysis.counts_as_look,
         )
     ).first()
@@ -101,8 +113,14 @@ def _pilot(session: Session, analysis: Analysis) -> Pilot:
 
 
 def _ended(session: Session, analysis: Analysis) -> None:
-    note(session, "ended", "analyses", analysis.id, organization_id=analysis.organization_id,
-         changes={"status": analysis.status.value, "attempts": analysis.attempts})
+    note(
+        session,
+        "ended",
+        "analyses",
+        analysis.id,
+        organization_id=analysis.organization_id,
+        changes={"status": analysis.status.value, "attempts": analysis.attempts},
+    )
     session.add(analysis)
     analysis_finished(session, _pilot(session, analysis), analysis, analysis.finished_at or now())
 
@@ -128,6 +146,11 @@ def _cancelled(session: Session, analysis: Analysis) -> None:
 
 
 WORK = Work(
-    name="analysis", model=Analysis, child="app.analyses.run", request=_request, succeed=_succeed, fail=_fail,
+    name="analysis",
+    model=Analysis,
+    child="app.analyses.run",
+    request=_request,
+    succeed=_succeed,
+    fail=_fail,
     cancelled=_cancelled,
 )

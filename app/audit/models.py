@@ -40,8 +40,15 @@ class Versioned(Audited):
     """Mixin: `version` counts the changes of the row, for `ETag` and `If-Match`."""
 
 
-def note(session: OrmSession, action: str, resource: str, resource_id: str, *, organization_id: str | None,
-         changes: Mapping[str, Any] | None = None) -> None:
+def note(
+    session: OrmSession,
+    action: str,
+    resource: str,
+    resource_id: str,
+    *,
+    organization_id: str | None,
+    changes: Mapping[str, Any] | None = None,
+) -> None:
     """Record a change that the rows themselves do not show (bulk entry, say)."""
     actor = session.info.get("actor", {})
     session.add(

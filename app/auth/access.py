@@ -32,7 +32,12 @@ def visible[Row: SQLModel](caller: Caller, model: type[Row]) -> Any:
 
 
 def fetch[Row: SQLModel](
-    session: Session, caller: Caller, model: type[Row], row_id: str, permission: Permission = Permission.READ, *,
+    session: Session,
+    caller: Caller,
+    model: type[Row],
+    row_id: str,
+    permission: Permission = Permission.READ,
+    *,
     for_update: bool = False,
 ) -> Row:
     """The row of this id, if the caller may see it and do this to it.

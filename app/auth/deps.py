@@ -47,7 +47,8 @@ class Caller:
 
 
 def current_caller(
-    request: Request, session: SessionDep,
+    request: Request,
+    session: SessionDep,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Caller:
     """The caller of this request; 401 without a valid key."""
@@ -80,7 +81,10 @@ CallerDep = Annotated[Caller, Depends(current_caller)]
 
 
 def _idempotent(
-    request: Request, session: SessionDep, caller: CallerDep, token: IdempotencyKey = None,
+    request: Request,
+    session: SessionDep,
+    caller: CallerDep,
+    token: IdempotencyKey = None,
     digest: Annotated[str, Depends(request_digest)] = "",
 ) -> None:
     begin_idempotent(request, session, caller.key_id, token, digest)

@@ -42,14 +42,24 @@ def _digest(secret: str) -> str:
 
 
 def make_key(
-    session: Session, *, role: Role, label: str, person: str | None = None, organization_id: str | None = None,
+    session: Session,
+    *,
+    role: Role,
+    label: str,
+    person: str | None = None,
+    organization_id: str | None = None,
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
     """A new key and its secret, which nobody can read again."""
     secret = PREFIX + secrets.token_urlsafe(36)
     key = ApiKey(
-        organization_id=organization_id, role=role, label=label, person=person or label,
-        prefix=secret[:PREFIX_LENGTH], digest=_digest(secret), expires_at=expires_at,
+        organization_id=organization_id,
+        role=role,
+        label=label,
+        person=person or label,
+        prefix=secret[:PREFIX_LENGTH],
+        digest=_digest(secret),
+        expires_at=expires_at,
     )
     session.add(key)
     session.flush()

@@ -21,8 +21,9 @@ KEYS, AUDIT = "9 Keys", "10 Audit"
 @router.get("/me", tags=[KEYS])
 def read_me(caller: CallerDep) -> MeOut:
     """Whose key this is and what it may do."""
-    return MeOut(person=caller.person, role=caller.role, organization_id=caller.organization_id,
-                 may=sorted(MAY[caller.role]))
+    return MeOut(
+        person=caller.person, role=caller.role, organization_id=caller.organization_id, may=sorted(MAY[caller.role])
+    )
 
 
 @router.post("/keys", status_code=201, tags=[KEYS], dependencies=[idempotent])
@@ -39,7 +40,11 @@ def create_key(body: KeyIn, session: SessionDep, caller: CallerDep, response: Re
         msg = "expires_at is in the past"
         raise Invalid(msg, [fault(["expires_at"], msg, "past")])
     key, secret = make_key(
-        session, role=body.role, label=body.label, person=body.person, organization_id=organization_id,
+        session,
+        role=body.role,
+        label=body.label,
+        person=body.person,
+        organization_id=organization_id,
         expires_at=body.expires_at,
     )
     response.headers["Location"] = f"/v1/keys/{key.id}"
@@ -81,14 +86,22 @@ def revoke_key(key_id: str, session: SessionDep, caller: CallerDep) -> KeyOut:
 
 @router.get("/audit", tags=[AUDIT])
 def list_audit(
-    session: SessionDep, caller: CallerDep, resource: str | None = None, resource_id: str | None = None,
-    person: str | None = None, limit: Limit = 100, cursor: Cursor = None,
+    session: SessionDep,
+    caller: CallerDep,
+    resource: str | None = None,
+    resource_id: str | None = None,
+    person: str | None = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> Page[AuditOut]:
     """Who did what when, oldest first (administrators). Append-only."""
     caller.require(Permission.AUDIT_READ)
     statement = visible(caller, AuditEntry)
-    for column, value in ((AuditEntry.resource, resource), (AuditEntry.resource_id, resource_id),
-                          (AuditEntry.person, person)):
+    for column, value in (
+        (AuditEntry.resource, resource),
+        (AuditEntry.resource_id, resource_id),
+        (AuditEntry.person, person),
+    ):
         if value is not None:
             statement = statement.where(column == value)
     rows, following = page_of(session, statement, AuditEntry.id, limit, cursor)

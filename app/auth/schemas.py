@@ -19,8 +19,10 @@ class KeyIn(Form):
         }
     )
     organization_id: Id | None = Field(default=None, description="Empty: the organization of your own key")
-    role: Role = Field(description="`lead` runs pilots, `analyst` reads and analyses, `approver` signs decisions, "
-                       "`administrator` keeps organization, catalogue and keys")
+    role: Role = Field(
+        description="`lead` runs pilots, `analyst` reads and analyses, `approver` signs decisions, "
+        "`administrator` keeps organization, catalogue and keys"
+    )
     label: Line = Field(description="What the key is for")
     person: Line | None = Field(default=None, description="Whose key it is, always written alike; default: the label")
     expires_at: AwareDatetime | None = None
@@ -68,5 +70,3 @@ class AuditOut(Answer):
     resource: str
     resource_id: str
     changes: dict[str, Any] | None
-
-

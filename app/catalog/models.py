@@ -48,8 +48,13 @@ class Unit(Versioned, SQLModel, table=True):
 def _catalogue_constraints(table: str) -> tuple[sa.Index, sa.Index]:
     """A key is unique among the shared entries, and within each organization's own."""
     return (
-        sa.Index(f"uq_{table}_shared_key", "key", unique=True, sqlite_where=sa.text("organization_id IS NULL"),
-                 postgresql_where=sa.text("organization_id IS NULL")),
+        sa.Index(
+            f"uq_{table}_shared_key",
+            "key",
+            unique=True,
+            sqlite_where=sa.text("organization_id IS NULL"),
+            postgresql_where=sa.text("organization_id IS NULL"),
+        ),
         sa.Index(f"uq_{table}_own_key", "organization_id", "key", unique=True),
     )
 

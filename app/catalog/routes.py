@@ -70,7 +70,11 @@ def read_organization(
 
 @organizations.patch("/organizations/{organization_id}")
 def change_organization(
-    organization_id: str, body: OrganizationPatch, session: SessionDep, caller: CallerDep, response: Response,
+    organization_id: str,
+    body: OrganizationPatch,
+    session: SessionDep,
+    caller: CallerDep,
+    response: Response,
     if_match: IfMatch = None,
 ) -> OrganizationOut:
     """Rename an organization."""
@@ -133,8 +137,9 @@ def change_unit(
     return UnitOut.model_validate(row)
 
 
-def _entries(session: SessionDep, caller: Caller, model: type[SQLModel], filters: dict[str, Any], limit: int,
-             cursor: str | None) -> tuple[list[Any], str | None]:
+def _entries(
+    session: SessionDep, caller: Caller, model: type[SQLModel], filters: dict[str, Any], limit: int, cursor: str | None
+) -> tuple[list[Any], str | None]:
     statement = visible(caller, model)
     for name, value in filters.items():
         if value is not None:
@@ -146,8 +151,9 @@ def _add(session: SessionDep, caller: Caller, model: type[SQLModel], body: Form)
     caller.require(Permission.CATALOGUE_WRITE)
     own(caller, caller.organization_id)
     values = body.model_dump()
-    return add_entry(session, model(**values, organization_id=caller.organization_id), values["key"],
-                     caller.organization_id)
+    return add_entry(
+        session, model(**values, organization_id=caller.organization_id), values["key"], caller.organization_id
+    )
 
 
 @catalogue.get("/drivers")
@@ -167,8 +173,14 @@ def add_driver(body: DriverIn, session: SessionDep, caller: CallerDep) -> Driver
 
 @catalogue.get("/measures")
 def list_measures(
-    session: SessionDep, caller: CallerDep, key: str | None = None, family: str | None = None,
-    scope: str | None = None, measure_class: str | None = None, limit: Limit = 100, cursor: Cursor = None,
+    session: SessionDep,
+    caller: CallerDep,
+    key: str | None = None,
+    family: str | None = None,
+    scope: str | None = None,
+    measure_class: str | None = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> Page[MeasureOut]:
     """The instruments and metrics pilots are judged by."""
     filters = {"key": key, "family": family, "scope": scope, "measure_class": measure_class}

@@ -38,8 +38,12 @@ class UnitIn(Form):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"name": "General internal medicine", "specialty": "internal medicine", "occupation": "physician",
-                 "headcount": 120}
+                {
+                    "name": "General internal medicine",
+                    "specialty": "internal medicine",
+                    "occupation": "physician",
+                    "headcount": 120,
+                }
             ]
         }
     )
@@ -105,9 +109,17 @@ class MeasureIn(Form):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"key": "room_turnover", "name": "Room turnover, minutes", "family": "normal", "scope": "proximal",
-                 "measure_class": "efficiency", "minimum": 0, "direction": "lower_is_better", "default_sd": 6.0,
-                 "sd_source": "last year's log"}
+                {
+                    "key": "room_turnover",
+                    "name": "Room turnover, minutes",
+                    "family": "normal",
+                    "scope": "proximal",
+                    "measure_class": "efficiency",
+                    "minimum": 0,
+                    "direction": "lower_is_better",
+                    "default_sd": 6.0,
+                    "sd_source": "last year's log",
+                }
             ]
         }
     )

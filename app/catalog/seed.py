@@ -23,7 +23,9 @@ def seed(session: Session) -> int:
         column = sa.column("key")
         known = set(
             session.connection().scalars(
-                sa.select(column).select_from(sa.table(str(model.__tablename__))).where(sa.column("organization_id").is_(None))
+                sa.select(column)
+                .select_from(sa.table(str(model.__tablename__)))
+                .where(sa.column("organization_id").is_(None))
             )
         )
         fresh = [row for row in csv.DictReader(text.splitlines()) if row["key"] not in known]

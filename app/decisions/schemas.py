@@ -14,9 +14,12 @@ class DecisionIn(Form):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"analysis_id": "01a200a1-c316-7a10-abe5-fa5cac82794f", "outcome": "scale",
-                 "rationale": "Meaningful relief at a cost we can carry.",
-                 "share_back": "Results in the July unit meetings."}
+                {
+                    "analysis_id": "01a200a1-c316-7a10-abe5-fa5cac82794f",
+                    "outcome": "scale",
+                    "rationale": "Meaningful relief at a cost we can carry.",
+                    "share_back": "Results in the July unit meetings.",
+                }
             ]
         }
     )

@@ -32,7 +32,9 @@ def _leads(session: Session, pilot: Pilot) -> frozenset[str]:
         select(AuditEntry.changes).where(AuditEntry.resource == "pilots", AuditEntry.resource_id == pilot.id)
     )
     former = {
-        value for changes in entries if changes and "lead" in changes
+        value
+        for changes in entries
+        if changes and "lead" in changes
         for value in (changes["lead"] if isinstance(changes["lead"], list) else [changes["lead"]])
     }
     return frozenset({pilot.lead, *former})
@@ -63,17 +65,33 @@ def sign(session: Session, pilot: Pilot, analysis: Analysis, body: DecisionIn, p
         code, message = refused[0]
         raise Conflict(message, code, errors=[{"loc": [], "msg": m, "code": c} for c, m in refused])
     decision = Decision(
-        organization_id=pilot.organization_id, pilot_id=pilot.id, iteration=pilot.iteration, analysis_id=analysis.id,
-        outcome=body.outcome, rationale=body.rationale, override_reason=body.override_reason,
-        share_back=body.share_back, recommendation=recommendation, grade=facts.grade, gates_passed=gates_passed,
-        provisional=bool(recommendation.get("provisional")), plan_hash=analysis.plan_hash,
-        data_hash=analysis.data_hash, signed_by=person, signed_at=at,
+        organization_id=pilot.organization_id,
+        pilot_id=pilot.id,
+        iteration=pilot.iteration,
+        analysis_id=analysis.id,
+        outcome=body.outcome,
+        rationale=body.rationale,
+        override_reason=body.override_reason,
+        share_back=body.share_back,
+        recommendation=recommendation,
+        grade=facts.grade,
+        gates_passed=gates_passed,
+        provisional=bool(recommendation.get("provisional")),
+        plan_hash=analysis.plan_hash,
+        data_hash=analysis.data_hash,
+        signed_by=person,
+        signed_at=at,
     )
     session.add(decision)
     session.flush()
     data = {
-        "pilot": about(pilot), "decision_id": decision.id, "analysis_id": analysis.id, "iteration": pilot.iteration,
-        "outcome": decision.outcome.value, "recommended": facts.recommended, "by": person,
+        "pilot": about(pilot),
+        "decision_id": decision.id,
+        "analysis_id": analysis.id,
+        "iteration": pilot.iteration,
+        "outcome": decision.outcome.value,
+        "recommended": facts.recommended,
+        "by": person,
     }
     record(session, "decision.recorded", data, at=at, organization_id=pilot.organization_id, subject_id=pilot.id)
     return decision

@@ -41,19 +41,24 @@ class Slot(threading.Thread):
         """One child after the other, until the worker stops."""
         pause = 0.0
         while not self._stopping.wait(pause):
-            served = False
-            self._child = child = WarmChild(self._module)
             try:
-                served = self._warm_up(child)
-                if served:
-                    self._serve(child)
+                served = self._live_with_a_child()
             except Exception:
                 log.exception("slot_failed", slot=self.name)
-            finally:
-                self.warm = False
-                self._child = None
-                child.close()
+                served = False
             pause = 0.0 if served else min(max(1.0, 2 * pause), LONGEST_PAUSE)
+
+    def _live_with_a_child(self) -> bool:
+        self._child = child = WarmChild(self._module)
+        try:
+            self.warm = self._warm_up(child)
+            if self.warm:
+                self._serve(child)
+            return self.warm
+        finally:
+            self.warm = False
+            self._child = None
+            child.close()
 
     def _warm_up(self, child: WarmChild) -> bool:
         while not self._stopping.is_set():
@@ -67,8 +72,7 @@ class Slot(threading.Thread):
         return False
 
     def _serve(self, child: WarmChild) -> None:
-        """Until the child is no longer fit."""
-        self.warm = True
+        """Give it work until it is no longer fit."""
         while not self._stopping.is_set():
             attempt = self._next(child)
             fit = attempt.run() if attempt is not None else not isinstance(child.hear(SWEEP), Exited)

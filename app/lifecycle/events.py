@@ -11,8 +11,12 @@ from app.pilots.models import Pilot
 def stage_changed(session: Session, pilot: Pilot, move: Move) -> None:
     """`pilot.stage_changed`; `sequence` orders the moves of one pilot, since deliveries may overtake each other."""
     data = {
-        "pilot": about(pilot), "from": move.from_stage.value, "to": move.to_stage.value, "reason": move.reason,
-        "by": move.by, "at": move.at.isoformat().replace("+00:00", "Z"), "sequence": move.sequence,
+        "pilot": about(pilot),
+        "from": move.from_stage.value,
+        "to": move.to_stage.value,
+        "reason": move.reason,
+        "by": move.by,
+        "at": move.at.isoformat().replace("+00:00", "Z"),
+        "sequence": move.sequence,
     }
-    record(session, "pilot.stage_changed", data, at=move.at, organization_id=pilot.organization_id,
-           subject_id=pilot.id)
+    record(session, "pilot.stage_changed", data, at=move.at, organization_id=pilot.organization_id, subject_id=pilot.id)

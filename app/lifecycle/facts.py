@@ -57,9 +57,12 @@ def _decision(session: Session, pilot: Pilot, asked: MoveIn | None) -> Decision 
 
 def _driver_is_covered(session: Session, pilot: Pilot) -> bool:
     """Whether a pilot of any organization made a program foundational for this driver."""
-    return session.exec(
-        select(Pilot.id).where(Pilot.driver == pilot.driver, Pilot.stage == Stage.FOUNDATIONAL).limit(1)
-    ).first() is not None
+    return (
+        session.exec(
+            select(Pilot.id).where(Pilot.driver == pilot.driver, Pilot.stage == Stage.FOUNDATIONAL).limit(1)
+        ).first()
+        is not None
+    )
 
 
 def _has_baseline(session: Session, pilot: Pilot, plan: Plan) -> bool:
@@ -68,10 +71,14 @@ def _has_baseline(session: Session, pilot: Pilot, plan: Plan) -> bool:
     if primary is None or plan.baseline is None:
         return False
     row = session.exec(
-        select(Measurement.id).where(
-            Measurement.pilot_id == pilot.id, Measurement.iteration == pilot.iteration, Measurement.measure == primary,
+        select(Measurement.id)
+        .where(
+            Measurement.pilot_id == pilot.id,
+            Measurement.iteration == pilot.iteration,
+            Measurement.measure == primary,
             Measurement.wave == plan.baseline,
-        ).limit(1)
+        )
+        .limit(1)
     ).first()
     if row is not None:
         return True
@@ -86,8 +93,9 @@ def _has_baseline(session: Session, pilot: Pilot, plan: Plan) -> bool:
 def _was_effective(session: Session, pilot: Pilot) -> bool:
     """Whether any confirmatory analysis of the pilot recommended `scale`."""
     results = session.exec(
-        select(Analysis.result).where(Analysis.pilot_id == pilot.id, Analysis.kind == Kind.CONFIRMATORY,
-                                      col(Analysis.result).is_not(None))
+        select(Analysis.result).where(
+            Analysis.pilot_id == pilot.id, Analysis.kind == Kind.CONFIRMATORY, col(Analysis.result).is_not(None)
+        )
     )
     return any((result or {}).get("recommendation", {}).get("outcome") == "scale" for result in results)
 

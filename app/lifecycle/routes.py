@@ -19,8 +19,11 @@ router = APIRouter(prefix="/v1/pilots/{pilot_id}", tags=["8 Decisions and moves"
 
 def move_out(row: Move) -> MoveOut:
     """The answer about a move."""
-    return MoveOut(from_=row.from_stage, to=row.to_stage,
-                   **row.model_dump(include={"id", "sequence", "iteration", "at", "by", "reason", "decision_id"}))
+    return MoveOut(
+        from_=row.from_stage,
+        to=row.to_stage,
+        **row.model_dump(include={"id", "sequence", "iteration", "at", "by", "reason", "decision_id"}),
+    )
 
 
 @router.get("/next")
@@ -54,8 +57,9 @@ def list_moves(
 ) -> Page[MoveOut]:
     """The moves of the pilot, oldest first. Append-only."""
     pilot = fetch(session, caller, Pilot, pilot_id)
-    rows, following = page_of(session, visible(caller, Move).where(col(Move.pilot_id) == pilot.id), Move.id, limit,
-                              cursor)
+    rows, following = page_of(
+        session, visible(caller, Move).where(col(Move.pilot_id) == pilot.id), Move.id, limit, cursor
+    )
     return Page(items=[move_out(r) for r in rows], next_cursor=following)
 
 

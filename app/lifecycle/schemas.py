@@ -18,8 +18,12 @@ class MoveIn(Form):
         json_schema_extra={
             "examples": [
                 {"to": "develop", "reason": "The survey shows that this driver matters here."},
-                {"to": "retired", "reason": "No effect in two iterations.", "retirement": "stopped",
-                 "lessons": "Sessions after the shift were not attended."},
+                {
+                    "to": "retired",
+                    "reason": "No effect in two iterations.",
+                    "retirement": "stopped",
+                    "lessons": "Sessions after the shift were not attended.",
+                },
             ]
         }
     )

@@ -32,15 +32,25 @@ def move(session: Session, pilot: Pilot, asked: MoveIn, person: str, at: datetim
     if unmet:
         msg = f"the move from {pilot.stage.value} to {asked.to.value} is refused: {len(unmet)} conditions are unmet"
         raise Conflict(
-            msg, "move_refused", unmet=[{"code": u.code, "message": u.message} for u in unmet],
-            stage=pilot.stage.value, version=pilot.version,
+            msg,
+            "move_refused",
+            unmet=[{"code": u.code, "message": u.message} for u in unmet],
+            stage=pilot.stage.value,
+            version=pilot.version,
         )
     decision = latest_decision(session, pilot) if pilot.stage is Stage.TEST else None
     before = pilot.stage
     made = Move(
-        organization_id=pilot.organization_id, pilot_id=pilot.id, sequence=_next_sequence(session, pilot.id),
-        iteration=pilot.iteration, from_stage=before, to_stage=asked.to, reason=asked.reason,
-        decision_id=decision.id if decision else None, by=person, at=at,
+        organization_id=pilot.organization_id,
+        pilot_id=pilot.id,
+        sequence=_next_sequence(session, pilot.id),
+        iteration=pilot.iteration,
+        from_stage=before,
+        to_stage=asked.to,
+        reason=asked.reason,
+        decision_id=decision.id if decision else None,
+        by=person,
+        at=at,
     )
     _keep_lessons(session, pilot, asked.lessons)
     if asked.to is Stage.REFINE:
@@ -95,11 +105,13 @@ def iteration_details(session: Session, pilot: Pilot) -> list[dict[str, Any]]:
     found = []
     for row in rows:
         plan = session.exec(
-            select(PlanVersion).where(PlanVersion.pilot_id == pilot.id, PlanVersion.iteration == row.number)
+            select(PlanVersion)
+            .where(PlanVersion.pilot_id == pilot.id, PlanVersion.iteration == row.number)
             .order_by(col(PlanVersion.number).desc())
         ).first()
         analyses = session.exec(
-            select(Analysis).where(Analysis.pilot_id == pilot.id, Analysis.iteration == row.number)
+            select(Analysis)
+            .where(Analysis.pilot_id == pilot.id, Analysis.iteration == row.number)
             .order_by(col(Analysis.id))
         ).all()
         found.append(
@@ -119,25 +131,49 @@ def timeline(session: Session, pilot: Pilot) -> list[dict[str, Any]]:
     """What happened to the pilot, oldest first: its beginning, plans, analyses, decisions and moves."""
     items = [_item(pilot.created_at, pilot.created_by, "pilot.created", 1, {"title": pilot.title})]
     items += [
-        _item(p.locked_at, p.locked_by or "", "plan.locked" if p.number == 1 else "plan.amended", p.iteration,
-              {"plan_id": p.id, "number": p.number, "hash": p.hash, "reason": p.amendment_reason})
+        _item(
+            p.locked_at,
+            p.locked_by or "",
+            "plan.locked" if p.number == 1 else "plan.amended",
+            p.iteration,
+            {"plan_id": p.id, "number": p.number, "hash": p.hash, "reason": p.amendment_reason},
+        )
         for p in session.exec(select(PlanVersion).where(PlanVersion.pilot_id == pilot.id))
         if p.locked_at is not None
     ]
     items += [
-        _item(a.finished_at or a.created_at, a.created_by, f"analysis.{a.status.value}", a.iteration,
-              {"analysis_id": a.id, "kind": a.kind.value, "look": a.look,
-               "recommendation": (a.result or {}).get("recommendation", {}).get("outcome")})
+        _item(
+            a.finished_at or a.created_at,
+            a.created_by,
+            f"analysis.{a.status.value}",
+            a.iteration,
+            {
+                "analysis_id": a.id,
+                "kind": a.kind.value,
+                "look": a.look,
+                "recommendation": (a.result or {}).get("recommendation", {}).get("outcome"),
+            },
+        )
         for a in session.exec(select(Analysis).where(Analysis.pilot_id == pilot.id))
     ]
     items += [
-        _item(d.signed_at, d.signed_by, "decision.recorded", d.iteration,
-              {"decision_id": d.id, "outcome": d.outcome.value, "rationale": d.rationale})
+        _item(
+            d.signed_at,
+            d.signed_by,
+            "decision.recorded",
+            d.iteration,
+            {"decision_id": d.id, "outcome": d.outcome.value, "rationale": d.rationale},
+        )
         for d in session.exec(select(Decision).where(Decision.pilot_id == pilot.id))
     ]
     items += [
-        _item(m.at, m.by, "pilot.stage_changed", m.iteration,
-              {"from": m.from_stage.value, "to": m.to_stage.value, "reason": m.reason})
+        _item(
+            m.at,
+            m.by,
+            "pilot.stage_changed",
+            m.iteration,
+            {"from": m.from_stage.value, "to": m.to_stage.value, "reason": m.reason},
+        )
         for m in session.exec(select(Move).where(Move.pilot_id == pilot.id))
     ]
     return sorted(items, key=lambda item: item["at"])

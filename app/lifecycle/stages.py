@@ -75,11 +75,16 @@ def _discover_to_develop(f: PilotFacts) -> Iterator[Unmet]:
     if not f.has_driver:
         yield Unmet("driver", "name the driver dimension the pilot is about")
     if not f.has_discovery_note:
-        yield Unmet("discovery_note", "record what shows that this driver matters here: PATCH discovery_note with kind "
-                    "(survey, listening_session, literature, other) and text")
+        yield Unmet(
+            "discovery_note",
+            "record what shows that this driver matters here: PATCH discovery_note with kind "
+            "(survey, listening_session, literature, other) and text",
+        )
     if f.driver_is_covered and not f.has_justification:
-        yield Unmet("justification", "a foundational program covers this driver already: PATCH justification, why "
-                    "experiment all the same")
+        yield Unmet(
+            "justification",
+            "a foundational program covers this driver already: PATCH justification, why experiment all the same",
+        )
 
 
 def _to_test(f: PilotFacts) -> Iterator[Unmet]:
@@ -94,16 +99,22 @@ def _to_test(f: PilotFacts) -> Iterator[Unmet]:
     if not f.plan_is_locked:
         yield Unmet("plan_locked", "write the iteration's plan (PUT …/plan) and lock it (POST …/plan/lock)")
     if not (f.has_baseline or f.baseline_missing_reason):
-        yield Unmet("baseline", "enter baseline data of the primary measure, or say in the plan's "
-                    "baseline_missing_reason why there are none")
+        yield Unmet(
+            "baseline",
+            "enter baseline data of the primary measure, or say in the plan's "
+            "baseline_missing_reason why there are none",
+        )
 
 
 def _test_to_refine(f: PilotFacts) -> Iterator[Unmet]:
     if f.decision == "replace":
-        yield Unmet("decided_replace", "the signed decision is `replace`: retire the pilot as replaced, with a successor")
+        yield Unmet(
+            "decided_replace", "the signed decision is `replace`: retire the pilot as replaced, with a successor"
+        )
     elif f.decision != "refine" and not f.has_reason:
-        yield Unmet("decision", "a signed decision `refine` is missing; without one give a reason why the test is "
-                    "broken off")
+        yield Unmet(
+            "decision", "a signed decision `refine` is missing; without one give a reason why the test is broken off"
+        )
 
 
 def _test_to_scale(f: PilotFacts) -> Iterator[Unmet]:
@@ -114,16 +125,21 @@ def _test_to_scale(f: PilotFacts) -> Iterator[Unmet]:
     elif not f.decision_gates_passed:
         yield Unmet("gates", "a gate of the analysis failed; its estimate cannot be trusted")
     if f.decision == "scale" and f.decision_is_provisional and not f.has_reason:
-        yield Unmet("controlled_evaluation", "evidence of grade C scales provisionally: say in `reason` which controlled "
-                    "evaluation inside the roll-out will follow, and by when")
+        yield Unmet(
+            "controlled_evaluation",
+            "evidence of grade C scales provisionally: say in `reason` which controlled "
+            "evaluation inside the roll-out will follow, and by when",
+        )
     missing = [name for name in REVIEW if name not in f.reviewed]
     if missing:
         yield Unmet("sustainability_review", f"PATCH sustainability_review: {', '.join(missing)}")
     if f.scalable is None:
         yield Unmet("scalability", "PATCH sustainability_review.scalable: true or false")
     elif not f.scalable:
-        yield Unmet("not_scalable", "the review says it is not scalable: retire it as not_scalable, it stays recorded "
-                    "as effective")
+        yield Unmet(
+            "not_scalable",
+            "the review says it is not scalable: retire it as not_scalable, it stays recorded as effective",
+        )
 
 
 def _out_of_refine(f: PilotFacts) -> Iterator[Unmet]:
@@ -142,8 +158,10 @@ def _scale_to_refine(f: PilotFacts) -> Iterator[Unmet]:
 
 
 def _scale_to_foundational(_: PilotFacts) -> Iterator[Unmet]:
-    yield Unmet("synthesis", "a synthesis over organizations has to pass the foundational rule; this version of the "
-                "service offers none yet")
+    yield Unmet(
+        "synthesis",
+        "a synthesis over organizations has to pass the foundational rule; this version of the service offers none yet",
+    )
 
 
 def _to_retired(f: PilotFacts) -> Iterator[Unmet]:
@@ -154,13 +172,18 @@ def _to_retired(f: PilotFacts) -> Iterator[Unmet]:
     if f.retirement is None:
         yield Unmet("retirement", "say how it ends: replaced, not_scalable or stopped")
     if f.retirement is Retirement.REPLACED and f.successor is None:
-        yield Unmet("successor", "a failed remedy does not retire the driver: name the successor_id, a pilot for the "
-                    "same driver")
+        yield Unmet(
+            "successor",
+            "a failed remedy does not retire the driver: name the successor_id, a pilot for the same driver",
+        )
     elif f.retirement is Retirement.REPLACED and not f.successor_fits:
         yield Unmet("successor", f"{f.successor!r} is not another open pilot of this organization for the same driver")
     if f.retirement is Retirement.NOT_SCALABLE and not f.was_effective:
-        yield Unmet("effective", "not_scalable means effective all the same: no confirmatory analysis recommended "
-                    "`scale`; retire it as stopped or replaced")
+        yield Unmet(
+            "effective",
+            "not_scalable means effective all the same: no confirmatory analysis recommended "
+            "`scale`; retire it as stopped or replaced",
+        )
 
 
 RULES: Mapping[tuple[Stage, Stage], Callable[[PilotFacts], Iterator[Unmet]]] = {

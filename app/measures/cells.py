@@ -66,12 +66,22 @@ def observed_attrition(session: Session, pilot_id: str, iteration: int, plan: Pl
 class _Rows:
     """The rows of one measure at the two waves of a look."""
 
-    def __init__(self, session: Session, pilot_id: str, iteration: int, measure: PlannedMeasure, baseline: str | None,
-                 followup: str):
+    def __init__(
+        self,
+        session: Session,
+        pilot_id: str,
+        iteration: int,
+        measure: PlannedMeasure,
+        baseline: str | None,
+        followup: str,
+    ):
         self.session, self.measure = session, measure
         self.baseline, self.followup = baseline, followup
-        self.mine = (Measurement.pilot_id == pilot_id, Measurement.iteration == iteration,
-                     Measurement.measure == measure.measure)
+        self.mine = (
+            Measurement.pilot_id == pilot_id,
+            Measurement.iteration == iteration,
+            Measurement.measure == measure.measure,
+        )
 
     def exist(self) -> bool:
         return self.session.exec(select(Measurement.id).where(*self.mine).limit(1)).first() is not None
@@ -98,7 +108,9 @@ class _Rows:
         d = col(m.value) - shift
         grouped = self.session.exec(
             select(m.unit_id, m.arm, m.wave, sa.func.count(), sa.func.sum(d), sa.func.sum(d * d))  # type: ignore[call-overload]
-            .where(*self.mine).group_by(m.unit_id, m.arm, m.wave).order_by(m.unit_id, m.arm, m.wave)
+            .where(*self.mine)
+            .group_by(m.unit_id, m.arm, m.wave)
+            .order_by(m.unit_id, m.arm, m.wave)
         ).all()
         return [
             {"unit": unit, "arm": arm, "wave": wave, "n": n, "mean": shift + s / n, "sd": _sd(n, s, ss)}
@@ -109,46 +121,67 @@ class _Rows:
         m = Measurement
         grouped = self.session.exec(
             select(m.unit_id, m.arm, m.wave, sa.func.count(), sa.func.sum(m.value))  # type: ignore[call-overload]
-            .where(*self.mine).group_by(m.unit_id, m.arm, m.wave).order_by(m.unit_id, m.arm, m.wave)
+            .where(*self.mine)
+            .group_by(m.unit_id, m.arm, m.wave)
+            .order_by(m.unit_id, m.arm, m.wave)
         ).all()
-        return [
-            {"unit": unit, "arm": arm, "wave": wave, "x": round(x), "n": n} for unit, arm, wave, n, x in grouped
-        ]
+        return [{"unit": unit, "arm": arm, "wave": wave, "x": round(x), "n": n} for unit, arm, wave, n, x in grouped]
 
     def _pairs(self) -> list[dict[str, Any]]:
         before, after, shift = aliased(Measurement), aliased(Measurement), self._shift()
         x, y = col(before.value) - shift, col(after.value) - shift
         sums: Sequence[Any] = [sa.func.sum(term) for term in (x, y, x * x, y * y, x * y)]
         own = [
-            column for side in (before, after)
-            for column in (side.pilot_id == self.mine[0].right, side.iteration == self.mine[1].right,  # type: ignore[union-attr]
-                           side.measure == self.measure.measure)
+            column
+            for side in (before, after)
+            for column in (
+                side.pilot_id == self.mine[0].right,
+                side.iteration == self.mine[1].right,  # type: ignore[union-attr]
+                side.measure == self.measure.measure,
+            )
         ]
-        grouped = self.session.connection().execute(
-            sa.select(after.unit_id, after.arm, sa.func.count(), *sums)  # type: ignore[arg-type]
-            .join_from(before, after, col(before.participant) == col(after.participant))
-            .where(*own, col(before.wave) == self.baseline, col(after.wave) == self.followup)
-            .group_by(after.unit_id, after.arm).order_by(after.unit_id, after.arm)  # type: ignore[arg-type]
-        ).all()
+        grouped = (
+            self.session.connection()
+            .execute(
+                sa.select(after.unit_id, after.arm, sa.func.count(), *sums)  # type: ignore[arg-type]
+                .join_from(before, after, col(before.participant) == col(after.participant))
+                .where(*own, col(before.wave) == self.baseline, col(after.wave) == self.followup)
+                .group_by(after.unit_id, after.arm)
+                .order_by(after.unit_id, after.arm)  # type: ignore[arg-type]
+            )
+            .all()
+        )
         found = []
         for unit, arm, n, sx, sy, sxx, syy, sxy in grouped:
             sd = (_sd(n, sx, sxx) or 0.0, _sd(n, sy, syy) or 0.0)
             spread = math.sqrt(max(sxx - sx * sx / n, 0.0) * max(syy - sy * sy / n, 0.0))
             r = (sxy - sx * sy / n) / spread if spread > 0 else None
-            found.append({"unit": unit, "arm": arm, "n": n, "mean": [shift + sx / n, shift + sy / n],
-                          "sd": list(sd), "r": None if r is None else max(-1.0, min(1.0, r))})
+            found.append(
+                {
+                    "unit": unit,
+                    "arm": arm,
+                    "n": n,
+                    "mean": [shift + sx / n, shift + sy / n],
+                    "sd": list(sd),
+                    "r": None if r is None else max(-1.0, min(1.0, r)),
+                }
+            )
         return found
 
     def _warn_of_incomplete(self, taken: Snapshot, complete: int) -> None:
         waves = [self.baseline, self.followup]
         people = self.session.exec(
-            select(sa.func.count(sa.distinct(col(Measurement.participant))))
-            .where(*self.mine, col(Measurement.wave).in_(waves))
+            select(sa.func.count(sa.distinct(col(Measurement.participant)))).where(
+                *self.mine, col(Measurement.wave).in_(waves)
+            )
         ).one()
         if people > complete:
             taken.warnings.append(
-                {"code": "incomplete_pairs", "message": f"{self.measure.measure}: {people - complete} of {people} "
-                 "people answered only once and do not enter the comparison before and after"}
+                {
+                    "code": "incomplete_pairs",
+                    "message": f"{self.measure.measure}: {people - complete} of {people} "
+                    "people answered only once and do not enter the comparison before and after",
+                }
             )
 
 

@@ -59,8 +59,15 @@ class Measurement(SQLModel, table=True):
         sa.Index("ix_measurements_cell", "pilot_id", "iteration", "measure", "wave"),
         # One value of a person, measure and wave; anonymous answers have no participant and never collide.
         sa.Index(
-            "uq_measurements_participant", "pilot_id", "iteration", "measure", "participant", "wave", unique=True,
-            sqlite_where=sa.text("participant IS NOT NULL"), postgresql_where=sa.text("participant IS NOT NULL"),
+            "uq_measurements_participant",
+            "pilot_id",
+            "iteration",
+            "measure",
+            "participant",
+            "wave",
+            unique=True,
+            sqlite_where=sa.text("participant IS NOT NULL"),
+            postgresql_where=sa.text("participant IS NOT NULL"),
         ),
     )
 

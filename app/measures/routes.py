@@ -45,7 +45,12 @@ def wave_out(session: SessionDep, pilot: Pilot, wave: Wave) -> WaveOut:
 
 @router.put("/waves/{key}")
 def write_wave(
-    pilot_id: str, key: str, body: WaveIn, session: SessionDep, caller: CallerDep, response: Response,
+    pilot_id: str,
+    key: str,
+    body: WaveIn,
+    session: SessionDep,
+    caller: CallerDep,
+    response: Response,
     if_match: IfMatch = None,
 ) -> WaveOut:
     """Record how many were invited at a wave of the plan, and when."""
@@ -62,7 +67,11 @@ def write_wave(
 
 @router.get("/waves")
 def list_waves(
-    pilot_id: str, session: SessionDep, caller: CallerDep, iteration: OfIteration = None, limit: Limit = 50,
+    pilot_id: str,
+    session: SessionDep,
+    caller: CallerDep,
+    iteration: OfIteration = None,
+    limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[WaveOut]:
     """The waves of an iteration, with response and attrition by arm."""

@@ -101,12 +101,16 @@ def shape_faults(measure: PlannedMeasure, shape: Shape) -> Iterator[Fault]:
     """Faults of a shape for the family of the measure."""
     if measure.family not in SHAPES[shape]:
         fitting = [s.value for s, families in SHAPES.items() if measure.family in families]
-        yield (shape.value, f"{measure.measure} is {measure.family.value}: enter rows or {', '.join(fitting)}, not "
-               f"{shape.value}", "wrong_shape")
+        yield (
+            shape.value,
+            f"{measure.measure} is {measure.family.value}: enter rows or {', '.join(fitting)}, not {shape.value}",
+            "wrong_shape",
+        )
 
 
-def _spread_faults(measure: PlannedMeasure, n: int, mean: float, sd: float | None, *, mean_field: str, sd_field: str
-                   ) -> Iterator[Fault]:
+def _spread_faults(
+    measure: PlannedMeasure, n: int, mean: float, sd: float | None, *, mean_field: str, sd_field: str
+) -> Iterator[Fault]:
     if _off(measure, mean):
         yield mean_field, f"a mean of {mean:g} is off the scale of {measure.measure}, {_scale(measure)}", "off_scale"
         return
@@ -114,8 +118,12 @@ def _spread_faults(measure: PlannedMeasure, n: int, mean: float, sd: float | Non
         return
     largest = math.sqrt((mean - measure.minimum) * (measure.maximum - mean) * n / max(n - 1, 1))
     if sd > largest * 1.01 + 1e-9:
-        yield (sd_field, f"an SD of {sd:g} cannot be with n = {n} and a mean of {mean:g} on the scale "
-               f"{_scale(measure)}; at most {largest:.3g}", "impossible_sd")
+        yield (
+            sd_field,
+            f"an SD of {sd:g} cannot be with n = {n} and a mean of {mean:g} on the scale "
+            f"{_scale(measure)}; at most {largest:.3g}",
+            "impossible_sd",
+        )
 
 
 def content_faults(measure: PlannedMeasure, shape: Shape, content: Mapping[str, Any]) -> Iterator[Fault]:
@@ -123,8 +131,9 @@ def content_faults(measure: PlannedMeasure, shape: Shape, content: Mapping[str, 
     if shape is Shape.CELLS:
         if content["sd"] is None and content["n"] > 1:
             yield "sd", "the SD is missing; without it the precision of the mean cannot be known", "missing"
-        yield from _spread_faults(measure, content["n"], content["mean"], content["sd"], mean_field="mean",
-                                  sd_field="sd")
+        yield from _spread_faults(
+            measure, content["n"], content["mean"], content["sd"], mean_field="mean", sd_field="sd"
+        )
     elif shape is Shape.PAIRS:
         for mean, sd in zip(content["mean"], content["sd"], strict=True):
             yield from _spread_faults(measure, content["n"], mean, sd, mean_field="mean", sd_field="sd")
@@ -134,8 +143,11 @@ def content_faults(measure: PlannedMeasure, shape: Shape, content: Mapping[str, 
         if measure.minimum is not None and measure.maximum is not None:
             width = measure.maximum - measure.minimum
             if abs(content["mean"]) > width:
-                yield ("mean", f"a change of {content['mean']:g} is larger than the scale of {measure.measure}, "
-                       f"{_scale(measure)}", "off_scale")
+                yield (
+                    "mean",
+                    f"a change of {content['mean']:g} is larger than the scale of {measure.measure}, {_scale(measure)}",
+                    "off_scale",
+                )
             elif content["sd"] is not None and content["sd"] > width * math.sqrt(
                 content["n"] / max(content["n"] - 1, 1)
             ):

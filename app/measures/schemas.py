@@ -69,9 +69,14 @@ class MeasurementsIn(Form):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"measure": "mbi_ee", "wave": "pre",
-                 "rows": [{"value": 27, "arm": "intervention", "participant": "p-014"},
-                          {"value": 31, "arm": "control", "participant": "p-015"}]}
+                {
+                    "measure": "mbi_ee",
+                    "wave": "pre",
+                    "rows": [
+                        {"value": 27, "arm": "intervention", "participant": "p-014"},
+                        {"value": 31, "arm": "control", "participant": "p-015"},
+                    ],
+                }
             ]
         }
     )
@@ -86,12 +91,20 @@ class SummariesIn(Form):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"measure": "mbi_ee",
-                 "changes": [{"arm": "intervention", "n": 41, "mean": -5.2, "sd": 8.7},
-                             {"arm": "control", "n": 41, "mean": 1.5, "sd": 7.7}]},
-                {"measure": "mbi_burnout",
-                 "counts": [{"arm": "intervention", "wave": "post", "x": 19, "n": 51},
-                            {"arm": "control", "wave": "post", "x": 24, "n": 56}]},
+                {
+                    "measure": "mbi_ee",
+                    "changes": [
+                        {"arm": "intervention", "n": 41, "mean": -5.2, "sd": 8.7},
+                        {"arm": "control", "n": 41, "mean": 1.5, "sd": 7.7},
+                    ],
+                },
+                {
+                    "measure": "mbi_burnout",
+                    "counts": [
+                        {"arm": "intervention", "wave": "post", "x": 19, "n": 51},
+                        {"arm": "control", "wave": "post", "x": 24, "n": 56},
+                    ],
+                },
             ]
         }
     )

@@ -46,12 +46,14 @@ def put_wave(session: Session, pilot: Pilot, key: str, body: WaveIn, at: datetim
         raise Invalid(msg, [fault(["key"], msg, "unknown_wave")])
     errors = [
         fault(["invited", arm], f"the plan has no arm {arm!r}; it has {', '.join(context.arms)}", "unknown_arm")
-        for arm in body.invited if arm not in context.arms
+        for arm in body.invited
+        if arm not in context.arms
     ]
     responded = responses(session, pilot.id, pilot.iteration, context.plan).get(key, {})
     errors += [
         fault(["invited", arm], f"{n} were invited but {responded[arm]} answered", "fewer_than_responded")
-        for arm, n in body.invited.items() if responded.get(arm, 0) > n
+        for arm, n in body.invited.items()
+        if responded.get(arm, 0) > n
     ]
     if errors:
         msg = f"the wave does not fit the plan or the data in {len(errors)} places"
@@ -60,8 +62,15 @@ def put_wave(session: Session, pilot: Pilot, key: str, body: WaveIn, at: datetim
         select(Wave).where(Wave.pilot_id == pilot.id, Wave.iteration == pilot.iteration, Wave.key == key)
     ).one_or_none()
     if wave is None:
-        wave = Wave(organization_id=pilot.organization_id, pilot_id=pilot.id, iteration=pilot.iteration, key=key,
-                    kind=WaveKind(planned.kind), invited={}, created_at=at)
+        wave = Wave(
+            organization_id=pilot.organization_id,
+            pilot_id=pilot.id,
+            iteration=pilot.iteration,
+            key=key,
+            kind=WaveKind(planned.kind),
+            invited={},
+            created_at=at,
+        )
     wave.invited, wave.starts_on, wave.ends_on = body.invited, body.starts_on, body.ends_on
     session.add(wave)
     session.flush()
@@ -117,8 +126,9 @@ def _refuse_mixture(session: Session, pilot: Pilot, measure: str, shape: Shape |
             raise Conflict(msg, "mixed_shapes")
 
 
-def enter_rows(session: Session, pilot: Pilot, body: MeasurementsIn, *, partial: bool, person: str, at: datetime
-               ) -> EntryReport:
+def enter_rows(
+    session: Session, pilot: Pilot, body: MeasurementsIn, *, partial: bool, person: str, at: datetime
+) -> EntryReport:
     """Enter rows of one measure and wave.
 
     All or nothing unless `partial`. The same participant, measure and wave again is `unchanged` when identical and
@@ -138,36 +148,60 @@ def enter_rows(session: Session, pilot: Pilot, body: MeasurementsIn, *, partial:
             sa.insert(Measurement),
             [
                 {
-                    "id": new_id(), "organization_id": pilot.organization_id, "pilot_id": pilot.id,
-                    "iteration": pilot.iteration, "measure": body.measure, "wave": body.wave, "arm": arm,
-                    "unit_id": row.unit_id, "participant": row.participant, "value": row.value,
-                    "collected_on": row.collected_on, "created_by": person, "created_at": at,
+                    "id": new_id(),
+                    "organization_id": pilot.organization_id,
+                    "pilot_id": pilot.id,
+                    "iteration": pilot.iteration,
+                    "measure": body.measure,
+                    "wave": body.wave,
+                    "arm": arm,
+                    "unit_id": row.unit_id,
+                    "participant": row.participant,
+                    "value": row.value,
+                    "collected_on": row.collected_on,
+                    "created_by": person,
+                    "created_at": at,
                 }
                 for row, arm in fresh
             ],
         )
-        note(session, "entered", "measurements", pilot.id, organization_id=pilot.organization_id,
-             changes={"measure": body.measure, "wave": body.wave, "rows": len(fresh)})
+        note(
+            session,
+            "entered",
+            "measurements",
+            pilot.id,
+            organization_id=pilot.organization_id,
+            changes={"measure": body.measure, "wave": body.wave, "rows": len(fresh)},
+        )
     return _report(len(fresh), unchanged, errors)
 
 
 class _RowEntry:
     """Judges the rows of one request against what is there already."""
 
-    def __init__(self, session: Session, pilot: Pilot, context: Context, measure: PlannedMeasure,
-                 body: MeasurementsIn):
+    def __init__(self, session: Session, pilot: Pilot, context: Context, measure: PlannedMeasure, body: MeasurementsIn):
         self.context, self.measure, self.body = context, measure, body
         held = session.exec(
-            select(Measurement.participant, Measurement.wave, Measurement.arm, Measurement.unit_id, Measurement.value,
-                   Measurement.collected_on)
-            .where(Measurement.pilot_id == pilot.id, Measurement.iteration == pilot.iteration,
-                   Measurement.measure == measure.measure, col(Measurement.participant).is_not(None))
+            select(
+                Measurement.participant,
+                Measurement.wave,
+                Measurement.arm,
+                Measurement.unit_id,
+                Measurement.value,
+                Measurement.collected_on,
+            ).where(
+                Measurement.pilot_id == pilot.id,
+                Measurement.iteration == pilot.iteration,
+                Measurement.measure == measure.measure,
+                col(Measurement.participant).is_not(None),
+            )
         ).all()
         self.values = {p: (v, a, u, d) for p, w, a, u, v, d in held if w == body.wave}
         self.places: dict[str | None, tuple[str, str | None]] = {p: (a, u) for p, w, a, u, v, d in held}
         anonymous = session.exec(
-            select(Measurement.id).where(*_of_measure(Measurement, pilot, measure.measure),
-                                         col(Measurement.participant).is_(None)).limit(1)
+            select(Measurement.id)
+            .where(*_of_measure(Measurement, pilot, measure.measure), col(Measurement.participant).is_(None))
+            .limit(1)
         ).first()
         # None: nothing entered yet, the first row says whether people are linked.
         self.linked: bool | None = True if held else (False if anonymous else None)
@@ -198,15 +232,21 @@ class _RowEntry:
         if self.linked is None:
             self.linked = linked
         if linked is not self.linked:
-            yield ("participant", "all rows of a measure carry a pseudonym, or none does: else people cannot be told "
-                   "apart", "mixed_linkage")
+            yield (
+                "participant",
+                "all rows of a measure carry a pseudonym, or none does: else people cannot be told apart",
+                "mixed_linkage",
+            )
         if row.participant is None:
             return
         held = self.values.get(row.participant)
         if held is not None and held != (row.value, arm, row.unit_id, row.collected_on):
-            yield ("value" if held[0] != row.value else "participant",
-                   f"{row.participant} has another {self.measure.measure} at {self.body.wave} already "
-                   f"({held[0]:g}, arm {held[1]}); one value of a person, measure and wave", "duplicate")
+            yield (
+                "value" if held[0] != row.value else "participant",
+                f"{row.participant} has another {self.measure.measure} at {self.body.wave} already "
+                f"({held[0]:g}, arm {held[1]}); one value of a person, measure and wave",
+                "duplicate",
+            )
             return
         place = self.places.get(row.participant)
         if place is not None and place[0] != arm:
@@ -227,8 +267,9 @@ def _report(accepted: int, unchanged: int, errors: list[EntryFault]) -> EntryRep
     return EntryReport(accepted=accepted, unchanged=unchanged, rejected=rejected, errors=errors)
 
 
-def enter_summaries(session: Session, pilot: Pilot, body: SummariesIn, *, partial: bool, person: str, at: datetime
-                    ) -> EntryReport:
+def enter_summaries(
+    session: Session, pilot: Pilot, body: SummariesIn, *, partial: bool, person: str, at: datetime
+) -> EntryReport:
     """Enter summaries of one measure in one shape; checked and refused like rows."""
     context = context_of(session, pilot)
     measure = _known_measure(context, body.measure)
@@ -236,10 +277,7 @@ def enter_summaries(session: Session, pilot: Pilot, body: SummariesIn, *, partia
     if faults := list(shape_faults(measure, shape)):
         raise Invalid(faults[0][1], [fault([f], m, c) for f, m, c in faults])
     _refuse_mixture(session, pilot, body.measure, shape)
-    held = {
-        s.cell: s.content
-        for s in session.exec(select(Summary).where(*_of_measure(Summary, pilot, body.measure)))
-    }
+    held = {s.cell: s.content for s in session.exec(select(Summary).where(*_of_measure(Summary, pilot, body.measure)))}
     accepted, unchanged, errors = 0, 0, []
     for i, given in enumerate(body.entries):
         content = given.model_dump(mode="json")
@@ -259,12 +297,27 @@ def enter_summaries(session: Session, pilot: Pilot, body: SummariesIn, *, partia
         held[cell] = content
         accepted += 1
         session.add(
-            Summary(organization_id=pilot.organization_id, pilot_id=pilot.id, iteration=pilot.iteration,
-                    measure=body.measure, shape=shape, cell=cell, content=content, created_by=person, created_at=at)
+            Summary(
+                organization_id=pilot.organization_id,
+                pilot_id=pilot.id,
+                iteration=pilot.iteration,
+                measure=body.measure,
+                shape=shape,
+                cell=cell,
+                content=content,
+                created_by=person,
+                created_at=at,
+            )
         )
     _refuse_unless_partial(errors, len(body.entries), partial=partial)
     if accepted:
-        note(session, "entered", "summaries", pilot.id, organization_id=pilot.organization_id,
-             changes={"measure": body.measure, "shape": shape.value, "entries": accepted})
+        note(
+            session,
+            "entered",
+            "summaries",
+            pilot.id,
+            organization_id=pilot.organization_id,
+            changes={"measure": body.measure, "shape": shape.value, "entries": accepted},
+        )
     session.flush()
     return _report(accepted, unchanged, errors)

@@ -22,8 +22,15 @@ class OutboxEvent(SQLModel, table=True):
     created_at: datetime = instant_field()
 
 
-def record(session: Session, kind: str, data: dict[str, Any], *, at: datetime, organization_id: str | None,
-           subject_id: str | None) -> OutboxEvent:
+def record(
+    session: Session,
+    kind: str,
+    data: dict[str, Any],
+    *,
+    at: datetime,
+    organization_id: str | None,
+    subject_id: str | None,
+) -> OutboxEvent:
     """Add an event to this transaction; `data` is frozen as JSON now (contract §4)."""
     body = {"type": kind, "timestamp": at.isoformat().replace("+00:00", "Z"), "data": data}
     payload = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

@@ -16,5 +16,11 @@ def about(pilot: Pilot) -> dict[str, Any]:
 
 def pilot_created(session: Session, pilot: Pilot, by: str, at: datetime) -> None:
     """`pilot.created`."""
-    record(session, "pilot.created", {"pilot": about(pilot), "stage": pilot.stage.value, "by": by}, at=at,
-           organization_id=pilot.organization_id, subject_id=pilot.id)
+    record(
+        session,
+        "pilot.created",
+        {"pilot": about(pilot), "stage": pilot.stage.value, "by": by},
+        at=at,
+        organization_id=pilot.organization_id,
+        subject_id=pilot.id,
+    )

@@ -40,13 +40,21 @@ def add_intervention(
 
 @interventions.get("/interventions")
 def list_interventions(
-    session: SessionDep, caller: CallerDep, driver: str | None = None, derived_from: str | None = None,
-    organization_id: str | None = None, limit: Limit = 50, cursor: Cursor = None,
+    session: SessionDep,
+    caller: CallerDep,
+    driver: str | None = None,
+    derived_from: str | None = None,
+    organization_id: str | None = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Page[InterventionOut]:
     """Interventions of all organizations."""
     statement = visible(caller, Intervention)
-    for column, value in ((Intervention.driver, driver), (Intervention.derived_from, derived_from),
-                          (Intervention.organization_id, organization_id)):
+    for column, value in (
+        (Intervention.driver, driver),
+        (Intervention.derived_from, derived_from),
+        (Intervention.organization_id, organization_id),
+    ):
         if value is not None:
             statement = statement.where(column == value)
     rows, following = page_of(session, statement, Intervention.id, limit, cursor)
@@ -65,7 +73,11 @@ def read_intervention(
 
 @interventions.patch("/interventions/{intervention_id}")
 def change_intervention(
-    intervention_id: str, body: InterventionPatch, session: SessionDep, caller: CallerDep, response: Response,
+    intervention_id: str,
+    body: InterventionPatch,
+    session: SessionDep,
+    caller: CallerDep,
+    response: Response,
     if_match: IfMatch = None,
 ) -> InterventionOut:
     """Change an intervention of your own organization."""
@@ -98,14 +110,26 @@ def add_pilot(body: PilotIn, session: SessionDep, caller: CallerDep, response: R
 
 @pilots.get("/pilots")
 def list_pilots(
-    session: SessionDep, caller: CallerDep, stage: Stage | None = None, organization_id: str | None = None,
-    driver: str | None = None, lead: str | None = None, intervention_id: str | None = None, q: str | None = None,
-    limit: Limit = 50, cursor: Cursor = None,
+    session: SessionDep,
+    caller: CallerDep,
+    stage: Stage | None = None,
+    organization_id: str | None = None,
+    driver: str | None = None,
+    lead: str | None = None,
+    intervention_id: str | None = None,
+    q: str | None = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Page[PilotOut]:
     """The pilots of the organization; `q` looks for words in the title."""
     statement = visible(caller, Pilot)
-    for column, value in ((Pilot.stage, stage), (Pilot.organization_id, organization_id), (Pilot.driver, driver),
-                          (Pilot.lead, lead), (Pilot.intervention_id, intervention_id)):
+    for column, value in (
+        (Pilot.stage, stage),
+        (Pilot.organization_id, organization_id),
+        (Pilot.driver, driver),
+        (Pilot.lead, lead),
+        (Pilot.intervention_id, intervention_id),
+    ):
         if value is not None:
             statement = statement.where(column == value)
     for word in (q or "").split():
@@ -124,7 +148,11 @@ def read_pilot(pilot_id: str, session: SessionDep, caller: CallerDep, response: 
 
 @pilots.patch("/pilots/{pilot_id}")
 def patch_pilot(
-    pilot_id: str, body: PilotPatch, session: SessionDep, caller: CallerDep, response: Response,
+    pilot_id: str,
+    body: PilotPatch,
+    session: SessionDep,
+    caller: CallerDep,
+    response: Response,
     if_match: IfMatch = None,
 ) -> PilotOut:
     """Write a pilot's notes, units, lead, lessons or sustainability review."""

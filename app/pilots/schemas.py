@@ -15,9 +15,12 @@ class InterventionIn(Form):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"title": "Professional coaching for physicians",
-                 "description": "Six telephone sessions with a certified coach over five months.",
-                 "driver": "self_valuation", "ownership_role": "own"}
+                {
+                    "title": "Professional coaching for physicians",
+                    "description": "Six telephone sessions with a certified coach over five months.",
+                    "driver": "self_valuation",
+                    "ownership_role": "own",
+                }
             ]
         }
     )
@@ -91,9 +94,13 @@ class PilotIn(Form):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"title": "Coaching, general internal medicine",
-                 "organization_id": "01a200a1-c316-7a10-abe5-fa5cac82794f", "driver": "self_valuation",
-                 "lead": "ana.ruiz", "unit_ids": []}
+                {
+                    "title": "Coaching, general internal medicine",
+                    "organization_id": "01a200a1-c316-7a10-abe5-fa5cac82794f",
+                    "driver": "self_valuation",
+                    "lead": "ana.ruiz",
+                    "unit_ids": [],
+                }
             ]
         }
     )
@@ -112,9 +119,11 @@ class PilotPatch(Form):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"discovery_note": {"kind": "survey", "text": "Self-valuation lies 0.4 SD below the benchmark."},
-                 "feasibility_note": "Coaches are under contract; sessions fit into protected time.",
-                 "frontline_involved": "Four physicians of the unit chose the coaches and the schedule."}
+                {
+                    "discovery_note": {"kind": "survey", "text": "Self-valuation lies 0.4 SD below the benchmark."},
+                    "feasibility_note": "Coaches are under contract; sessions fit into protected time.",
+                    "frontline_involved": "Four physicians of the unit chose the coaches and the schedule.",
+                }
             ]
         }
     )

@@ -54,8 +54,13 @@ def create_pilot(session: Session, body: PilotIn, organization_id: str, person: 
     if body.intervention_id is not None:
         _require_intervention(session, body.intervention_id, "intervention_id")
     pilot = Pilot(
-        organization_id=organization_id, title=body.title, driver=body.driver, intervention_id=body.intervention_id,
-        lead=body.lead or person, created_by=person, created_at=at,
+        organization_id=organization_id,
+        title=body.title,
+        driver=body.driver,
+        intervention_id=body.intervention_id,
+        lead=body.lead or person,
+        created_by=person,
+        created_at=at,
         discovery_note=body.discovery_note.model_dump(mode="json") if body.discovery_note else None,
     )
     session.add(pilot)
@@ -78,7 +83,9 @@ def _set_units(session: Session, pilot: Pilot, unit_ids: list[str]) -> None:
 
 def units_of(session: Session, pilot_id: str) -> list[str]:
     """The ids of a pilot's units, oldest first."""
-    return list(session.exec(select(PilotUnit.unit_id).where(PilotUnit.pilot_id == pilot_id).order_by(PilotUnit.unit_id)))
+    return list(
+        session.exec(select(PilotUnit.unit_id).where(PilotUnit.pilot_id == pilot_id).order_by(PilotUnit.unit_id))
+    )
 
 
 def iteration_of(session: Session, pilot: Pilot, number: int | None = None) -> Iteration:
@@ -126,6 +133,7 @@ def _real_changes(session: Session, pilot: Pilot, changes: dict[str, Any]) -> se
     """The names of fields whose value would differ."""
     before = {"unit_ids": units_of(session, pilot.id)}
     return {
-        name for name, value in changes.items()
+        name
+        for name, value in changes.items()
         if (sorted(value) if name == "unit_ids" else value) != before.get(name, getattr(pilot, name, None))
     }

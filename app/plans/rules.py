@@ -34,9 +34,7 @@ class Remark:
 def looser_thresholds(rule: Rule) -> list[str]:
     """The thresholds of a rule that ask for less than the default (docs/methods.md, decision rule)."""
     default = Rule()
-    return [
-        name for name, sign in STRICTER.items() if sign * getattr(rule, name) < sign * getattr(default, name)
-    ]
+    return [name for name, sign in STRICTER.items() if sign * getattr(rule, name) < sign * getattr(default, name)]
 
 
 def missing_for_lock(plan: Plan) -> list[Remark]:
@@ -47,17 +45,26 @@ def missing_for_lock(plan: Plan) -> list[Remark]:
     if len(primaries) != 1:
         unmet.append(Remark("one_primary", f"a plan has exactly one primary measure; this one has {len(primaries)}"))
     unmet += [
-        Remark("reference_sd", f"{m.measure}: a reference SD is needed to judge its effect (benchmark, pooled "
-               "baseline, or the measure's default); never the SD of the change")
-        for m in plan.measures if m.family is Family.NORMAL and m.reference_sd is None
+        Remark(
+            "reference_sd",
+            f"{m.measure}: a reference SD is needed to judge its effect (benchmark, pooled "
+            "baseline, or the measure's default); never the SD of the change",
+        )
+        for m in plan.measures
+        if m.family is Family.NORMAL and m.reference_sd is None
     ]
     roles = {arm.role for arm in plan.arms}
     if plan.design in TWO_ARMS and roles != {"treated", "control"}:
         unmet.append(Remark("arms", f"the design {plan.design.value} compares a treated with a control arm; name both"))
     months = [look.months for look in plan.looks if look.months is not None]
     if months and not INTERVAL[0] <= max(months) <= INTERVAL[1] and not plan.interval_reason:
-        unmet.append(Remark("interval_reason", f"the evaluation interval of {max(months):g} months lies outside "
-                            f"{INTERVAL[0]} to {INTERVAL[1]}; give an interval_reason"))
+        unmet.append(
+            Remark(
+                "interval_reason",
+                f"the evaluation interval of {max(months):g} months lies outside "
+                f"{INTERVAL[0]} to {INTERVAL[1]}; give an interval_reason",
+            )
+        )
     return unmet
 
 
@@ -70,9 +77,13 @@ def warnings_of(plan: Plan) -> list[Remark]:
     if plan.priors != Priors():
         found.append(Remark("own_priors", "the priors differ from the defaults"))
     found += [
-        Remark("global_primary", f"{m.measure} is a global outcome, moved by many things; prefer a measure that "
-               "matches the intervention itself")
-        for m in plan.measures if m.role is Role.PRIMARY and m.scope == "global"
+        Remark(
+            "global_primary",
+            f"{m.measure} is a global outcome, moved by many things; prefer a measure that "
+            "matches the intervention itself",
+        )
+        for m in plan.measures
+        if m.role is Role.PRIMARY and m.scope == "global"
     ]
     if not plan.randomised and plan.design in TWO_ARMS:
         found.append(Remark("not_randomised", "the arms are not randomised: the grade will cap what can be concluded"))

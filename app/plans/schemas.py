@@ -39,8 +39,9 @@ class AmendmentIn(Form):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"reason": "The follow-up survey moves by two months.",
-                          "plan": {**EXAMPLE_PLAN, "followup_months": 8}}]
+            "examples": [
+                {"reason": "The follow-up survey moves by two months.", "plan": {**EXAMPLE_PLAN, "followup_months": 8}}
+            ]
         }
     )
     reason: Prose

@@ -49,17 +49,31 @@ def complete(session: Session, pilot: Pilot, body: PlanIn) -> Plan:
     for i, chosen in enumerate(body.measures):
         known = entry(session, Measure, chosen.measure, pilot.organization_id)
         if known is None:
-            errors.append(fault(["measures", i, "measure"], f"there is no measure {chosen.measure!r}; GET /v1/measures "
-                                "lists them, an administrator may add one", "unknown_measure"))
+            errors.append(
+                fault(
+                    ["measures", i, "measure"],
+                    f"there is no measure {chosen.measure!r}; GET /v1/measures "
+                    "lists them, an administrator may add one",
+                    "unknown_measure",
+                )
+            )
             continue
         for name in ("family", "direction"):
             given, right = getattr(chosen, name), getattr(known, name)
             if given is not None and given != right:
-                errors.append(fault(["measures", i, name], f"{chosen.measure} has the {name} {right.value!r} in the "
-                                    f"catalogue, not {given.value!r}", "differs_from_catalogue"))
+                errors.append(
+                    fault(
+                        ["measures", i, name],
+                        f"{chosen.measure} has the {name} {right.value!r} in the catalogue, not {given.value!r}",
+                        "differs_from_catalogue",
+                    )
+                )
         filled = chosen.model_dump() | {
-            "family": known.family, "direction": known.direction, "scope": known.scope.value,
-            "minimum": known.minimum, "maximum": known.maximum,
+            "family": known.family,
+            "direction": known.direction,
+            "scope": known.scope.value,
+            "minimum": known.minimum,
+            "maximum": known.maximum,
         }
         if filled["reference_sd"] is None and known.default_sd is not None:
             filled["reference_sd"] = known.default_sd
@@ -67,9 +81,13 @@ def complete(session: Session, pilot: Pilot, body: PlanIn) -> Plan:
         measures.append(filled)
     own = set(units_of(session, pilot.id))
     errors += [
-        fault(["units", i, "unit_id"], f"{unit.unit_id!r} is not a unit of this pilot; add it to unit_ids first",
-              "unknown_unit")
-        for i, unit in enumerate(body.units) if unit.unit_id not in own
+        fault(
+            ["units", i, "unit_id"],
+            f"{unit.unit_id!r} is not a unit of this pilot; add it to unit_ids first",
+            "unknown_unit",
+        )
+        for i, unit in enumerate(body.units)
+        if unit.unit_id not in own
     ]
     if errors:
         msg = f"the plan does not fit the catalogue or the pilot in {len(errors)} places"
@@ -84,16 +102,26 @@ def write(session: Session, pilot: Pilot, body: PlanIn, person: str, at: datetim
     """Write the draft; Conflict `plan_locked` once it is locked."""
     version = current_version(session, pilot)
     if version is not None and version.locked_at is not None:
-        msg = (f"version {version.number} of the plan was locked by {version.locked_by} on "
-               f"{version.locked_at:%Y-%m-%d} and never changes; an approver may amend it")
+        msg = (
+            f"version {version.number} of the plan was locked by {version.locked_by} on "
+            f"{version.locked_at:%Y-%m-%d} and never changes; an approver may amend it"
+        )
         raise Conflict(msg, "plan_locked")
     if pilot.stage not in PLANNING:
         msg = f"a plan is written before the test; this pilot is in {pilot.stage.value}"
         raise Conflict(msg, "not_planning")
     plan = complete(session, pilot, body)
     if version is None:
-        version = PlanVersion(organization_id=pilot.organization_id, pilot_id=pilot.id, iteration=pilot.iteration,
-                              number=1, plan={}, hash="", created_by=person, created_at=at)
+        version = PlanVersion(
+            organization_id=pilot.organization_id,
+            pilot_id=pilot.id,
+            iteration=pilot.iteration,
+            number=1,
+            plan={},
+            hash="",
+            created_by=person,
+            created_at=at,
+        )
     version.plan, version.hash = plan.model_dump(mode="json"), plan.hash()
     session.add(version)
     session.flush()
@@ -136,9 +164,17 @@ def amend(session: Session, pilot: Pilot, body: PlanIn, reason: str, person: str
         msg = f"{len(unmet)} conditions keep the plan from being locked"
         raise Conflict(msg, "plan_incomplete", unmet=[{"code": u.code, "message": u.message} for u in unmet])
     version = PlanVersion(
-        organization_id=pilot.organization_id, pilot_id=pilot.id, iteration=pilot.iteration, number=before.number + 1,
-        plan=plan.model_dump(mode="json"), hash=plan.hash(), created_by=person, created_at=at, locked_by=person,
-        locked_at=at, amendment_reason=reason,
+        organization_id=pilot.organization_id,
+        pilot_id=pilot.id,
+        iteration=pilot.iteration,
+        number=before.number + 1,
+        plan=plan.model_dump(mode="json"),
+        hash=plan.hash(),
+        created_by=person,
+        created_at=at,
+        locked_by=person,
+        locked_at=at,
+        amendment_reason=reason,
     )
     session.add(version)
     session.flush()

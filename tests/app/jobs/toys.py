@@ -78,7 +78,7 @@ WORK = Work(name="toy", model=Toy, child=CHILD, request=_request, succeed=_succe
 def settings(**changes: Any) -> Settings:
     """Short times, so that the tests are."""
     times: dict[str, Any] = {"lease_seconds": 0.9, "analysis_timeout_seconds": 20.0}
-    return Settings(_env_file=None, **{**times, **changes})
+    return Settings(**{**times, **changes})
 
 
 def add(engine: sa.Engine, **request: Any) -> str:

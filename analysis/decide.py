@@ -1,0 +1,259 @@
+"""The decision rule: probabilities in, a verdict with every criterion out (docs/methods.md §5). Pure; cheap to import.
+
+A rule is a frozen value declared before the data. Order: gates → replace → scale → refine; then the cap of the grade.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from analysis.documents import Role
+from analysis.documents import Rule as Thresholds
+
+Outcome = Literal["scale", "refine", "replace", "indeterminate"]
+SIMILAR = 0.2
+"""A global measure may not be worse by more than this (SD units)."""
+TIPPING_STEPS = (0.1, 0.2, 0.3)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the rule reads of one measure's effect; None: no data, or it could not be fitted."""
+
+    measure: str
+    role: Role
+    p_benefit: float | None = None
+    p_meaningful: float | None = None
+    p_below_zero: float | None = None
+    p_harm: float | None = None
+    p_benefit_sceptical: float | None = None
+    p_not_worse: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One condition, met or not; `met` None means it could not be assessed and does not block."""
+
+    name: str
+    measure: str | None
+    value: float | str | None
+    threshold: float | str | None
+    met: bool | None
+    decides: Literal["any", "replace", "scale"] = "scale"
+
+    def as_dict(self) -> dict[str, float | str | bool | None]:
+        """The criterion as the answer holds it."""
+        return {
+            "name": self.name,
+            "measure": self.measure,
+            "value": self.value,
+            "threshold": self.threshold,
+            "met": self.met,
+            "decides": self.decides,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An outcome with everything it stands on."""
+
+    outcome: Outcome
+    provisional: bool
+    criteria: tuple[Criterion, ...]
+    says: str
+
+    def as_dict(self) -> dict[str, object]:
+        """The recommendation as the answer holds it."""
+        return {
+            "outcome": self.outcome,
+            "provisional": self.provisional,
+            "says": self.says,
+            "criteria": [c.as_dict() for c in self.criteria],
+        }
+
+
+def balancing_verdict(rule: Thresholds, p_harm: float | None) -> Literal["passed", "breached", "unknown"]:
+    """Whether a balancing measure is safe: P(harm < margin) high enough, P(harm > margin) too high, or neither."""
+    if p_harm is None:
+        return "unknown"
+    if p_harm >= rule.balancing_breached:
+        return "breached"
+    return "passed" if 1 - p_harm >= rule.balancing_passed else "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRule:
+    """Thresholds and all circumstances that were fixed before the data were looked at.
+
+    `early` marks a look before the last; `caps` are reasons why nothing beyond `refine` can be supported.
+    """
+
+    thresholds: Thresholds
+    grade: str
+    followup_months: float | None
+    min_followup_months: float | None
+    early: bool = False
+    caps: tuple[str, ...] = ()
+    failed_gates: tuple[str, ...] = field(default=())
+
+    def judge(self, effects: Sequence[Judged], shifted: Sequence[tuple[float, Judged]] | None = None) -> Verdict:
+        """The verdict on these effects; exactly one of them is primary.
+
+        `shifted` holds the primary effect as it would be with non-responders of the treated arm k SD worse, by k;
+        None where attrition is unknown: the tipping point is then not assessed and does not block.
+        """
+        primary = next(e for e in effects if e.role is Role.PRIMARY)
+        gates = Criterion("gates", None, float(len(self.failed_gates)), 0.0, not self.failed_gates, "any")
+        replace_by = self._replace(primary, effects)
+        scale_by = self._scale(primary, effects, shifted)
+        criteria = (gates, *replace_by, *scale_by)
+        outcome, provisional = self._outcome(replace_by, scale_by)
+        return Verdict(outcome, provisional, criteria, self._says(outcome, provisional, primary, criteria))
+
+    def tipping(self, effects: Sequence[Judged], shifted: Sequence[tuple[float, Judged]]) -> list[tuple[float, str]]:
+        """The outcome at each k, the tipping criterion itself left out."""
+        outcomes = []
+        for k, primary in shifted:
+            others = [e for e in effects if e.role is not Role.PRIMARY]
+            outcomes.append((k, self.judge([primary, *others]).outcome))
+        return outcomes
+
+    def _outcome(self, replace_by: list[Criterion], scale_by: list[Criterion]) -> tuple[Outcome, bool]:
+        if self.failed_gates:
+            return "indeterminate", False
+        if any(c.met for c in replace_by):
+            # Grade D can neither prove nor disprove: it never leads further than another round.
+            return ("refine" if self.grade == "D" else "replace"), False
+        numbers = all(c.met is not False for c in scale_by if c.name != "grade")
+        if numbers and not self.caps and self.grade in "ABC":
+            return "scale", self.grade == "C"
+        return "refine", False
+
+    def _replace(self, primary: Judged, effects: Sequence[Judged]) -> list[Criterion]:
+        t, name = self.thresholds, primary.measure
+        criteria = [
+            Criterion(
+                "p_below_zero",
+                name,
+                primary.p_below_zero,
+                t.replace_p_below_zero,
+                _at_least(primary.p_below_zero, t.replace_p_below_zero),
+                "replace",
+            )
+        ]
+        # Listed when it decides; else the criterion of `scale` with this name shows the same value.
+        if primary.p_meaningful is not None and primary.p_meaningful <= t.replace_p_meaningful:
+            criteria.insert(
+                0, Criterion("p_meaningful", name, primary.p_meaningful, t.replace_p_meaningful, True, "replace")
+            )
+        for effect in effects:
+            if effect.role is Role.BALANCING and self.grade != "D":
+                breached = balancing_verdict(t, effect.p_harm) == "breached"
+                criteria.append(
+                    Criterion("balancing_breached", effect.measure, effect.p_harm, t.balancing_breached, breached, "replace")
+                )
+        return criteria
+
+    def _scale(
+        self, primary: Judged, effects: Sequence[Judged], shifted: Sequence[tuple[float, Judged]] | None
+    ) -> list[Criterion]:
+        t, name = self.thresholds, primary.measure
+        criteria = [Criterion("grade", None, self.grade, "B", self.grade in "AB")]
+        criteria += [Criterion(*row, _at_least(row[2], row[3])) for row in self._effect_rows(primary)]
+        for effect in effects:
+            if effect.role is Role.BALANCING:
+                safe = None if effect.p_harm is None else 1 - effect.p_harm
+                passed = balancing_verdict(t, effect.p_harm) == "passed"
+                criteria.append(Criterion("balancing", effect.measure, safe, t.balancing_passed, passed))
+            if effect.role is Role.GLOBAL:
+                met = _at_least(effect.p_not_worse, t.global_not_worse)
+                criteria.append(Criterion("global", effect.measure, effect.p_not_worse, t.global_not_worse, met))
+        criteria.append(self._tipping_point(name, primary, shifted))
+        months, least = self.followup_months, self.min_followup_months
+        criteria.append(
+            Criterion("followup_months", None, months, least, months is not None and least is not None and months >= least)
+        )
+        criteria += [Criterion("cap", name, cap, None, met=False) for cap in self.caps]
+        return criteria
+
+    def _effect_rows(self, primary: Judged) -> list[tuple[str, str, float | None, float]]:
+        t, name = self.thresholds, primary.measure
+        benefit = max(t.p_benefit, t.early_p_benefit) if self.early else t.p_benefit
+        return [
+            ("p_benefit", name, primary.p_benefit, benefit),
+            ("p_meaningful", name, primary.p_meaningful, t.p_meaningful),
+            ("p_benefit_sceptical", name, primary.p_benefit_sceptical, t.p_benefit_sceptical),
+        ]
+
+    def _tipping_point(
+        self, name: str, primary: Judged, shifted: Sequence[tuple[float, Judged]] | None
+    ) -> Criterion:
+        """The largest k up to which the effect still scales; not assessed where attrition is unknown."""
+        least = self.thresholds.tipping_k
+        if shifted is None:
+            return Criterion("tipping_point", name, None, least, None)
+        holds = 0.0
+        for k, effect in sorted(((0.0, primary), *shifted), key=lambda s: s[0]):
+            if not all(_at_least(value, threshold) for _, _, value, threshold in self._effect_rows(effect)):
+                return Criterion("tipping_point", name, holds, least, k > least)
+            holds = k
+        return Criterion("tipping_point", name, holds, least, met=True)
+
+    def _says(self, outcome: Outcome, provisional: bool, primary: Judged, criteria: Sequence[Criterion]) -> str:
+        chance = _percent(primary.p_benefit)
+        enough = _percent(primary.p_meaningful)
+        numbers = f"{chance} probability of a benefit on {primary.measure}, {enough} of a meaningful one"
+        unmet = [_REASONS[c.name](c) for c in criteria if c.decides == "scale" and c.met is False]
+        match outcome:
+            case "indeterminate":
+                return f"No recommendation: the computation cannot be trusted ({', '.join(self.failed_gates)} failed)."
+            case "replace":
+                why = [_REASONS[c.name](c) for c in criteria if c.decides == "replace" and c.met]
+                return f"Replace: {'; '.join(why)} ({numbers})."
+            case "scale" if provisional:
+                return f"Scale provisionally, with a controlled evaluation inside the roll-out: {numbers}, but grade C."
+            case "scale":
+                return f"Scale: {numbers}, and every other criterion is met."
+        return f"Refine: {numbers}; still open: {'; '.join(unmet)}." if unmet else f"Refine: {numbers}; grade D."
+
+
+def _at_least(value: float | None, threshold: float) -> bool:
+    return value is not None and value >= threshold
+
+
+def _percent(p: float | None) -> str:
+    if p is None:
+        return "an unknown"
+    if p > 0.995:
+        return "over 99 %"
+    return "under 1 %" if p < 0.005 else f"{100 * p:.0f} %"
+
+
+def _of(c: Criterion, what: str) -> str:
+    value = "unknown" if not isinstance(c.value, float) else _percent(c.value)
+    needed = _percent(c.threshold) if isinstance(c.threshold, float) else "?"
+    return f"{what} {value} (needs {needed})"
+
+
+_REASONS = {
+    "grade": lambda c: f"the evidence is of grade {c.value}",
+    "p_benefit": lambda c: _of(c, "probability of a benefit"),
+    "p_meaningful": lambda c: "a meaningful benefit is unlikely"
+    if c.decides == "replace"
+    else _of(c, "probability of a meaningful benefit"),
+    "p_below_zero": lambda c: "it probably does harm",
+    "p_benefit_sceptical": lambda c: _of(c, "probability of a benefit to a sceptic"),
+    "balancing": lambda c: _of(c, f"probability that {c.measure} is safe"),
+    "balancing_breached": lambda c: f"{c.measure} has probably become worse than tolerated",
+    "global": lambda c: _of(c, f"probability that {c.measure} is not worse"),
+    "tipping_point": lambda c: "people lost to follow-up could overturn it",
+    "followup_months": lambda c: "follow-up too short or unknown"
+    if c.value is None or c.threshold is None
+    else f"follow-up of {c.value:g} months (needs {c.threshold:g})",
+    "cap": lambda c: str(c.value),
+}
+
+
+def without_gates(rule: DecisionRule) -> DecisionRule:
+    """The rule as if all gates had passed."""
+    return replace(rule, failed_gates=())

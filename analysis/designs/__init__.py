@@ -1,0 +1,34 @@
+"""Designs, one a file: a planned measure and its data become a model's inputs. No sampling and no rule here."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from analysis.designs import parallel
+from analysis.designs.prepared import Prepared, Question
+from analysis.documents import Design, Family
+from analysis.errors import Refused
+
+OFFERED: Final[Mapping[tuple[Design, Family], Callable[[Question], Prepared]]] = {
+    (Design.PARALLEL, Family.NORMAL): parallel.normal,
+    (Design.PARALLEL, Family.BINARY): parallel.binary,
+}
+"""What can be fitted. A new design is a file here and a row a family."""
+
+STRUCTURES: Final[Mapping[tuple[Design, Family], tuple[str, ...]]] = {
+    (Design.PARALLEL, Family.NORMAL): ("ancova", "two_means", "ancova_unknown_r"),
+    (Design.PARALLEL, Family.BINARY): ("two_proportions",),
+}
+"""The models each may end in."""
+
+
+def prepare(question: Question) -> Prepared:
+    """The model's inputs for a measure; raises `Refused` for what is not offered or cannot be identified."""
+    design, family = question.plan.design, question.measure.family
+    if (design, family) not in OFFERED:
+        offered = ", ".join(f"{d} × {f}" for d, f in OFFERED)
+        raise Refused(
+            "not_offered",
+            f"{question.measure.measure}: the design {design.value} for {family.value} outcomes is not offered.",
+            f"Offered are {offered}. A normal or binary version of the measure may serve.",
+        )
+    return OFFERED[design, family](question)

@@ -1,0 +1,134 @@
+"""What a design hands to a model: standardised sums per arm (control first), the same for NUTS and the exact engine.
+
+Values only; the models themselves are in `models/`, their closed forms in `exact.py`.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.cells import PairedSums, Sums
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TwoMeans:
+    """Two arms, one value a person. Arrays (2,): control, treated."""
+
+    structure: ClassVar[str] = "two_means"
+    n: Array
+    mean: Array
+    ss: Array
+    sigma_scale: float
+
+    @classmethod
+    def of(cls, control: Sums, treated: Sums, sigma_scale: float) -> "TwoMeans":
+        """From standardised sums."""
+        arms = (control, treated)
+        return cls(_array(a.n for a in arms), _array(a.mean for a in arms), _array(a.ss for a in arms), sigma_scale)
+
+    def model_data(self) -> dict[str, Array]:
+        """Shared data of the PyMC model."""
+        return {"n": self.n, "mean": self.mean, "ss": self.ss, "sigma_scale": np.array(self.sigma_scale)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ancova:
+    """Two arms linked before and after; `mean1` is about the pooled baseline mean. `slope_precision` 0 is flat."""
+
+    structure: ClassVar[str] = "ancova"
+    n: Array
+    mean1: Array
+    mean2: Array
+    s11: Array
+    s12: Array
+    s22: Array
+    slope_mean: float
+    slope_precision: float
+    sigma_scale: float
+
+    @classmethod
+    def of(cls, control: PairedSums, treated: PairedSums, slope: tuple[float, float], sigma_scale: float) -> "Ancova":
+        """From standardised sums with known products."""
+        arms = (control, treated)
+        mean1 = centred_baseline(arms)
+        return cls(
+            n=_array(a.n for a in arms),
+            mean1=mean1,
+            mean2=_array(a.mean2 for a in arms),
+            s11=_array(a.s11 for a in arms),
+            s12=_array(a.s12 or 0.0 for a in arms),
+            s22=_array(a.s22 for a in arms),
+            slope_mean=slope[0],
+            slope_precision=slope[1],
+            sigma_scale=sigma_scale,
+        )
+
+    def model_data(self) -> dict[str, Array]:
+        """Shared data of the PyMC model."""
+        sums = {name: getattr(self, name) for name in ("n", "mean1", "mean2", "s11", "s12", "s22")}
+        slope = np.array([self.slope_mean, self.slope_precision])
+        return {**sums, "slope_prior": slope, "sigma_scale": np.array(self.sigma_scale)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AncovaUnknownR:
+    """As `Ancova` where r was not reported; `sd1` is the pooled baseline SD within arms, taken as known."""
+
+    structure: ClassVar[str] = "ancova_unknown_r"
+    n: Array
+    mean1: Array
+    mean2: Array
+    s22: Array
+    sd1: float
+    sigma_scale: float
+
+    @classmethod
+    def of(cls, control: PairedSums, treated: PairedSums, sigma_scale: float) -> "AncovaUnknownR":
+        """From standardised sums; their products are not looked at."""
+        arms = (control, treated)
+        sd1 = float(np.sqrt(sum(a.s11 for a in arms) / (sum(a.n for a in arms) - 2)))
+        return cls(
+            n=_array(a.n for a in arms),
+            mean1=centred_baseline(arms),
+            mean2=_array(a.mean2 for a in arms),
+            s22=_array(a.s22 for a in arms),
+            sd1=sd1,
+            sigma_scale=sigma_scale,
+        )
+
+    def model_data(self) -> dict[str, Array]:
+        """Shared data of the PyMC model."""
+        sums = {name: getattr(self, name) for name in ("n", "mean1", "mean2", "s22")}
+        return {**sums, "sd1": np.array(self.sd1), "sigma_scale": np.array(self.sigma_scale)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TwoProportions:
+    """`x` of `n` people in each arm. `kappa` turns SD units into logits; its sign turns the direction."""
+
+    structure: ClassVar[str] = "two_proportions"
+    x: Array
+    n: Array
+    kappa: float
+
+    def model_data(self) -> dict[str, Array]:
+        """Shared data of the PyMC model."""
+        return {"x": self.x, "n": self.n, "kappa": np.array(self.kappa)}
+
+
+Inputs = TwoMeans | Ancova | AncovaUnknownR | TwoProportions
+NormalInputs = TwoMeans | Ancova | AncovaUnknownR
+
+
+def centred_baseline(arms: tuple[PairedSums, PairedSums]) -> Array:
+    """Baseline means about the baseline mean of everyone analysed."""
+    pooled = sum(a.n * a.mean1 for a in arms) / sum(a.n for a in arms)
+    return _array(a.mean1 - pooled for a in arms)
+
+
+def _array(values: object) -> Array:
+    return np.array(list(values), dtype=np.float64)  # type: ignore[call-overload]

@@ -1,0 +1,112 @@
+"""What goes into a design (a question) and what comes out (a prepared measure), and the look at the arms in between."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from analysis.designs.inputs import Inputs
+from analysis.documents import Document, MeasureData, Plan, PlannedMeasure
+from analysis.errors import Refused
+
+SMALL_ARM = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A warning: a stable code and a sentence, of one measure or of the whole analysis."""
+
+    code: str
+    message: str
+    measure: str | None = None
+
+    def as_dict(self) -> dict[str, str | None]:
+        """The warning as the answer holds it."""
+        return {"code": self.code, "message": self.message, "measure": self.measure}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One measure of an expanded plan with its data, at the wave of the look."""
+
+    plan: Plan
+    measure: PlannedMeasure
+    data: MeasureData
+    followup: str
+
+    @property
+    def sign(self) -> int:
+        """+1 where higher is better, −1 where lower is."""
+        return 1 if self.measure.direction == "higher_is_better" else -1
+
+    def arm_of(self, item: Document) -> str:
+        """The arm an entry belongs to: its own, or that of its unit in the plan."""
+        arm: str | None = getattr(item, "arm", None)
+        unit: str | None = getattr(item, "unit", None)
+        if arm is None and unit is not None:
+            arm = next((u.arm for u in self.plan.units if u.unit_id == unit), None)
+        name = self.measure.measure
+        if arm is None:
+            raise Refused(
+                "arm_missing",
+                f"{name}: an entry names no arm, and the plan puts its unit in none.",
+                "Give the arm of every entry, or assign the units to arms in the plan.",
+            )
+        if arm not in (self.plan.treated, self.plan.control):
+            raise Refused(
+                "unknown_arm",
+                f"{name}: the data name arm {arm!r}; the comparison is of {self.plan.treated!r} "
+                f"against {self.plan.control!r}.",
+                "Correct the arm, or name it in the plan as treated or control.",
+            )
+        return arm
+
+    def check_wave(self, wave: str) -> None:
+        """Refuse a wave the plan does not know; waves of other looks are known and left out by the caller."""
+        if wave not in {w.key for w in self.plan.waves}:
+            raise Refused(
+                "unknown_wave",
+                f"{self.measure.measure}: the data name wave {wave!r}, which the plan does not have.",
+                "Name the wave in the plan (short form: `baseline` and `followup`) or correct the data.",
+            )
+
+    def by_arm[T: Document](self, items: Iterable[T]) -> dict[str, list[T]]:
+        """Entries by arm, those of other looks' waves left out; the same cell twice is refused."""
+        arms: dict[str, list[T]] = {}
+        seen: set[tuple[object, ...]] = set()
+        for item in items:
+            arm = self.arm_of(item)
+            wave: str | None = getattr(item, "wave", None)
+            if wave is not None:
+                self.check_wave(wave)
+                if wave not in (self.plan.baseline, self.followup):
+                    continue
+            key = (arm, wave, getattr(item, "unit", None))
+            if key in seen:
+                raise Refused(
+                    "duplicate_cell",
+                    f"{self.measure.measure}: arm {arm!r} appears twice"
+                    + (f" in wave {wave!r}" if wave else "")
+                    + " with the same unit.",
+                    "Give one entry a unit, arm and wave; name the unit where the parts are of different people.",
+                )
+            seen.add(key)
+            arms.setdefault(arm, []).append(item)
+        return arms
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A measure ready for a model.
+
+    `raw_per_sd` turns an oriented effect in SD units into the measure's own direction and unit (None: the family has
+    a scale of its own). `n` counts the people analysed in each arm. `attrition` is what linked rows themselves show.
+    `beside` goes into the effect as it stands. `cap` says why the outcome may not go beyond `refine`.
+    """
+
+    measure: PlannedMeasure
+    inputs: Inputs
+    raw_per_sd: float | None
+    n: Mapping[str, int]
+    warnings: tuple[Note, ...] = ()
+    attrition: Mapping[str, float] | None = None
+    beside: Mapping[str, object] = field(default_factory=dict)
+    cap: str | None = None

@@ -1,0 +1,49 @@
+"""The exact engine: one posterior a run from closed forms and quadrature, and what makes draws of NUTS exact in δ.
+
+The formulas are in `gaussian.py` and `proportions.py`; here is only which of them serves which inputs.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis import gaussian, proportions
+from analysis.designs.inputs import AncovaUnknownR, Inputs, TwoProportions
+from analysis.posterior import Posterior, Sampled
+from analysis.priors import Run, given_total
+
+Array = NDArray[np.float64]
+
+
+def posterior(inputs: Inputs, run: Run) -> Posterior:
+    """The exact posterior of δ under a run's prior and bias."""
+    if isinstance(inputs, TwoProportions):
+        return proportions.posterior(inputs, run)
+    return gaussian.posterior(inputs, run)
+
+
+def component_weights(inputs: Inputs, run: Run) -> Array:
+    """Posterior weight of each component of the prior on δ."""
+    if isinstance(inputs, TwoProportions):
+        return proportions.component_weights(inputs, run)
+    return gaussian.component_weights(inputs, run)
+
+
+def rao_blackwell(inputs: Inputs, run: Run, draws: Mapping[str, Array]) -> Sampled:
+    """Draws of δ with their conditional distribution given the other parameters of the draw.
+
+    `draws` holds (chain, draw, …) arrays by name. Normal outcomes condition on σ (and r), proportions on Δ.
+    """
+    delta = draws["delta"]
+    if isinstance(inputs, TwoProportions):
+        return Sampled(delta, *given_total(run, draws["total"]))
+    columns = [draws["sigma"]]
+    if isinstance(inputs, AncovaUnknownR):
+        columns.append(draws["r"][..., None])
+    hyper = np.concatenate(columns, axis=-1)
+    log_weights, means, variances = gaussian.conditional(inputs, hyper.reshape(-1, hyper.shape[-1]), run)
+    relative = np.exp(log_weights - log_weights.max(axis=0))
+    shape = (len(run.effect), *delta.shape)
+    weights = (relative / relative.sum(axis=0)).reshape(shape)
+    return Sampled(delta, weights, means.reshape(shape), np.sqrt(variances).reshape(shape))

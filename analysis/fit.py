@@ -1,0 +1,390 @@
+"""From a request to an answer: prepare, compute every posterior, judge. The front of the library; JSON in, JSON out.
+
+Sampling itself is in `sampling.py`, statistics in the modules named in the imports; no formula lives here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+from analysis import exact, gates
+from analysis.decide import TIPPING_STEPS, DecisionRule, Judged, Verdict
+from analysis.designs import prepare
+from analysis.designs.inputs import TwoProportions
+from analysis.designs.prepared import Note, Prepared, Question
+from analysis.documents import Engine, FitRequest, Plan, PlannedLook, PlannedMeasure, Role, confirmatory_seed
+from analysis.effects import (
+    ADJUSTED,
+    ENTHUSIASTIC,
+    EVIDENCE,
+    OBSERVED,
+    PLAIN,
+    SCEPTICAL,
+    Fitted,
+    effect,
+    judged,
+    missing,
+)
+from analysis.errors import Refused
+from analysis.grade import Circumstances, Grade, grade, would_raise
+from analysis.models import label
+from analysis.posterior import Posterior, Sampled
+from analysis.priors import ENTHUSIASTIC as ENTHUSIASTIC_PRIOR
+from analysis.priors import FLAT, NO_BIAS, Bias, Run, borrowing, effect_prior, normal
+from analysis.priors import SCEPTICAL as SCEPTICAL_PRIOR
+from analysis.sampling import Draws, Sampler, derived_seed, sample, warm
+
+__all__ = ["Fit", "fit", "fit_with_draws", "warm"]
+
+PACKAGES = ("pilotlight", "pymc", "nutpie", "pytensor", "arviz", "numpy", "scipy")
+DRAWS = {"two_proportions": 2000}
+NEAR = 2.0
+"""A probability within this many Monte-Carlo errors of its threshold is computed again with four times the draws."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """An answer (or refusal) as JSON-able dict, and the draws behind it: measure → run → xarray DataTree."""
+
+    answer: dict[str, Any]
+    draws: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def fit(request: FitRequest, *, progress: Callable[[float], None] | None = None) -> dict[str, Any]:
+    """The contract's answer to a request, or `{"refused": {code, message, what_would_help}}`.
+
+    `progress` gets a monotone 0…1 made of the sampler's own draws; an exception it raises cancels the sampling and
+    propagates.
+    """
+    return fit_with_draws(request, progress=progress).answer
+
+
+def fit_with_draws(request: FitRequest, *, progress: Callable[[float], None] | None = None) -> Fit:
+    """As `fit`, with the draws of every run for storage; the exact engine and refusals have none."""
+    try:
+        return _fit(request, progress or (lambda _: None))
+    except Refused as refusal:
+        return Fit({"refused": refusal.as_dict()})
+
+
+def _fit(request: FitRequest, progress: Callable[[float], None]) -> Fit:
+    plan = request.plan.expanded()
+    look = _look(plan, request.look)
+    notes: list[Note] = []
+    prepared, absent = _prepare_all(request, plan, look, notes)
+    primary = next(p for p in prepared if p.measure.role is Role.PRIMARY)
+    circumstances = _circumstances(plan, primary)
+    graded = grade(circumstances)
+    notes += _plan_notes(plan, primary, graded)
+    seed = request.seed
+    if seed is None:
+        seed = confirmatory_seed(request.plan.hash(), request.data_hash())
+
+    work = _Work(request.engine, seed, progress, sum(len(_runs(plan, p, graded)) for p in prepared))
+    rule = _rule(plan, look, graded, primary)
+    fitted = [work.solve(p, _runs(plan, p, graded), plan, rule) for p in prepared]
+    progress(1.0)
+    notes += work.notes
+
+    gate_lines = gates.report(work.readings)
+    failed = tuple(dict.fromkeys(str(g["name"]) for g in gate_lines if g["passed"] is False))
+    rule = _rule(plan, look, graded, primary, failed)
+    effects = [judged(f) for f in fitted] + [Judged(m.measure, m.role) for m, _ in absent]
+    first = next(f for f in fitted if f.prepared is primary)
+    tipping, shifted = _tipping(rule, circumstances, plan, first, effects)
+    verdict = rule.judge(effects, shifted)
+    blocks = {f.measure.measure: effect(f, work.exact[f.measure.measure], plan.rule, plan.interval) for f in fitted}
+    blocks |= {m.measure: missing(m, reason) for m, reason in absent}
+    answer = {
+        "grade": graded.letter,
+        "gates": gate_lines,
+        "effects": [blocks[m.measure] for m in plan.measures],
+        "recommendation": verdict.as_dict(),
+        "tipping_point": tipping,
+        **_borrowed(first, work, verdict),
+        "would_raise_grade": would_raise(circumstances),
+        "warnings": [n.as_dict() for n in notes],
+        "provenance": _provenance(request, look, seed, prepared, primary, work),
+    }
+    return Fit(answer, work.trees)
+
+
+# --- what is asked ----------------------------------------------------------------------------------------------
+
+
+def _look(plan: Plan, number: int | None) -> PlannedLook:
+    if number is None:
+        return plan.looks[-1]
+    for look in plan.looks:
+        if look.look == number:
+            return look
+    planned = ", ".join(str(look.look) for look in plan.looks)
+    raise Refused("unknown_look", f"The plan has no look {number}.", f"Planned looks: {planned}.")
+
+
+def _prepare_all(
+    request: FitRequest, plan: Plan, look: PlannedLook, notes: list[Note]
+) -> tuple[list[Prepared], list[tuple[PlannedMeasure, str]]]:
+    """Prepared measures in the plan's order, and those that could not be with the reason; the primary must be."""
+    primaries = [m.measure for m in plan.measures if m.role is Role.PRIMARY]
+    if len(primaries) != 1:
+        raise Refused(
+            "no_primary" if not primaries else "several_primaries",
+            "The plan names no primary measure; nothing can be decided on side effects and global outcomes alone."
+            if not primaries
+            else f"The plan names {len(primaries)} primary measures ({', '.join(primaries)}); a decision needs one.",
+            "Give exactly one measure the role `primary`: the one that matches what the intervention changes.",
+        )
+    prepared: list[Prepared] = []
+    absent: list[tuple[PlannedMeasure, str]] = []
+    for measure in plan.measures:
+        try:
+            data = request.data.get(measure.measure)
+            if data is None:
+                raise Refused(
+                    "data_missing",
+                    f"There are no data of {measure.measure}.",
+                    "Enter its measurements or a summary for the waves of this look.",
+                )
+            question = Question(plan, measure, data, look.wave)
+            prepared.append(prepare(question))
+            notes.extend(prepared[-1].warnings)
+        except Refused as refusal:
+            if measure.role is Role.PRIMARY:
+                raise
+            absent.append((measure, refusal.code))
+            notes.append(Note(refusal.code, f"{refusal.message} {refusal.what_would_help}", measure.measure))
+    return prepared, absent
+
+
+def _circumstances(plan: Plan, primary: Prepared) -> Circumstances:
+    arms = {plan.treated, plan.control}
+    declared = plan.attrition if plan.attrition and arms <= plan.attrition.keys() else None
+    attrition = {a: s for a, s in declared.items() if a in arms} if declared else primary.attrition
+    return Circumstances(design=plan.design, randomised=plan.randomised, attrition=attrition, n=primary.n)
+
+
+def _plan_notes(plan: Plan, primary: Prepared, graded: Grade) -> list[Note]:
+    notes = []
+    name = primary.measure.measure
+    if primary.measure.scope == "global":
+        message = (
+            f"{name} is a global outcome, moved by many things; a primary measure should match the intervention itself."
+        )
+        notes.append(Note("global_primary", message, name))
+    if not graded.attrition_known:
+        message = "How many were lost to follow-up is not known; the grade is not lowered and the tipping point not assessed."
+        notes.append(Note("attrition_unknown", message))
+    elif graded.letter != graded.by_design:
+        message = f"Loss to follow-up lowered the grade from {graded.by_design} to {graded.letter}."
+        notes.append(Note("attrition_lowers_grade", message))
+    if plan.priors.effect == "flat":
+        notes.append(Note("flat_effect_prior", "A flat prior on the effect caps the outcome at refine.", name))
+    return notes
+
+
+def _rule(plan: Plan, look: PlannedLook, graded: Grade, primary: Prepared, failed: tuple[str, ...] = ()) -> DecisionRule:
+    caps = [primary.cap] if primary.cap else []
+    if plan.priors.effect == "flat":
+        caps.append("flat prior on the effect")
+    last = look == plan.looks[-1]
+    return DecisionRule(
+        thresholds=plan.rule,
+        grade=graded.letter,
+        followup_months=plan.followup_months if last and plan.followup_months is not None else look.months,
+        min_followup_months=plan.min_followup_months,
+        early=not last,
+        caps=tuple(caps),
+        failed_gates=failed,
+    )
+
+
+def _runs(plan: Plan, prepared: Prepared, graded: Grade) -> list[Run]:
+    """Every posterior an effect needs: prior and bias."""
+    measure, priors = prepared.measure, plan.priors
+    mean, sd = graded.bias(objective=measure.objective, balancing=measure.role is Role.BALANCING)
+    bias = Bias(mean, sd)
+    plain = effect_prior(priors)
+    lent = priors.borrow is not None and measure.role is Role.PRIMARY
+    main = borrowing(priors.borrow) if lent and priors.borrow is not None else plain
+    runs = [
+        Run(OBSERVED, main, NO_BIAS),
+        Run(ADJUSTED, main, bias),
+        Run(SCEPTICAL, normal(SCEPTICAL_PRIOR), bias),
+        Run(ENTHUSIASTIC, normal(ENTHUSIASTIC_PRIOR), bias),
+    ]
+    if _bounded(prepared):
+        runs.append(Run(EVIDENCE, FLAT, NO_BIAS))
+    if lent:
+        runs.append(Run(PLAIN, plain, bias))
+    return runs
+
+
+def _bounded(prepared: Prepared) -> bool:
+    """Whether a flat prior on the effect gives a posterior: not where an arm has no event or nothing else."""
+    inputs = prepared.inputs
+    return not isinstance(inputs, TwoProportions) or bool(((inputs.x > 0) & (inputs.x < inputs.n)).all())
+
+
+# --- the work ---------------------------------------------------------------------------------------------------
+
+
+class _Work:
+    """The posteriors of one request as they are computed, with progress, gates and draws."""
+
+    def __init__(self, engine: Engine, seed: int, progress: Callable[[float], None], runs: int) -> None:
+        self.engine, self.seed, self.runs, self.done = engine, seed, runs, 0
+        self.exact: dict[str, dict[str, Posterior]] = {}
+        self.readings: list[gates.Reading] = []
+        self.trees: dict[str, dict[str, Any]] = {}
+        self.notes: list[Note] = []
+        self.refits: list[str] = []
+        self._progress, self._shown = progress, 0.0
+
+    def solve(self, prepared: Prepared, runs: list[Run], plan: Plan, rule: DecisionRule) -> Fitted:
+        """All posteriors of a measure by the engine asked for; the exact twin is computed in any case."""
+        name = prepared.measure.measure
+        self.exact[name] = {run.name: exact.posterior(prepared.inputs, run) for run in runs}
+        if EVIDENCE not in self.exact[name]:
+            message = "An arm with no event or nothing but events has no finite estimate without a prior; a synthesis cannot use it."
+            self.notes.append(Note("evidence_unbounded", message, name))
+        if self.engine is Engine.EXACT:
+            self.done += len(runs)
+            self._show(0.0)
+            return Fitted(prepared, self.exact[name])
+        fitted = Fitted(prepared, {run.name: self._run(prepared, run) for run in runs})
+        if near := _near(fitted, rule):
+            fitted = Fitted(prepared, {run.name: self._run(prepared, run, factor=4) for run in runs})
+            if still := _near(fitted, rule):
+                message = f"{', '.join(still)} within two Monte-Carlo errors of the threshold; the point value decides."
+                self.notes.append(Note("near_threshold", message, name))
+            self.refits.append(f"{name}: four times the draws ({', '.join(near)} near a threshold)")
+        return fitted
+
+    def _run(self, prepared: Prepared, run: Run, factor: int = 1) -> Sampled:
+        name, inputs = prepared.measure.measure, prepared.inputs
+        settings = Sampler(draws=DRAWS.get(inputs.structure, Sampler.draws)).more(factor)
+        first = factor == 1
+        draws = self._sample(prepared, run, settings, first=first)
+        readings = gates.sampler_readings(draws.values, draws.divergences, draws.energy)
+        if draws.divergences:
+            self.refits.append(f"{name}/{run.name}: target_accept 0.99 after {draws.divergences} divergences")
+            draws = self._sample(prepared, run, settings.careful(), first=False)
+            readings = gates.sampler_readings(draws.values, draws.divergences, draws.energy)
+        if first:
+            self.done += 1
+        posterior = exact.rao_blackwell(inputs, run, draws.values)
+        m = prepared.measure
+        readings |= gates.agreement_readings(
+            posterior, self.exact[name][run.name], (-m.tolerated_harm, -m.mmd, 0.0, m.mmd)
+        )
+        if run.name == ADJUSTED:
+            readings["predictive"] = gates.predictive_reading(inputs, draws.values)
+        self.readings = [r for r in self.readings if (r.measure, r.run) != (name, run.name)]
+        self.readings += [gates.Reading(gate, value, name, run.name) for gate, value in readings.items()]
+        self.trees.setdefault(name, {})[run.name] = draws.tree
+        return posterior
+
+    def _sample(self, prepared: Prepared, run: Run, settings: Sampler, *, first: bool) -> Draws:
+        seed = derived_seed(
+            self.seed, prepared.measure.measure, run.name, str(settings.draws), str(settings.target_accept)
+        )
+        return sample(prepared.inputs, run, settings, seed, self._show if first else self._hold)
+
+    def _show(self, fraction: float) -> None:
+        """Progress of the whole from that of the current run; a refit holds it where it is."""
+        self._shown = max(self._shown, min((self.done + fraction) / self.runs, 1.0))
+        self._progress(self._shown)
+
+    def _hold(self, _: float) -> None:
+        self._progress(self._shown)
+
+
+def _near(fitted: Fitted, rule: DecisionRule) -> list[str]:
+    """Deciding probabilities within two Monte-Carlo errors of their threshold."""
+    t, m = rule.thresholds, fitted.measure
+    adjusted, sceptical = fitted.runs[ADJUSTED], fitted.runs[SCEPTICAL]
+    benefit = max(t.p_benefit, t.early_p_benefit) if rule.early else t.p_benefit
+    checks: list[tuple[str, Posterior, float, float]] = []
+    if m.role is Role.PRIMARY:
+        checks = [
+            ("p_benefit", adjusted, 0.0, benefit),
+            ("p_below_zero", adjusted, 0.0, 1 - t.replace_p_below_zero),
+            ("p_meaningful", adjusted, m.mmd, t.p_meaningful),
+            ("p_meaningful", adjusted, m.mmd, t.replace_p_meaningful),
+            ("p_benefit_sceptical", sceptical, 0.0, t.p_benefit_sceptical),
+        ]
+    if m.role is Role.BALANCING:
+        checks = [("p_harm", adjusted, -m.tolerated_harm, p) for p in (t.balancing_passed, 1 - t.balancing_breached)]
+    if m.role is Role.GLOBAL:
+        checks = [("p_not_worse", adjusted, -0.2, t.global_not_worse)]
+    return [
+        name
+        for name, posterior, at, threshold in checks
+        if isinstance(posterior, Sampled)
+        and abs(posterior.above(at) - threshold) < NEAR * posterior.mcse_above(at)
+    ]
+
+
+# --- what is answered -------------------------------------------------------------------------------------------
+
+
+def _tipping(
+    rule: DecisionRule, c: Circumstances, plan: Plan, first: Fitted, effects: list[Judged]
+) -> tuple[dict[str, Any], list[tuple[float, Judged]] | None]:
+    """The effect with non-responders of the treated arm k SD worse: effect − k × attrition of that arm."""
+    if not c.attrition:
+        return {"status": "not_assessed", "flips_at": None, "steps": []}, None
+    lost = c.attrition[plan.treated]
+    ks = sorted({*TIPPING_STEPS, plan.rule.tipping_k})
+    shifted = [(k, judged(first, k * lost)) for k in ks]
+    now = rule.judge(effects).outcome
+    outcomes = rule.tipping(effects, shifted)
+    steps = [
+        {
+            "k": k,
+            "shift": -k * lost,
+            "p_benefit": e.p_benefit,
+            "p_meaningful": e.p_meaningful,
+            "p_benefit_sceptical": e.p_benefit_sceptical,
+            "outcome": outcome,
+        }
+        for (k, e), (_, outcome) in zip(shifted, outcomes, strict=True)
+    ]
+    flips = next((k for k, outcome in outcomes if outcome != now), None)
+    return {"status": "assessed", "attrition_treated": lost, "flips_at": flips, "steps": steps}, shifted
+
+
+def _borrowed(first: Fitted, work: _Work, verdict: Verdict) -> dict[str, Any]:
+    """Weight and effect of borrowing, null without."""
+    del verdict
+    plain = first.runs.get(PLAIN)
+    if plain is None:
+        return {"borrowed_weight": None, "without_borrowing": None}
+    raise NotImplementedError(work)
+
+
+def _provenance(
+    request: FitRequest, look: PlannedLook, seed: int, prepared: list[Prepared], primary: Prepared, work: _Work
+) -> dict[str, Any]:
+    settings = Sampler(draws=DRAWS.get(primary.inputs.structure, Sampler.draws))
+    return {
+        "seed": seed,
+        "data_hash": request.data_hash(),
+        "plan_hash": request.plan.hash(),
+        "look": look.look,
+        "model": label(primary.inputs.structure),
+        "models": {p.measure.measure: label(p.inputs.structure) for p in prepared},
+        "engine": request.engine.value,
+        "sampler": None
+        if request.engine is Engine.EXACT
+        else {
+            "chains": settings.chains,
+            "draws": settings.draws,
+            "tune": settings.tune,
+            "target_accept": settings.target_accept,
+            "refits": work.refits,
+        },
+        "versions": {name: version(name) for name in PACKAGES},
+    }

@@ -1,0 +1,174 @@
+"""Exact posteriors of two normal arms: closed forms given the variances, quadrature over them; no sampling.
+
+Given σ of each arm (and r where it is unknown), α, β and Δ are jointly normal. The same conditional serves the
+quadrature, where its evidence weighs the nodes, and the draws of NUTS, whose tail probabilities it makes exact.
+"""
+
+import math
+from functools import singledispatch
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.designs.inputs import Ancova, AncovaUnknownR, NormalInputs, TwoMeans
+from analysis.posterior import NormalMixture
+from analysis.priors import Run, effect_given_total, total_prior
+
+Array = NDArray[np.float64]
+
+R_MEAN, R_SD, R_HIGH = 0.65, 0.15, 0.95
+_R_NODES, _R_WEIGHTS = np.polynomial.legendre.leggauss(20)
+R_NODES: Array = R_HIGH / 2 * (_R_NODES + 1)
+COARSE, FINE, FINE_R = 15, 41, 29
+NEGLIGIBLE = 34.0
+"""Nodes whose log weight lies this far below the largest are left out (2e-15)."""
+
+
+def conditional(inputs: NormalInputs, hyper: Array, run: Run) -> tuple[Array, Array, Array]:
+    """Given hyper-parameters (K, 2 or 3), the posterior of δ: log weight, mean and variance, (component, K) each.
+
+    `hyper` columns: σ of control, σ of treated, r if unknown. The log weight is the evidence of the data under the
+    component, up to a constant common to all nodes; the prior of the hyper-parameters is not in it.
+    """
+    precision, shift, log_rest = _normal_equations(inputs, hyper)
+    weights, means, variances = [], [], []
+    for c in run.effect:
+        prior_mean, prior_precision = total_prior(c, run.bias)
+        a = precision.copy()
+        a[:, -1, -1] += prior_precision
+        h = shift.copy()
+        h[:, -1] += prior_precision * prior_mean
+        inverse = np.linalg.inv(a)
+        theta = np.einsum("kij,kj->ki", inverse, h)
+        log_evidence = (
+            log_rest
+            + 0.5 * np.einsum("ki,ki->k", h, theta)
+            + 0.5 * np.log(np.linalg.det(inverse))
+            + 0.5 * math.log(prior_precision or 1.0)
+            - 0.5 * prior_precision * prior_mean**2
+            + math.log(c.weight)
+        )
+        mean, var = effect_given_total(c, run.bias, theta[:, -1], inverse[:, -1, -1])
+        weights.append(log_evidence)
+        means.append(mean)
+        variances.append(var)
+    return np.array(weights), np.array(means), np.array(variances)
+
+
+@singledispatch
+def _normal_equations(inputs: NormalInputs, hyper: Array) -> tuple[Array, Array, Array]:
+    """Precision (K, p, p), shift (K, p) and what is left of the log likelihood (K,); Δ is the last coefficient."""
+    raise NotImplementedError(type(inputs))
+
+
+@_normal_equations.register
+def _(inputs: TwoMeans, hyper: Array) -> tuple[Array, Array, Array]:
+    variance = hyper**2
+    precision, shift, square = _means(inputs.n / variance, inputs.mean)
+    rest = -(inputs.n * np.log(hyper)).sum(1) - 0.5 * (square + (inputs.ss / variance).sum(1))
+    return precision, shift, rest
+
+
+@_normal_equations.register
+def _(inputs: Ancova, hyper: Array) -> tuple[Array, Array, Array]:
+    variance = hyper**2
+    w = inputs.n / variance
+    plain, plain_shift, square = _means(w, inputs.mean2)
+    precision = np.zeros((len(hyper), 3, 3))
+    precision[:, ::2, ::2] = plain
+    precision[:, 0, 1] = precision[:, 1, 0] = (w * inputs.mean1).sum(1)
+    precision[:, 2, 1] = precision[:, 1, 2] = w[:, 1] * inputs.mean1[1]
+    precision[:, 1, 1] = (w * inputs.mean1**2 + inputs.s11 / variance).sum(1) + inputs.slope_precision
+    cross = (w * inputs.mean1 * inputs.mean2 + inputs.s12 / variance).sum(1)
+    slope_shift = cross + inputs.slope_precision * inputs.slope_mean
+    shift = np.stack([plain_shift[:, 0], slope_shift, plain_shift[:, 1]], axis=1)
+    rest = -(inputs.n * np.log(hyper)).sum(1) - 0.5 * (square + (inputs.s22 / variance).sum(1))
+    return precision, shift, rest
+
+
+@_normal_equations.register
+def _(inputs: AncovaUnknownR, hyper: Array) -> tuple[Array, Array, Array]:
+    tau, r = hyper[:, :2], hyper[:, 2:]
+    variance = tau**2 * (1 - r**2)
+    precision, shift, square = _means(inputs.n / variance, inputs.mean2 - r * tau / inputs.sd1 * inputs.mean1)
+    spread = (-(inputs.n - 1) * np.log(tau) - inputs.s22 / (2 * tau**2)).sum(1)
+    return precision, shift, spread - 0.5 * (np.log(variance).sum(1) + square)
+
+
+def _means(w: Array, mean: Array) -> tuple[Array, Array, Array]:
+    """Normal equations of (α, Δ) from two means with precisions w (K, 2), and Σ w mean²; α ~ N(0, 1)."""
+    precision = np.empty((len(w), 2, 2))
+    precision[:, 0, 0] = w.sum(1) + 1.0
+    precision[:, 0, 1] = precision[:, 1, 0] = precision[:, 1, 1] = w[:, 1]
+    weighted = w * mean
+    return precision, np.stack([weighted.sum(1), weighted[:, 1]], axis=1), (weighted * mean).sum(1)
+
+
+def posterior(inputs: NormalInputs, run: Run) -> NormalMixture:
+    """The posterior of δ."""
+    log_weights, means, variances = _integrate(inputs, run)
+    keep = log_weights > log_weights.max() - NEGLIGIBLE
+    weights = np.exp(log_weights[keep] - log_weights.max())
+    return NormalMixture(weights / weights.sum(), means[keep], np.sqrt(variances[keep]))
+
+
+def component_weights(inputs: NormalInputs, run: Run) -> Array:
+    """Posterior weight of each component of the prior."""
+    log_weights, _, _ = _integrate(inputs, run)
+    weights = np.exp(log_weights - log_weights.max()).sum(axis=1)
+    return np.asarray(weights / weights.sum())
+
+
+def _integrate(inputs: NormalInputs, run: Run) -> tuple[Array, Array, Array]:
+    """Log weight, mean and variance of δ, (component, K) each: trapezoids over log σ, Gauss-Legendre over r.
+
+    The box starts where each arm by itself puts its σ and grows or shrinks until nothing that matters lies outside;
+    the integrand is smooth and vanishes at the edges, so the trapezoid rule converges geometrically.
+    """
+    box = _start(inputs)
+    for _ in range(60):
+        nodes, log_weights, _, _ = _evaluate(inputs, run, box, COARSE)
+        dense = _marginal(log_weights, len(nodes))
+        relevant = nodes[dense > dense.max() - NEGLIGIBLE]
+        step = (box[:, 1] - box[:, 0]) / (COARSE - 1)
+        low, high = relevant.min(0), relevant.max(0)
+        grown = np.stack([low - step, high + step], axis=1)
+        touches = np.stack([low - step / 2 < box[:, 0], high + step / 2 > box[:, 1]], axis=1)
+        wide = (grown[:, 1] - grown[:, 0]) > 0.55 * (box[:, 1] - box[:, 0])
+        if not touches.any() and wide.all():
+            break
+        reach = np.stack([low, high], axis=1) + 0.5 * (box[:, 1] - box[:, 0])[:, None] * np.array([-1.0, 1.0])
+        box = np.where(touches, reach, grown)
+    count = FINE_R if isinstance(inputs, AncovaUnknownR) else FINE
+    _, log_weights, means, variances = _evaluate(inputs, run, box, count)
+    return log_weights, means, variances
+
+
+def _start(inputs: NormalInputs) -> Array:
+    """Box in log σ of both arms around what each arm says by itself, (2, 2)."""
+    free = np.maximum(inputs.n - 1, 1.0)
+    spread = {TwoMeans: "ss", Ancova: "s22", AncovaUnknownR: "s22"}[type(inputs)]
+    centre = 0.5 * np.log(np.maximum(getattr(inputs, spread), 1e-12) / free)
+    half = 6 / np.sqrt(2 * free) + 0.05
+    return np.stack([centre - half, centre + half], axis=1)
+
+
+def _evaluate(inputs: NormalInputs, run: Run, box: Array, count: int) -> tuple[Array, Array, Array, Array]:
+    """Nodes (K, 2) in log σ; log weight with prior and Jacobian, mean and variance of δ, (component, K × nodes of r)."""
+    axes = [np.linspace(low, high, count) for low, high in box]
+    u = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+    hyper = np.exp(u)
+    log_prior = (u - hyper**2 / (2 * inputs.sigma_scale**2)).sum(1)
+    if isinstance(inputs, AncovaUnknownR):
+        log_r = np.log(_R_WEIGHTS) - 0.5 * ((R_NODES - R_MEAN) / R_SD) ** 2
+        log_prior = (log_prior[:, None] + log_r).ravel()
+        hyper = np.column_stack([np.repeat(hyper, len(R_NODES), axis=0), np.tile(R_NODES, len(u))])
+    log_weights, means, variances = conditional(inputs, hyper, run)
+    return u, log_weights + log_prior, means, variances
+
+
+def _marginal(log_weights: Array, nodes: int) -> Array:
+    """Log weight of each node of σ, summed over components and r."""
+    best = log_weights.max()
+    with np.errstate(divide="ignore"):
+        return np.asarray(best + np.log(np.exp(log_weights - best).sum(0).reshape(nodes, -1).sum(1)))

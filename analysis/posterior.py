@@ -1,0 +1,157 @@
+"""Forms a posterior of one effect takes (mixture of normals, density on a line, draws), asked the same questions.
+
+No data, no priors and no rule here.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from arviz_stats.base import array_stats
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+from scipy.optimize import brentq
+from scipy.special import ndtr
+
+Array = NDArray[np.float64]
+
+
+class Posterior(Protocol):
+    """What effects and rules ask of a posterior."""
+
+    @property
+    def mean(self) -> float:
+        """Posterior mean."""
+        ...
+
+    @property
+    def sd(self) -> float:
+        """Posterior SD."""
+        ...
+
+    def above(self, threshold: float) -> float:
+        """P(δ > threshold)."""
+        ...
+
+    def quantile(self, p: float) -> float:
+        """The value below which δ lies with probability p."""
+        ...
+
+
+def tails(threshold: float, means: Array, sds: Array) -> Array:
+    """P(N(mean, sd) > threshold), elementwise; an SD of 0 is a point."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(sds > 0, ndtr((means - threshold) / sds), (means > threshold).astype(float))
+
+
+@dataclass(frozen=True, eq=False)
+class NormalMixture:
+    """Σ w_i N(mean_i, sd_i), arrays (K,); the form of a quadrature over variances."""
+
+    weights: Array
+    means: Array
+    sds: Array
+
+    @cached_property
+    def mean(self) -> float:
+        """Posterior mean."""
+        return float(self.weights @ self.means)
+
+    @cached_property
+    def sd(self) -> float:
+        """Posterior SD."""
+        return float(np.sqrt(self.weights @ (self.sds**2 + (self.means - self.mean) ** 2)))
+
+    def above(self, threshold: float) -> float:
+        """P(δ > threshold)."""
+        return float(self.weights @ tails(threshold, self.means, self.sds))
+
+    def quantile(self, p: float) -> float:
+        """The value below which δ lies with probability p."""
+        low, high = float(np.min(self.means - 40 * self.sds)), float(np.max(self.means + 40 * self.sds))
+        return float(brentq(lambda x: 1 - self.above(x) - p, low, high, xtol=1e-10))
+
+
+@dataclass(frozen=True, eq=False)
+class Density:
+    """A density on a grid (x, unnormalised values), joined by a cubic spline."""
+
+    x: Array
+    values: Array
+
+    @cached_property
+    def _cdf(self) -> CubicSpline:
+        integral = CubicSpline(self.x, self.values).antiderivative()
+        return CubicSpline(self.x, np.asarray(integral(self.x)) / float(integral(self.x[-1])))
+
+    def _moment(self, values: Array) -> float:
+        spline = CubicSpline(self.x, self.values * values)
+        return float(spline.integrate(self.x[0], self.x[-1])) / float(
+            CubicSpline(self.x, self.values).integrate(self.x[0], self.x[-1])
+        )
+
+    @cached_property
+    def mean(self) -> float:
+        """Posterior mean."""
+        return self._moment(self.x)
+
+    @cached_property
+    def sd(self) -> float:
+        """Posterior SD."""
+        return float(np.sqrt(self._moment((self.x - self.mean) ** 2)))
+
+    def above(self, threshold: float) -> float:
+        """P(δ > threshold)."""
+        if threshold <= self.x[0]:
+            return 1.0
+        if threshold >= self.x[-1]:
+            return 0.0
+        return float(np.clip(1 - self._cdf(threshold), 0.0, 1.0))
+
+    def quantile(self, p: float) -> float:
+        """The value below which δ lies with probability p."""
+        return float(brentq(lambda x: float(self._cdf(x)) - p, self.x[0], self.x[-1], xtol=1e-10))
+
+
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """Draws (chain, draw) of δ and, of each draw, the conditional normal mixture of δ given the rest.
+
+    Mean, SD and quantiles are of the draws; probabilities are means of the conditional tails (Rao-Blackwell):
+    arrays (component, chain, draw).
+    """
+
+    draws: Array
+    weights: Array
+    means: Array
+    sds: Array
+
+    @cached_property
+    def mean(self) -> float:
+        """Posterior mean."""
+        return float(self.draws.mean())
+
+    @cached_property
+    def sd(self) -> float:
+        """Posterior SD."""
+        return float(self.draws.std(ddof=1))
+
+    def tail_draws(self, threshold: float) -> Array:
+        """Conditional P(δ > threshold) of each draw, (chain, draw)."""
+        return np.asarray((self.weights * tails(threshold, self.means, self.sds)).sum(axis=0))
+
+    def above(self, threshold: float) -> float:
+        """P(δ > threshold)."""
+        return float(self.tail_draws(threshold).mean())
+
+    def mcse_above(self, threshold: float) -> float:
+        """Monte-Carlo standard error of `above`."""
+        values = self.tail_draws(threshold)
+        if np.ptp(values) == 0:
+            return 0.0
+        return float(array_stats.mcse(values, chain_axis=0, draw_axis=1, method="mean"))
+
+    def quantile(self, p: float) -> float:
+        """The value below which δ lies with probability p."""
+        return float(np.quantile(self.draws, p))

@@ -1,0 +1,171 @@
+"""The only place that compiles and samples: PyMC models, compiled once a process and structure, run by nutpie.
+
+No prior, likelihood or rule lives here. PyMC, PyTensor, numba and nutpie are imported on first use (5–12 s).
+
+Backend: numba, the only one of nutpie's that needs no further package (JAX is not installed). PyTensor keeps its
+numba functions on disk; nutpie's outer wrapper of about 2 s a structure is compiled again in every process.
+`numba__fastmath` is off: with it a function compiled afresh and the same one read from the cache round differently,
+and the same seed would give other draws before and after the first start.
+"""
+
+import hashlib
+import importlib
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.designs.inputs import Inputs
+from analysis.models import VERSIONS
+from analysis.priors import Run
+
+Array = NDArray[np.float64]
+Report = Callable[[float], None]
+
+CACHE_VARIABLE = "PILOTLIGHT_CACHE_DIR"
+POLL_SECONDS = 0.005
+PROGRESS_MILLISECONDS = 20
+
+_compiled: dict[str, Any] = {}
+_compiling = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Sampler:
+    """Settings of NUTS; part of an answer's provenance."""
+
+    chains: int = 4
+    draws: int = 1000
+    tune: int = 500
+    target_accept: float = 0.9
+
+    def more(self, factor: int) -> "Sampler":
+        """The same with `factor` times the draws."""
+        return replace(self, draws=self.draws * factor)
+
+    def careful(self) -> "Sampler":
+        """The same with smaller steps, for a posterior that made trajectories diverge."""
+        return replace(self, target_accept=0.99, tune=2 * self.tune)
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """A sampled posterior: arrays (chain, draw, …) by name, what the gates need, and nutpie's own DataTree."""
+
+    values: dict[str, Array]
+    divergences: int
+    energy: Array
+    tree: Any
+
+
+def cache_dir() -> Path:
+    """Folder of the compile caches: `PILOTLIGHT_CACHE_DIR`, else the user's cache folder, else a temporary one."""
+    if given := os.environ.get(CACHE_VARIABLE):
+        return Path(given)
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pilotlight"
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return Path(tempfile.gettempdir()) / f"pilotlight-cache-{os.getuid()}"
+    return base
+
+
+def _prepare() -> None:
+    """Point the compile caches at a folder that lasts; without effect where PyTensor was imported before."""
+    if "pytensor" in sys.modules:
+        return
+    folder = cache_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    flags = [f for f in os.environ.get("PYTENSOR_FLAGS", "").split(",") if f]
+    named = {f.split("=")[0] for f in flags}
+    # cxx empty: nothing here needs a C compiler, and a machine without one would be warned about it.
+    for name, value in (("base_compiledir", str(folder / "pytensor")), ("numba__fastmath", "False"), ("cxx", "")):
+        if name not in named:
+            flags.append(f"{name}={value}")
+    os.environ["PYTENSOR_FLAGS"] = ",".join(flags)
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(folder / "numba"))
+
+
+def compiled(structure: str) -> Any:  # noqa: ANN401 (nutpie ships no types)
+    """The compiled model of a structure; the first call in a process pays for it."""
+    if structure not in VERSIONS:
+        raise KeyError(structure)
+    with _compiling:
+        if structure not in _compiled:
+            _prepare()
+            import nutpie  # noqa: PLC0415 (seconds; only who samples pays)
+            import pytensor  # noqa: PLC0415
+
+            model = importlib.import_module(f"analysis.models.{structure}").build()
+            with pytensor.config.change_flags(numba__fastmath=False):
+                _compiled[structure] = nutpie.compile_pymc_model(model)
+        return _compiled[structure]
+
+
+def warm(*structures: str) -> dict[str, float]:
+    """Compile the named structures, all when none is named, and draw a little; seconds by structure.
+
+    Afterwards no fit in this process compiles.
+    """
+    import nutpie  # noqa: PLC0415
+
+    seconds = {}
+    for structure in structures or tuple(VERSIONS):
+        start = time.perf_counter()
+        model = compiled(structure)
+        nutpie.sample(model, draws=10, tune=50, chains=1, cores=1, seed=1, progress_bar=False)
+        seconds[structure] = time.perf_counter() - start
+    return seconds
+
+
+def derived_seed(seed: int, *names: str) -> int:
+    """A seed for one run of an analysis, so that adding a measure does not move the draws of another."""
+    text = "|".join([str(seed), *names])
+    return int(hashlib.sha256(text.encode()).hexdigest()[:15], 16)
+
+
+def sample(inputs: Inputs, run: Run, settings: Sampler, seed: int, report: Report) -> Draws:
+    """Sample one posterior. `report` gets 0…1 from the sampler's own draws; what it raises cancels and propagates."""
+    model = compiled(inputs.structure).with_data(**inputs.model_data(), **run.model_data())
+    import nutpie  # noqa: PLC0415
+
+    latest = [0.0]
+
+    def listen(chains: list[Any]) -> None:
+        done, planned = sum(c.finished_draws for c in chains), sum(c.total_draws for c in chains)
+        latest[0] = done / planned if planned else 0.0
+
+    handle = nutpie.sample(
+        model,
+        draws=settings.draws,
+        tune=settings.tune,
+        chains=settings.chains,
+        cores=min(settings.chains, os.process_cpu_count() or 1),
+        target_accept=settings.target_accept,
+        seed=seed,
+        save_warmup=False,
+        progress_bar=False,
+        progress_callback=listen,
+        progress_rate=PROGRESS_MILLISECONDS,
+        blocking=False,
+    )
+    try:
+        while not handle.is_finished:
+            report(min(latest[0], 1.0))
+            time.sleep(POLL_SECONDS)
+        tree = handle.wait()
+        report(1.0)
+    except BaseException:
+        handle.cancel()
+        raise
+    posterior, stats = tree["posterior"], tree["sample_stats"]
+    values = {str(name): np.asarray(posterior[name].values) for name in posterior.data_vars}
+    return Draws(values, int(stats["diverging"].sum()), np.asarray(stats["energy"].values), tree)

@@ -1,0 +1,235 @@
+"""The command line: `pilotlight serve | api | worker | migrate | keys | demo`."""
+
+import os
+import sys
+import threading
+import time
+from typing import Annotated
+
+import httpx
+import typer
+import uvicorn
+
+from app.config import Settings
+from app.logs import configure_logs
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Pilotlight: pilots of well-being programs.",
+    pretty_exceptions_enable=False,
+)
+keys = typer.Typer(no_args_is_help=True, help="API keys.")
+app.add_typer(keys, name="keys")
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on")]
+
+
+def say(line: str) -> None:
+    """Tell the person at the terminal, at once."""
+    print(line, flush=True)  # noqa: T201 - this is the command line
+
+
+def _settings(host: str | None = None, port: int | None = None) -> Settings:
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    settings = Settings(**given)
+    settings.prepare()
+    # For this process' children: the folder of the compile caches.
+    os.environ.setdefault("PILOTLIGHT_CACHE_DIR", str(settings.compile_cache))
+    configure_logs(settings.log_level)
+    return settings
+
+
+def _migrate(settings: Settings) -> None:
+    from app.db import make_engine  # noqa: PLC0415 - a quick `--help` needs no database
+    from app.migrate import migrate as bring_up_to_date  # noqa: PLC0415
+
+    engine = make_engine(settings.url)
+    bring_up_to_date(engine)
+    engine.dispose()
+
+
+def _server(settings: Settings, *, with_worker: bool) -> uvicorn.Server:
+    from app.main import create_app  # noqa: PLC0415
+
+    config = uvicorn.Config(
+        create_app(settings, with_worker=with_worker),
+        host=settings.host,
+        port=settings.port,
+        log_level=settings.log_level,
+        access_log=settings.log_level == "debug",
+        timeout_graceful_shutdown=10,
+    )
+    return uvicorn.Server(config)
+
+
+@app.command()
+def serve(
+    host: Host = None,
+    port: Port = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Load the demonstration when the database is empty")] = False,
+) -> None:
+    """API and worker in one command, migrating first."""
+    settings = _settings(host, port)
+    say(
+        f"pilotlight: bringing {'the SQLite database under ' + str(settings.var_dir) if settings.embedded else 'the database'} up to date …"
+    )
+    _migrate(settings)
+    server = _server(settings, with_worker=True)
+    if demo:
+        threading.Thread(target=_welcome, args=(settings, server), daemon=True).start()
+    server.run()
+    if not server.started:
+        raise typer.Exit(1)
+
+
+def _welcome(settings: Settings, server: uvicorn.Server) -> None:
+    """Once the service answers: make a key, load the demonstration when there is none, print what it decided."""
+    from app.demo.story import Demonstration, report  # noqa: PLC0415
+
+    while not server.started:
+        if server.should_exit:
+            return
+        time.sleep(0.05)
+    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104 - compared, not bound
+    url = f"http://{host}:{settings.port}"
+    key = _make_key(settings, "administrator", f"make run, {time.strftime('%Y-%m-%d %H:%M')}", None, "administrator")
+    say(f"pilotlight: the API answers at {url} (Swagger UI: {url}/docs)")
+    try:
+        if _wants_demonstration(settings):
+            say(
+                "pilotlight: loading the demonstration through the API; the worker warms up meanwhile, which takes a "
+                "minute or two the first time …"
+            )
+            entries = Demonstration(url, key, say).run()
+        else:
+            entries = []
+        say("")
+        say("What the demonstration decided")
+        say("------------------------------")
+        for entry in entries:
+            for line in report(entry):
+                say(line)
+        say("")
+    except Exception as error:  # noqa: BLE001 - the service goes on without its demonstration
+        say(f"pilotlight: the demonstration stopped: {error}")
+        say("pilotlight: it continues where it stood at the next `make run` (or: pilotlight demo)")
+    say(f"address  {url}")
+    say(f"docs     {url}/docs")
+    say(f"key      {key}   (administrator; stored as a hash, shown this once)")
+
+
+def _wants_demonstration(settings: Settings) -> bool:
+    """Whether the database holds nobody's organizations yet, or a demonstration (which then shows its decisions)."""
+    from sqlmodel import select  # noqa: PLC0415
+
+    from app.catalog.models import Organization  # noqa: PLC0415
+    from app.db import make_engine, reading  # noqa: PLC0415
+    from app.demo.story import ORGANIZATION  # noqa: PLC0415
+
+    engine = make_engine(settings.url)
+    with reading(engine) as session:
+        names = set(session.exec(select(Organization.name)))
+    engine.dispose()
+    return not names or ORGANIZATION in names
+
+
+@app.command()
+def api(host: Host = None, port: Port = None) -> None:
+    """The API alone; run workers beside it."""
+    server = _server(_settings(host, port), with_worker=False)
+    server.run()
+    if not server.started:
+        raise typer.Exit(1)
+
+
+@app.command()
+def worker() -> None:
+    """A worker alone."""
+    from app.analyses.service import WORK  # noqa: PLC0415
+    from app.db import make_engine  # noqa: PLC0415
+    from app.jobs.runner import Runner  # noqa: PLC0415
+
+    settings = _settings()
+    Runner(make_engine(settings.url), settings, [WORK]).run_forever()
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest revision."""
+    settings = _settings()
+    _migrate(settings)
+    say("pilotlight: the database is up to date")
+
+
+def _make_key(settings: Settings, role: str, label: str, organization: str | None, person: str | None) -> str:
+    from app.auth.keys import make_key  # noqa: PLC0415
+    from app.auth.permissions import Role  # noqa: PLC0415
+    from app.catalog.models import Organization  # noqa: PLC0415
+    from app.db import make_engine, transaction  # noqa: PLC0415
+
+    engine = make_engine(settings.url)
+    try:
+        with transaction(engine) as session:
+            if organization is not None and session.get(Organization, organization) is None:
+                msg = f"there is no organization {organization!r}"
+                raise typer.BadParameter(msg)
+            if organization is None and role != Role.ADMINISTRATOR:
+                msg = f"a key with the role {role} belongs to one organization; name it with --organization"
+                raise typer.BadParameter(msg)
+            _, secret = make_key(session, role=Role(role), label=label, person=person, organization_id=organization)
+    finally:
+        engine.dispose()
+    return secret
+
+
+@keys.command("create")
+def create_key(
+    role: Annotated[str, typer.Option(help="lead, analyst, approver or administrator")],
+    label: Annotated[str, typer.Option(help="What the key is for")],
+    organization: Annotated[str | None, typer.Option(help="Its id; empty: the whole service")] = None,
+    person: Annotated[str | None, typer.Option(help="Whose key it is; default: the label")] = None,
+) -> None:
+    """Make a key and print it, alone, on the last line."""
+    from app.auth.permissions import Role  # noqa: PLC0415
+
+    if role not in set(Role):
+        msg = f"{role!r} is not a role; choose from {', '.join(Role)}"
+        raise typer.BadParameter(msg)
+    settings = _settings()
+    _migrate(settings)
+    say(_make_key(settings, role, label, organization, person))
+
+
+@app.command()
+def demo(
+    url: Annotated[str | None, typer.Option(help="Address of a running service")] = None,
+    key: Annotated[str | None, typer.Option(help="An administrator's key of the whole service")] = None,
+) -> None:
+    """Load the demonstration through the API of a running service and print what it decided."""
+    from app.demo.client import Refused  # noqa: PLC0415
+    from app.demo.story import Demonstration, report  # noqa: PLC0415
+
+    settings = _settings()
+    url = url or f"http://{settings.host}:{settings.port}"
+    key = key or _make_key(settings, "administrator", "pilotlight demo", None, "administrator")
+    try:
+        for entry in Demonstration(url, key, say).run():
+            for line in report(entry):
+                say(line)
+    except (Refused, httpx.HTTPError) as error:
+        say(f"pilotlight: {error} (is the service running at {url}?)")
+        raise typer.Exit(1) from error
+
+
+def main() -> None:
+    """Entry point."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
