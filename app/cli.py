@@ -33,7 +33,7 @@ def say(line: str) -> None:
 
 def _settings(host: str | None = None, port: int | None = None) -> Settings:
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    settings = Settings(**given)
+    settings = Settings().model_copy(update=given)
     settings.prepare()
     # For this process' children: the folder of the compile caches.
     os.environ.setdefault("PILOTLIGHT_CACHE_DIR", str(settings.compile_cache))
@@ -68,13 +68,13 @@ def _server(settings: Settings, *, with_worker: bool) -> uvicorn.Server:
 def serve(
     host: Host = None,
     port: Port = None,
+    *,
     demo: Annotated[bool, typer.Option("--demo", help="Load the demonstration when the database is empty")] = False,
 ) -> None:
     """API and worker in one command, migrating first."""
     settings = _settings(host, port)
-    say(
-        f"pilotlight: bringing {'the SQLite database under ' + str(settings.var_dir) if settings.embedded else 'the database'} up to date …"
-    )
+    database = f"the SQLite database under {settings.var_dir}/" if settings.embedded else "the database"
+    say(f"pilotlight: bringing {database} up to date …")
     _migrate(settings)
     server = _server(settings, with_worker=True)
     if demo:

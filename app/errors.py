@@ -23,7 +23,9 @@ class AppError(Exception):
     title: ClassVar[str] = "Internal error"
     default_code: ClassVar[str] = "internal"
 
-    def __init__(self, detail: str, code: str | None = None, *, headers: dict[str, str] | None = None, **extra: Any):
+    def __init__(
+        self, detail: str, code: str | None = None, *, headers: dict[str, str] | None = None, **extra: Any
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.code = code or self.default_code
@@ -77,7 +79,9 @@ class Invalid(AppError):
 
     status, title, default_code = 422, "Unprocessable content", "invalid"
 
-    def __init__(self, detail: str, errors: Sequence[dict[str, Any]] = (), code: str | None = None, **extra: Any):
+    def __init__(
+        self, detail: str, errors: Sequence[dict[str, Any]] = (), code: str | None = None, **extra: Any
+    ) -> None:
         super().__init__(detail, code, errors=list(errors), **extra)
 
 

@@ -37,7 +37,8 @@ def revision_of(engine: Engine) -> str | None:
     with engine.execution_options(reading=True).connect() as connection:
         if not sa.inspect(connection).has_table("alembic_version"):
             return None
-        return connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+        found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+        return found
 
 
 @router.get("/health/live")
@@ -55,7 +56,8 @@ def ready(request: Request) -> dict[str, Any]:
         msg = "the database does not answer"
         raise Unready(msg, headers={"Retry-After": "2"}) from error
     if found != request.app.state.revision:
-        msg = f"the database is at revision {found}, this version needs {request.app.state.revision}: run `pilotlight migrate`"
+        needed = request.app.state.revision
+        msg = f"the database is at revision {found}, this version needs {needed}: run `pilotlight migrate`"
         raise Unready(msg)
     runner = request.app.state.runner
     return {"status": "ready", "revision": found, "warm_workers": runner.warm if runner is not None else None}

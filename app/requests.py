@@ -36,10 +36,10 @@ class IdempotentAnswer(SQLModel, table=True):
     created_at: datetime = instant_field()
 
 
-class Replay(Exception):  # noqa: N818 - not an error: the answer is already known
+class Replay(Exception):
     """Carries the stored answer out of the dependencies."""
 
-    def __init__(self, stored: IdempotentAnswer):
+    def __init__(self, stored: IdempotentAnswer) -> None:
         super().__init__()
         self.response = Response(
             content=stored.body,

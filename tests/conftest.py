@@ -154,7 +154,7 @@ def root(app: FastAPI, as_key: Callable[[str], Client]) -> Client:
 class House:
     """An organization with a unit and a client for each role; persons are named after their role."""
 
-    def __init__(self, organization: dict[str, Any], unit: dict[str, Any], clients: dict[str, Client]):
+    def __init__(self, organization: dict[str, Any], unit: dict[str, Any], clients: dict[str, Client]) -> None:
         self.organization, self.unit = organization, unit
         self.id: str = organization["id"]
         self.lead, self.analyst = clients["lead"], clients["analyst"]

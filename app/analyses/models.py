@@ -44,7 +44,7 @@ class Analysis(Audited, Claimable, SQLModel, table=True):
     iteration: int
     plan_version_id: str = Field(foreign_key="plan_versions.id", max_length=36)
     look: int
-    kind: Kind = Field(sa_type=text_enum(Kind))  # type: ignore[call-overload]
+    kind: Kind = Field(sa_type=text_enum(Kind))
     counts_as_look: bool = False
     seed: int = Field(sa_type=sa.BigInteger)
     request: dict[str, Any] = Field(sa_type=Json)

@@ -25,7 +25,7 @@ class ApiKey(Audited, SQLModel, table=True):
 
     id: str = id_field()
     organization_id: str | None = Field(default=None, foreign_key="organizations.id", index=True, max_length=36)
-    role: Role = Field(sa_type=text_enum(Role))  # type: ignore[call-overload]
+    role: Role = Field(sa_type=text_enum(Role))
     label: str = Field(max_length=200)
     person: str = Field(max_length=200)
     prefix: str = Field(max_length=PREFIX_LENGTH, unique=True)

@@ -53,7 +53,11 @@ def create_key(body: KeyIn, session: SessionDep, caller: CallerDep, response: Re
 
 def _require_organization(session: SessionDep, organization_id: str) -> None:
     # By table name: `catalog`, which has the model, stands above `auth` in the layers.
-    found = sa.select(sa.column("id")).select_from(sa.table("organizations")).where(sa.column("id") == organization_id)
+    found = (
+        sa.select(sa.column("id", sa.String))
+        .select_from(sa.table("organizations"))
+        .where(sa.column("id") == organization_id)
+    )
     if session.connection().scalar(found) is None:
         msg = f"there is no organization {organization_id!r} that this key may see"
         raise NotFound(msg)

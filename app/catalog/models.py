@@ -84,12 +84,12 @@ class Measure(Versioned, SQLModel, table=True):
     key: str = Field(max_length=100)
     organization_id: str | None = Field(default=None, foreign_key="organizations.id", max_length=36)
     name: str = Field(max_length=300)
-    family: Family = Field(sa_type=text_enum(Family))  # type: ignore[call-overload]
-    scope: Scope = Field(sa_type=text_enum(Scope))  # type: ignore[call-overload]
+    family: Family = Field(sa_type=text_enum(Family))
+    scope: Scope = Field(sa_type=text_enum(Scope))
     measure_class: str = Field(max_length=100)
     minimum: float | None = None
     maximum: float | None = None
-    direction: Direction = Field(sa_type=text_enum(Direction))  # type: ignore[call-overload]
+    direction: Direction = Field(sa_type=text_enum(Direction))
     default_sd: float | None = None
     sd_source: str | None = Field(default=None, max_length=500)
     licence: str | None = Field(default=None, max_length=500)

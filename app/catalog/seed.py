@@ -20,7 +20,7 @@ def seed(session: Session) -> int:
     added = 0
     for name, model in SOURCES.items():
         text = files("app.catalog").joinpath("data", name).read_text(encoding="utf-8")
-        column = sa.column("key")
+        column = sa.column("key", sa.String)
         known = set(
             session.connection().scalars(
                 sa.select(column)

@@ -1,6 +1,7 @@
 """What others ask of the catalogues: a unit of an organization, an entry by its key."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session, SQLModel, select
@@ -13,10 +14,10 @@ def entry[Entry: (Driver, Measure, ProgramDimension)](
     session: Session, model: type[Entry], key: str, organization_id: str | None
 ) -> Entry | None:
     """The entry of this key that the organization sees: its own before the shared one."""
-    owner = sa.column("organization_id")
+    owner: Any = model.organization_id
     statement = (
         select(model)
-        .where(model.key == key, sa.or_(model.organization_id.is_(None), model.organization_id == organization_id))  # type: ignore[union-attr]
+        .where(model.key == key, sa.or_(owner.is_(None), owner == organization_id))
         .order_by(owner.is_(None))
     )
     return session.exec(statement).first()

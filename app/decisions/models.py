@@ -28,7 +28,7 @@ class Decision(Audited, SQLModel, table=True):
     pilot_id: str = Field(foreign_key="pilots.id", index=True, max_length=36)
     iteration: int
     analysis_id: str = Field(foreign_key="analyses.id", unique=True, max_length=36)
-    outcome: Outcome = Field(sa_type=text_enum(Outcome))  # type: ignore[call-overload]
+    outcome: Outcome = Field(sa_type=text_enum(Outcome))
     rationale: str = Field(max_length=20_000)
     override_reason: str | None = Field(default=None, max_length=20_000)
     share_back: str | None = Field(default=None, max_length=20_000)

@@ -1,1 +1,1 @@
-"""The demonstration: published results driven through the JSON API as a client would; imports nothing of the service."""
+"""The demonstration: published results driven through the JSON API; imports nothing of the service."""

@@ -17,7 +17,7 @@ class Refused(RuntimeError):
 class Client:
     """One person's key at one service."""
 
-    def __init__(self, url: str, key: str):
+    def __init__(self, url: str, key: str) -> None:
         self.http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:

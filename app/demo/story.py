@@ -35,7 +35,7 @@ def published(name: str) -> dict[str, Any]:
 class Demonstration:
     """Loads the demonstration with an administrator's key of the whole service."""
 
-    def __init__(self, url: str, key: str, say: Say):
+    def __init__(self, url: str, key: str, say: Say) -> None:
         self.url, self.say = url, say
         self.administrator = Client(url, key)
         self.organization: dict[str, Any] = {}
@@ -134,7 +134,7 @@ class Demonstration:
                 "title": original["title"],
                 "driver": original["driver"],
                 "ownership_role": "own",
-                "description": f"Small groups that meet in protected time with a trained facilitator. {original['source']}.",
+                "description": f"Small groups in protected time with a trained facilitator. {original['source']}.",
             }
         )
         intervention = self._intervention(

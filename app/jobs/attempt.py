@@ -35,7 +35,7 @@ class Attempt[Row: Claimable]:
         """Work until the row is settled; whether the child can go on with another."""
         try:
             request = self._ledger.request(self._row)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever the domain raises is the row's reason
             self._ledger.fail(self._row, failures.of(error))
             return True
         self._child.ask(request)

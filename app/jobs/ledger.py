@@ -72,7 +72,7 @@ class Ledger[Row: Claimable]:
         """Keep the answer; one that the domain cannot keep is a failure."""
         try:
             self._finish(row, JobStatus.SUCCEEDED, answer=answer)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever the domain raises is the row's reason
             self._log.exception("answer_refused", id=row.id)
             self.fail(row, of(error))
 
@@ -114,7 +114,6 @@ class Ledger[Row: Claimable]:
                     row = change(session)
                     if row is not None and tell:
                         self.work.settle(session, row, answer)
-                return row
             except AWAY as error:
                 self._log.warning("database_away", error=str(error))
                 if monotonic() > until or self._stopping.wait(RETRY_SECONDS):
@@ -124,3 +123,5 @@ class Ledger[Row: Claimable]:
                     raise
                 self._log.exception("domain_not_told")
                 tell = False
+            else:
+                return row

@@ -85,7 +85,7 @@ class WarmChild:
 
     def __init__(self, module: str) -> None:
         # A process group of its own: Ctrl-C at the terminal is for the parent, which then ends its children in order.
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, a module that we name
             [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -20,8 +20,8 @@ class Move(Audited, SQLModel, table=True):
     pilot_id: str = Field(foreign_key="pilots.id", index=True, max_length=36)
     sequence: int
     iteration: int
-    from_stage: Stage = Field(sa_type=text_enum(Stage, "from_stage"))  # type: ignore[call-overload]
-    to_stage: Stage = Field(sa_type=text_enum(Stage, "to_stage"))  # type: ignore[call-overload]
+    from_stage: Stage = Field(sa_type=text_enum(Stage, "from_stage"))
+    to_stage: Stage = Field(sa_type=text_enum(Stage, "to_stage"))
     reason: str | None = Field(default=None, max_length=20_000)
     decision_id: str | None = Field(default=None, foreign_key="decisions.id", max_length=36)
     by: str = Field(max_length=200)

@@ -74,8 +74,9 @@ class _Rows:
         measure: PlannedMeasure,
         baseline: str | None,
         followup: str,
-    ):
+    ) -> None:
         self.session, self.measure = session, measure
+        self.pilot_id, self.iteration = pilot_id, iteration
         self.baseline, self.followup = baseline, followup
         self.mine = (
             Measurement.pilot_id == pilot_id,
@@ -131,23 +132,24 @@ class _Rows:
         before, after, shift = aliased(Measurement), aliased(Measurement), self._shift()
         x, y = col(before.value) - shift, col(after.value) - shift
         sums: Sequence[Any] = [sa.func.sum(term) for term in (x, y, x * x, y * y, x * y)]
-        own = [
+        place: Sequence[Any] = [col(after.unit_id), col(after.arm)]
+        own: list[Any] = [
             column
             for side in (before, after)
             for column in (
-                side.pilot_id == self.mine[0].right,
-                side.iteration == self.mine[1].right,  # type: ignore[union-attr]
+                side.pilot_id == self.pilot_id,
+                side.iteration == self.iteration,
                 side.measure == self.measure.measure,
             )
         ]
-        grouped = (
+        grouped: Sequence[Any] = (
             self.session.connection()
             .execute(
-                sa.select(after.unit_id, after.arm, sa.func.count(), *sums)  # type: ignore[arg-type]
+                sa.select(*place, sa.func.count(), *sums)
                 .join_from(before, after, col(before.participant) == col(after.participant))
                 .where(*own, col(before.wave) == self.baseline, col(after.wave) == self.followup)
-                .group_by(after.unit_id, after.arm)
-                .order_by(after.unit_id, after.arm)  # type: ignore[arg-type]
+                .group_by(*place)
+                .order_by(*place)
             )
             .all()
         )

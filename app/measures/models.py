@@ -43,7 +43,7 @@ class Wave(Versioned, SQLModel, table=True):
     pilot_id: str = Field(foreign_key="pilots.id", index=True, max_length=36)
     iteration: int
     key: str = Field(max_length=100)
-    kind: WaveKind = Field(sa_type=text_enum(WaveKind))  # type: ignore[call-overload]
+    kind: WaveKind = Field(sa_type=text_enum(WaveKind))
     invited: dict[str, int] = Field(sa_type=Json)
     starts_on: date | None = None
     ends_on: date | None = None
@@ -97,7 +97,7 @@ class Summary(SQLModel, table=True):
     pilot_id: str = Field(foreign_key="pilots.id", max_length=36)
     iteration: int
     measure: str = Field(max_length=100)
-    shape: Shape = Field(sa_type=text_enum(Shape))  # type: ignore[call-overload]
+    shape: Shape = Field(sa_type=text_enum(Shape))
     cell: str = Field(max_length=400)
     content: dict[str, Any] = Field(sa_type=Json)
     created_by: str = Field(max_length=200)

@@ -84,7 +84,7 @@ def list_waves(
 
 @router.post("/measurements", status_code=201, dependencies=[idempotent])
 def add_measurements(
-    pilot_id: str, body: MeasurementsIn, session: SessionDep, caller: CallerDep, partial: Partial = False
+    pilot_id: str, body: MeasurementsIn, session: SessionDep, caller: CallerDep, *, partial: Partial = False
 ) -> EntryReport:
     """Enter single values of one measure and wave. All or nothing; the same again changes nothing."""
     pilot = fetch(session, caller, Pilot, pilot_id, Permission.MEASURES_WRITE, for_update=True)
@@ -93,7 +93,7 @@ def add_measurements(
 
 @router.post("/summaries", status_code=201, dependencies=[idempotent])
 def add_summaries(
-    pilot_id: str, body: SummariesIn, session: SessionDep, caller: CallerDep, partial: Partial = False
+    pilot_id: str, body: SummariesIn, session: SessionDep, caller: CallerDep, *, partial: Partial = False
 ) -> EntryReport:
     """Enter summaries of one measure: counts, means with SDs, changes … as computed or published elsewhere."""
     pilot = fetch(session, caller, Pilot, pilot_id, Permission.MEASURES_WRITE, for_update=True)

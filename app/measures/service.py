@@ -117,7 +117,7 @@ def _refuse_mixture(session: Session, pilot: Pilot, measure: str, shape: Shape |
     """Rows and summaries of one measure do not mix, nor do two shapes: an analysis could not add them up."""
     held = session.exec(select(Summary.shape).where(*_of_measure(Summary, pilot, measure)).limit(1)).first()
     if held is not None and held is not shape:
-        msg = f"{measure} was entered as {held.value} in this iteration; add to those, or use another measure"
+        msg = f"{measure} was entered as {Shape(held).value} in this iteration; add to those, or use another measure"
         raise Conflict(msg, "mixed_shapes")
     if shape is not None:
         rows = session.exec(select(Measurement.id).where(*_of_measure(Measurement, pilot, measure)).limit(1)).first()
@@ -179,23 +179,29 @@ def enter_rows(
 class _RowEntry:
     """Judges the rows of one request against what is there already."""
 
-    def __init__(self, session: Session, pilot: Pilot, context: Context, measure: PlannedMeasure, body: MeasurementsIn):
+    def __init__(
+        self, session: Session, pilot: Pilot, context: Context, measure: PlannedMeasure, body: MeasurementsIn
+    ) -> None:
         self.context, self.measure, self.body = context, measure, body
-        held = session.exec(
-            select(
-                Measurement.participant,
-                Measurement.wave,
-                Measurement.arm,
-                Measurement.unit_id,
-                Measurement.value,
-                Measurement.collected_on,
-            ).where(
-                Measurement.pilot_id == pilot.id,
-                Measurement.iteration == pilot.iteration,
-                Measurement.measure == measure.measure,
-                col(Measurement.participant).is_not(None),
+        held = (
+            session.connection()
+            .execute(
+                sa.select(  # type: ignore[call-overload]
+                    Measurement.participant,
+                    Measurement.wave,
+                    Measurement.arm,
+                    Measurement.unit_id,
+                    Measurement.value,
+                    Measurement.collected_on,
+                ).where(
+                    Measurement.pilot_id == pilot.id,
+                    Measurement.iteration == pilot.iteration,
+                    Measurement.measure == measure.measure,
+                    col(Measurement.participant).is_not(None),
+                )
             )
-        ).all()
+            .all()
+        )
         self.values = {p: (v, a, u, d) for p, w, a, u, v, d in held if w == body.wave}
         self.places: dict[str | None, tuple[str, str | None]] = {p: (a, u) for p, w, a, u, v, d in held}
         anonymous = session.exec(

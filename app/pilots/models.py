@@ -42,7 +42,7 @@ class Intervention(Versioned, SQLModel, table=True):
     driver: str = Field(max_length=100, index=True)
     derived_from: str | None = Field(default=None, foreign_key="interventions.id", index=True, max_length=36)
     derivation_reason: str | None = Field(default=None, max_length=20_000)
-    ownership_role: OwnershipRole = Field(sa_type=text_enum(OwnershipRole))  # type: ignore[call-overload]
+    ownership_role: OwnershipRole = Field(sa_type=text_enum(OwnershipRole))
     created_at: datetime = instant_field()
     version: int = 1
 
@@ -58,7 +58,7 @@ class Pilot(Versioned, SQLModel, table=True):
     driver: str = Field(max_length=100, index=True)
     intervention_id: str | None = Field(default=None, foreign_key="interventions.id", index=True, max_length=36)
     lead: str = Field(max_length=200, index=True)
-    stage: Stage = Field(default=Stage.DISCOVER, sa_type=text_enum(Stage), index=True)  # type: ignore[call-overload]
+    stage: Stage = Field(default=Stage.DISCOVER, sa_type=text_enum(Stage), index=True)
     iteration: int = 1
     discovery_note: dict[str, Any] | None = Field(default=None, sa_type=Json)
     justification: str | None = Field(default=None, max_length=20_000)
