@@ -25,6 +25,24 @@ DATABASES = ("sqlite", "postgresql")
 SERVER_VARIABLE = "TEST_DATABASE_URL"
 
 
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int) -> None:
+    """`make test` asks for both databases: say so when the PostgreSQL half did not run."""
+    if os.environ.get("PILOTLIGHT_TEST_BOTH") and not _ran_on_postgresql(terminalreporter):
+        terminalreporter.write_line("no test passed on PostgreSQL: the suite is not complete", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the whole when the PostgreSQL half was skipped."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    workers = hasattr(session.config, "workerinput")
+    if os.environ.get("PILOTLIGHT_TEST_BOTH") and not workers and not _ran_on_postgresql(reporter):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _ran_on_postgresql(reporter: Any) -> bool:
+    return any("postgresql" in report.nodeid for report in reporter.stats.get("passed", []))
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Tests that await run on asyncio, as the service does."""

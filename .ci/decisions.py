@@ -1,0 +1,30 @@
+"""Reads the decisions of the demonstration over HTTP and checks that each was signed on a confirmatory analysis."""
+
+import sys
+
+import httpx
+
+EXPECTED_PILOTS = 2
+
+
+def main(url: str, key: str) -> None:
+    """Print the decisions; exit non-zero when one is missing or unsigned."""
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=30) as client:
+        pilots = client.get("/v1/pilots").raise_for_status().json()["items"]
+        if len(pilots) != EXPECTED_PILOTS:
+            sys.exit(f"{len(pilots)} pilots instead of {EXPECTED_PILOTS}")
+        for pilot in pilots:
+            decisions = client.get(f"/v1/pilots/{pilot['id']}/decisions").raise_for_status().json()["items"]
+            if not decisions:
+                sys.exit(f"{pilot['title']} has no decision")
+            decision = decisions[-1]
+            analysis = client.get(f"/v1/analyses/{decision['analysis_id']}").raise_for_status().json()
+            if analysis["kind"] != "confirmatory" or analysis["status"] != "succeeded":
+                sys.exit(f"{pilot['title']} was decided on {analysis['kind']}, {analysis['status']}")
+            if any(gate["passed"] is False for gate in analysis["result"]["gates"]):
+                sys.exit(f"{pilot['title']}: a gate failed")
+            print(f"{pilot['title']}: {decision['outcome']}, signed by {decision['signed_by']}, now {pilot['stage']}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])

@@ -1,0 +1,62 @@
+# Everything a developer or an operator types. `make help` lists it. Needs make and a Python of at least 3.12.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+# Absolute, so that uv takes this environment whatever Python .python-version names; it downloads no interpreter.
+export UV_PYTHON := $(abspath $(BIN)/python)
+export UV_PYTHON_DOWNLOADS := never
+export UV_PROJECT_ENVIRONMENT := $(abspath .venv)
+WORKERS ?= 2
+
+.PHONY: help setup run test check format slow bench lock clean
+
+help: ## What there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+setup: .venv/.ready ## Make .venv with everything the lock file names
+
+.venv/.ready: pyproject.toml uv.lock .python-version
+	@python=""; for p in $$PYTHON python3 python3.13 python3.14 python3.12; do \
+	  if $$p -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then python=$$p; break; fi; done; \
+	if [ -z "$$python" ]; then \
+	  echo "No Python of at least 3.12 was found (tried python3, python3.13, python3.14, python3.12)."; \
+	  echo "Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.13"; exit 1; fi; \
+	echo "setup: making .venv with $$($$python --version)"; \
+	[ -x $(BIN)/python ] || $$python -m venv .venv
+	@echo "setup: installing uv $(UV_VERSION)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
+	@echo "setup: installing the locked dependencies (about 130 packages; a minute or two on a slow line)"
+	@$(BIN)/uv sync --frozen --inexact --quiet
+	@touch $@
+
+run: setup ## Serve API, Swagger UI and worker on SQLite, with the demonstration
+	@exec $(BIN)/pilotlight serve --demo
+
+test: setup ## The tests, on SQLite and PostgreSQL
+	@echo "test: the models compile first where no cache is there; a few minutes in all"
+	PILOTLIGHT_TEST_BOTH=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+
+check: setup ## Format, lint, types, import contracts, migrations
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest -q tests/app/test_schema.py
+
+format: setup ## Put the code into the common format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+slow: setup ## Calibration and other proofs that take long
+	PILOTLIGHT_TEST_BOTH=1 $(BIN)/python -m pytest -n $(WORKERS) -m slow
+
+bench: setup ## Measure what the README claims
+	$(BIN)/python -m benchmarks
+
+lock: setup ## Resolve the dependencies anew
+	$(BIN)/uv lock
+
+clean: ## Remove the environment and caches, never the data under var/
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
