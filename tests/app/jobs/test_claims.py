@@ -149,7 +149,7 @@ def test_a_cancelled_row_of_a_dead_worker_is_not_started_again(engine: sa.Engine
 
 
 @pytest.mark.parametrize("counted", [True, False])
-def test_a_row_given_back_waits_again(engine: sa.Engine, counted: bool) -> None:
+def test_a_row_given_back_waits_again(engine: sa.Engine, *, counted: bool) -> None:
     toy = add(engine)
     row = claimed(engine, toy)
     with transaction(engine) as session:

@@ -71,7 +71,7 @@ class Walk(RuleBasedStateMachine):
 
     @precondition(lambda self: self.workers)
     @rule(data=st.data(), counted=st.booleans())
-    def release(self, data: st.DataObject, counted: bool) -> None:
+    def release(self, data: st.DataObject, *, counted: bool) -> None:
         self.act(data, claims.release, self.now, counted=counted)
 
     def act(self, data: st.DataObject, act: Any, *arguments: Any, **options: Any) -> None:

@@ -19,7 +19,7 @@ class CodedError(Exception):
     code = "bad_cells"
 
 
-def handle(request: dict[str, Any], progress: Callable[[float], None]) -> dict[str, Any]:
+def handle(request: dict[str, Any], progress: Callable[[float], None]) -> dict[str, Any]:  # noqa: C901 - a list of oddities
     """Do as asked."""
     if "trace" in request:
         with Path(request["trace"]).open("a") as trace:
@@ -46,7 +46,8 @@ def handle(request: dict[str, Any], progress: Callable[[float], None]) -> dict[s
         case "unusable":
             return {"unusable": True}
         case "print":
-            print("stray words", flush=True)
+            sys.stdout.write("stray words\n")
+            sys.stdout.flush()
             os.write(1, b'{"answer": "forged"}\n')
             subprocess.run(["/bin/echo", "more stray words"], check=True)
             assert sys.stdin.read() == ""
