@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from app.jobs.models import JobStatus
 from app.jobs.runner import Runner
-from tests.app.jobs.toys import add, alive, ended, get, told, until
+from tests.app.jobs.toys import add, alive, child_of, ended, get, told, until
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_another_worker_finishes_the_work_of_a_killed_one_once(
     until(lambda: get(engine, toy).progress > 0.2, 15)
     worker.kill()
     worker.wait()
-    orphan = int(trace.read_text())
+    orphan = child_of(trace)
     until(lambda: not alive(orphan), 2)
     start()
     row = ended(engine, toy)
@@ -45,11 +45,11 @@ def test_a_worker_alone_stops_in_order_when_told_to(
 ) -> None:
     trace = tmp_path / "pids"
     toy = add(engine, do="ignore", trace=str(trace))
-    until(trace.exists, 15)
+    child = child_of(trace)
     worker.terminate()
     assert worker.wait(8) == 0
     assert (get(engine, toy).status, get(engine, toy).attempts) == (JobStatus.QUEUED, 0)
-    assert not alive(int(trace.read_text()))
+    assert not alive(child)
 
 
 def test_a_child_that_holds_the_interpreter_dies_with_its_worker(
@@ -57,7 +57,7 @@ def test_a_child_that_holds_the_interpreter_dies_with_its_worker(
 ) -> None:
     trace = tmp_path / "pids"
     add(engine, do="hold", trace=str(trace))
-    until(trace.exists, 15)
+    child = child_of(trace)
     worker.kill()
     worker.wait()
-    until(lambda: not alive(int(trace.read_text())), 2)
+    until(lambda: not alive(child), 2)

@@ -14,9 +14,12 @@ from app.jobs import attempt, claims, ledger
 from app.jobs.models import JobStatus
 from app.jobs.poke import request_cancel
 from app.jobs.runner import Runner
-from tests.app.jobs.toys import WORK, Toy, add, alive, ended, get, settings, told, until
+from tests.app.jobs.toys import WORK, Toy, add, alive, child_of, ended, get, settings, told, until
 
 Start = Callable[..., Runner]
+
+# What hangs on the child alone is tried on one database.
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def cancel(engine: sa.Engine, toy_id: str) -> bool:
@@ -40,6 +43,7 @@ def test_work_succeeds_and_its_domain_hears_of_it_once(engine: sa.Engine, start:
     assert told(engine, toy.id) == ["succeeded"]
 
 
+@on_sqlite
 def test_progress_is_seen_and_rises(engine: sa.Engine, start: Start) -> None:
     start()
     toy = add(engine, steps=20, pause=0.08)
@@ -62,6 +66,7 @@ def test_a_cancel_is_obeyed_and_the_child_stays_warm(engine: sa.Engine, start: S
     assert ended(engine, add(engine), 1).status is JobStatus.SUCCEEDED
 
 
+@on_sqlite
 def test_a_child_that_does_not_obey_is_killed_and_replaced(
     engine: sa.Engine, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,11 +74,11 @@ def test_a_child_that_does_not_obey_is_killed_and_replaced(
     start()
     trace = tmp_path / "pids"
     toy = add(engine, do="ignore", trace=str(trace))
-    until(trace.exists)
+    child = child_of(trace)
     cancel(engine, toy)
     assert ended(engine, toy).status is JobStatus.CANCELLED
     assert ended(engine, add(engine)).status is JobStatus.SUCCEEDED
-    assert not alive(int(trace.read_text()))
+    assert not alive(child)
 
 
 def test_queued_work_is_cancelled_while_the_only_slot_is_busy(engine: sa.Engine, start: Start) -> None:
@@ -87,6 +92,7 @@ def test_queued_work_is_cancelled_while_the_only_slot_is_busy(engine: sa.Engine,
     ended(engine, busy)
 
 
+@on_sqlite
 def test_work_that_takes_too_long_is_stopped_with_a_reason(engine: sa.Engine, start: Start) -> None:
     start(analysis_timeout_seconds=0.5)
     toy = ended(engine, add(engine, do="ignore"))
@@ -97,6 +103,7 @@ def test_work_that_takes_too_long_is_stopped_with_a_reason(engine: sa.Engine, st
     assert ended(engine, add(engine)).status is JobStatus.SUCCEEDED
 
 
+@on_sqlite
 def test_a_long_stream_of_progress_does_not_outrun_the_time_limit(engine: sa.Engine, start: Start) -> None:
     start(analysis_timeout_seconds=0.6)
     toy = ended(engine, add(engine, steps=1000, pause=0.01))
@@ -104,6 +111,7 @@ def test_a_long_stream_of_progress_does_not_outrun_the_time_limit(engine: sa.Eng
     assert toy.failure["code"] == "timeout"
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("do", "code"),
     [("error", "error"), ("coded error", "bad_cells"), ("refuse", "not_enough_data"), ("unusable", "error")],
@@ -119,6 +127,7 @@ def test_an_error_anywhere_is_a_failure_with_a_reason(engine: sa.Engine, start: 
     assert told(engine, toy.id) == [code]
 
 
+@on_sqlite
 def test_a_domain_that_fails_on_a_failure_does_not_keep_the_row_alive(engine: sa.Engine, start: Start) -> None:
     start()
     toy = ended(engine, add(engine, do="error", deaf=True))
@@ -153,15 +162,16 @@ def test_a_stop_lets_short_work_end_and_gives_long_work_back(
     trace = tmp_path / "pids"
     long = add(engine, do="ignore", trace=str(trace))
     short = add(engine, steps=10, pause=0.03)
-    running(engine, long)
+    child = child_of(trace)
     running(engine, short)
     runner.stop()
     assert get(engine, short).status is JobStatus.SUCCEEDED
     assert (get(engine, long).status, get(engine, long).attempts) == (JobStatus.QUEUED, 0)
     assert told(engine, long) == []
-    assert not alive(int(trace.read_text()))
+    assert not alive(child)
 
 
+@on_sqlite
 def test_work_waits_as_queued_while_the_child_warms_up(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOY_WARM_SECONDS", "0.7")
     toy = add(engine)
@@ -173,6 +183,7 @@ def test_work_waits_as_queued_while_the_child_warms_up(engine: sa.Engine, monkey
     runner.stop()
 
 
+@on_sqlite
 def test_a_child_that_cannot_warm_up_leaves_work_queued_and_the_worker_stoppable(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,6 +220,7 @@ def test_a_row_that_outlived_its_workers_ends_with_a_reason(engine: sa.Engine, s
     assert told(engine, toy.id) == ["gave_up"]
 
 
+@on_sqlite
 def test_an_answer_waits_for_a_database_that_is_away(
     engine: sa.Engine, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

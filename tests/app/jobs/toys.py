@@ -108,13 +108,19 @@ def until(condition: Callable[[], object], seconds: float = 10) -> None:
     end = monotonic() + seconds
     while not condition():
         assert monotonic() < end, "did not come about"
-        sleep(0.01)
+        sleep(0.02)
 
 
 def ended(engine: sa.Engine, toy_id: str, seconds: float = 15) -> Toy:
     """Wait for the toy's end."""
     until(lambda: get(engine, toy_id).status.final, seconds)
     return get(engine, toy_id)
+
+
+def child_of(trace: Path) -> int:
+    """Wait for a child to have begun; its process id."""
+    until(lambda: trace.exists() and trace.read_text().endswith("\n"), 15)
+    return int(trace.read_text().split()[-1])
 
 
 def alive(pid: int) -> bool:
