@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from analysis import exact, gates
-from analysis.decide import TIPPING_STEPS, DecisionRule, Judged, Verdict
+from analysis.decide import TIPPING_STEPS, DecisionRule, Judged
 from analysis.designs import prepare
 from analysis.designs.inputs import TwoProportions
 from analysis.designs.prepared import Note, Prepared, Question
@@ -25,6 +25,8 @@ from analysis.effects import (
     effect,
     judged,
     missing,
+    probabilities,
+    summary,
 )
 from analysis.errors import Refused
 from analysis.grade import Circumstances, Grade, grade, would_raise
@@ -38,7 +40,7 @@ from analysis.sampling import Draws, Sampler, derived_seed, sample, warm
 __all__ = ["Fit", "fit", "fit_with_draws", "warm"]
 
 PACKAGES = ("pilotlight", "pymc", "nutpie", "pytensor", "arviz", "numpy", "scipy")
-DRAWS = {"two_proportions": 2000}
+SAMPLERS = {"two_proportions": Sampler(draws=4000)}
 NEAR = 2.0
 """A probability within this many Monte-Carlo errors of its threshold is computed again with four times the draws."""
 
@@ -102,7 +104,7 @@ def _fit(request: FitRequest, progress: Callable[[float], None]) -> Fit:
         "effects": [blocks[m.measure] for m in plan.measures],
         "recommendation": verdict.as_dict(),
         "tipping_point": tipping,
-        **_borrowed(first, work, verdict),
+        **_borrowed(first, plan, _runs(plan, primary, graded), rule, effects),
         "would_raise_grade": would_raise(circumstances),
         "warnings": [n.as_dict() for n in notes],
         "provenance": _provenance(request, look, seed, prepared, primary, work),
@@ -264,7 +266,7 @@ class _Work:
 
     def _run(self, prepared: Prepared, run: Run, factor: int = 1) -> Sampled:
         name, inputs = prepared.measure.measure, prepared.inputs
-        settings = Sampler(draws=DRAWS.get(inputs.structure, Sampler.draws)).more(factor)
+        settings = SAMPLERS.get(inputs.structure, Sampler()).more(factor)
         first = factor == 1
         draws = self._sample(prepared, run, settings, first=first)
         readings = gates.sampler_readings(draws.values, draws.divergences, draws.energy)
@@ -356,19 +358,27 @@ def _tipping(
     return {"status": "assessed", "attrition_treated": lost, "flips_at": flips, "steps": steps}, shifted
 
 
-def _borrowed(first: Fitted, work: _Work, verdict: Verdict) -> dict[str, Any]:
-    """Weight and effect of borrowing, null without."""
-    del verdict
-    plain = first.runs.get(PLAIN)
-    if plain is None:
+def _borrowed(first: Fitted, plan: Plan, runs: list[Run], rule: DecisionRule, effects: list[Judged]) -> dict[str, Any]:
+    """The weight the data leave to what was borrowed, and the result without it; null where nothing is borrowed."""
+    if PLAIN not in first.runs:
         return {"borrowed_weight": None, "without_borrowing": None}
-    raise NotImplementedError(work)
+    mixture = next(r for r in runs if r.name == ADJUSTED)
+    alone = Fitted(first.prepared, {**first.runs, ADJUSTED: first.runs[PLAIN]})
+    others = [e for e in effects if e.role is not Role.PRIMARY]
+    return {
+        "borrowed_weight": float(exact.component_weights(first.prepared.inputs, mixture)[0]),
+        "without_borrowing": {
+            "adjusted": summary(first.runs[PLAIN], plan.interval),
+            **probabilities(first.runs[PLAIN], first.measure),
+            "outcome": rule.judge([judged(alone), *others]).outcome,
+        },
+    }
 
 
 def _provenance(
     request: FitRequest, look: PlannedLook, seed: int, prepared: list[Prepared], primary: Prepared, work: _Work
 ) -> dict[str, Any]:
-    settings = Sampler(draws=DRAWS.get(primary.inputs.structure, Sampler.draws))
+    settings = SAMPLERS.get(primary.inputs.structure, Sampler())
     return {
         "seed": seed,
         "data_hash": request.data_hash(),

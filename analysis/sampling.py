@@ -15,9 +15,12 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -94,6 +97,10 @@ def _prepare() -> None:
     os.environ.setdefault("NUMBA_CACHE_DIR", str(folder / "numba"))
 
 
+def _model_of(structure: str) -> ModuleType:
+    return importlib.import_module(f"analysis.models.{structure}")
+
+
 def compiled(structure: str) -> Any:  # noqa: ANN401 (nutpie ships no types)
     """The compiled model of a structure; the first call in a process pays for it."""
     if structure not in VERSIONS:
@@ -104,8 +111,10 @@ def compiled(structure: str) -> Any:  # noqa: ANN401 (nutpie ships no types)
             import nutpie  # noqa: PLC0415 (seconds; only who samples pays)
             import pytensor  # noqa: PLC0415
 
-            model = importlib.import_module(f"analysis.models.{structure}").build()
-            with pytensor.config.change_flags(numba__fastmath=False):
+            model = _model_of(structure).build()
+            with pytensor.config.change_flags(numba__fastmath=False), warnings.catch_warnings():
+                # A hint that one loop stays two; it costs nothing at this size.
+                warnings.filterwarnings("ignore", "Loop fusion failed", UserWarning)
                 _compiled[structure] = nutpie.compile_pymc_model(model)
         return _compiled[structure]
 
@@ -115,12 +124,12 @@ def warm(*structures: str) -> dict[str, float]:
 
     Afterwards no fit in this process compiles.
     """
-    import nutpie  # noqa: PLC0415
-
     seconds = {}
     for structure in structures or tuple(VERSIONS):
         start = time.perf_counter()
         model = compiled(structure)
+        import nutpie  # noqa: PLC0415 (after the caches are set)
+
         nutpie.sample(model, draws=10, tune=50, chains=1, cores=1, seed=1, progress_bar=False)
         seconds[structure] = time.perf_counter() - start
     return seconds
@@ -134,8 +143,13 @@ def derived_seed(seed: int, *names: str) -> int:
 
 def sample(inputs: Inputs, run: Run, settings: Sampler, seed: int, report: Report) -> Draws:
     """Sample one posterior. `report` gets 0…1 from the sampler's own draws; what it raises cancels and propagates."""
-    model = compiled(inputs.structure).with_data(**inputs.model_data(), **run.model_data())
+    model = compiled(inputs.structure)
     import nutpie  # noqa: PLC0415
+
+    from analysis.models.shared import NAME, packed  # noqa: PLC0415
+
+    layout = _model_of(inputs.structure).LAYOUT
+    model = model.with_data(**{NAME: packed(layout, {**inputs.model_data(), **run.model_data()})})
 
     latest = [0.0]
 
@@ -158,10 +172,11 @@ def sample(inputs: Inputs, run: Run, settings: Sampler, seed: int, report: Repor
         blocking=False,
     )
     try:
-        while not handle.is_finished:
+        tree = None
+        while tree is None:
             report(min(latest[0], 1.0))
-            time.sleep(POLL_SECONDS)
-        tree = handle.wait()
+            with suppress(TimeoutError):
+                tree = handle.wait(timeout=POLL_SECONDS)
         report(1.0)
     except BaseException:
         handle.cancel()

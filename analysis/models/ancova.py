@@ -5,26 +5,26 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from analysis.models.effect import effect_and_total
+from analysis.models.shared import EFFECT, Layout, unpacked
+
+SUMS = ("n", "mean1", "mean2", "s11", "s12", "s22")
+LAYOUT: Layout = {**EFFECT, **dict.fromkeys(SUMS, (2,)), "slope_prior": (2,), "sigma_scale": ()}
 
 
 def build() -> pm.Model:
-    """The model on standardised sums per arm, control first, each (2,).
+    """The model on standardised sums of the arms, control first.
 
-    Shared data: `n`; `mean1` about the pooled baseline mean; `mean2`; `s11`, `s12`, `s22` about the arm's means;
-    `slope_prior` (2,), mean and precision (0: flat); `sigma_scale` ().
+    `mean1` is about the pooled baseline mean, the sums of squares and products about the arm's means; `slope_prior`
+    is mean and precision (0: flat).
     """
     with pm.Model() as model:
-        n = pm.Data("n", np.array([2.0, 2.0]))
-        mean1, mean2 = pm.Data("mean1", np.zeros(2)), pm.Data("mean2", np.zeros(2))
-        s11, s12, s22 = (pm.Data(name, value) for name, value in
-                         (("s11", np.ones(2)), ("s12", np.zeros(2)), ("s22", np.ones(2))))
-        slope = pm.Data("slope_prior", np.array([0.5, 4.0]))
-        total = effect_and_total()
+        d = unpacked(LAYOUT)
+        total = effect_and_total(d)
         alpha = pm.Normal("alpha", 0.0, 1.0)
         beta = pm.Flat("beta")
-        pm.Potential("slope_log_prior", -0.5 * slope[1] * (beta - slope[0]) ** 2)
-        sigma = pm.HalfNormal("sigma", pm.Data("sigma_scale", 1.0), shape=2)
-        residual = mean2 - (alpha + beta * mean1 + total * np.array([0.0, 1.0]))
-        rss = s22 - 2 * beta * s12 + beta**2 * s11 + n * residual**2
-        pm.Potential("likelihood", pt.sum(-n * pt.log(sigma) - rss / (2 * sigma**2)))
+        pm.Potential("slope_log_prior", -0.5 * d["slope_prior"][1] * (beta - d["slope_prior"][0]) ** 2)
+        sigma = pm.HalfNormal("sigma", d["sigma_scale"], shape=2)
+        residual = d["mean2"] - (alpha + beta * d["mean1"] + total * np.array([0.0, 1.0]))
+        squares = d["s22"] - 2 * beta * d["s12"] + beta**2 * d["s11"] + d["n"] * residual**2
+        pm.Potential("likelihood", pt.sum(-d["n"] * pt.log(sigma) - squares / (2 * sigma**2)))
     return model

@@ -1,21 +1,19 @@
 """The effect that every model shares: δ with its prior, the bias b of the design, and Δ = δ + b in the likelihood."""
 
-import numpy as np
+from collections.abc import Mapping
+
 import pymc as pm
 import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
-UNUSED = np.array([[0.0, 0.0, 4.0], [-1e250, 0.0, 0.0]])
 
-
-def effect_and_total() -> TensorVariable:
+def effect_and_total(data: Mapping[str, TensorVariable]) -> TensorVariable:
     """Add `delta`, `bias_z` and `total` to the open model; returns `total`, what the data show.
 
-    Shared data: `effect_prior` (2, 3), rows of a normal mixture as log constant, mean and precision (precision 0 is
-    flat); `bias` (2,), mean and SD of b. With an SD of 0 the bias is absent and `bias_z` idles at its prior.
+    `effect_prior` (2, 3): rows of a normal mixture as log constant, mean and precision (0: flat). `bias` (2,): mean
+    and SD of b; with an SD of 0 the bias is absent and `bias_z` idles at its prior.
     """
-    prior = pm.Data("effect_prior", UNUSED)
-    bias = pm.Data("bias", np.zeros(2))
+    prior, bias = data["effect_prior"], data["bias"]
     delta = pm.Flat("delta")
     bias_z = pm.Normal("bias_z", 0.0, 1.0)
     parts = prior[:, 0] - 0.5 * prior[:, 2] * (delta - prior[:, 1]) ** 2

@@ -5,17 +5,19 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from analysis.models.effect import effect_and_total
+from analysis.models.shared import EFFECT, Layout, unpacked
+
+LAYOUT: Layout = {**EFFECT, "n": (2,), "mean": (2,), "ss": (2,), "sigma_scale": ()}
 
 
 def build() -> pm.Model:
-    """The model on standardised sums per arm, control first: `n`, `mean`, `ss` (2,) each; `sigma_scale` ()."""
+    """The model on standardised n, means and sums of squares of the arms, control first."""
     with pm.Model() as model:
-        n = pm.Data("n", np.array([2.0, 2.0]))
-        mean = pm.Data("mean", np.zeros(2))
-        ss = pm.Data("ss", np.ones(2))
-        total = effect_and_total()
+        d = unpacked(LAYOUT)
+        total = effect_and_total(d)
         alpha = pm.Normal("alpha", 0.0, 1.0)
-        sigma = pm.HalfNormal("sigma", pm.Data("sigma_scale", 1.0), shape=2)
-        residual = mean - (alpha + total * np.array([0.0, 1.0]))
-        pm.Potential("likelihood", pt.sum(-n * pt.log(sigma) - (ss + n * residual**2) / (2 * sigma**2)))
+        sigma = pm.HalfNormal("sigma", d["sigma_scale"], shape=2)
+        residual = d["mean"] - (alpha + total * np.array([0.0, 1.0]))
+        squares = d["ss"] + d["n"] * residual**2
+        pm.Potential("likelihood", pt.sum(-d["n"] * pt.log(sigma) - squares / (2 * sigma**2)))
     return model

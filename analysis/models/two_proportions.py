@@ -5,15 +5,17 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from analysis.models.effect import effect_and_total
+from analysis.models.shared import EFFECT, Layout, unpacked
+
+LAYOUT: Layout = {**EFFECT, "x": (2,), "n": (2,), "kappa": ()}
 
 
 def build() -> pm.Model:
-    """The model on counts, control first: `x`, `n` (2,) each; `kappa` (), SD units to logits, signed by direction."""
+    """The model on counts of the arms, control first; `kappa` turns SD units into logits, signed by direction."""
     with pm.Model() as model:
-        x, n = pm.Data("x", np.zeros(2)), pm.Data("n", np.array([2.0, 2.0]))
-        kappa = pm.Data("kappa", 1.0)
-        total = effect_and_total()
+        d = unpacked(LAYOUT)
+        total = effect_and_total(d)
         eta = pm.Normal("eta", 0.0, 1.5)
-        logit = eta + kappa * total * np.array([-0.5, 0.5])
-        pm.Potential("likelihood", pt.sum(x * logit - n * pt.softplus(logit)))
+        logit = eta + d["kappa"] * total * np.array([-0.5, 0.5])
+        pm.Potential("likelihood", pt.sum(d["x"] * logit - d["n"] * pt.softplus(logit)))
     return model

@@ -1,0 +1,97 @@
+"""The JSON front: `python -m analysis fit [--batch]` and `warm`; documents in on standard input, answers out.
+
+No statistics here. Exit code 0 for every answer, refusals among them; 2 for a document that is not of the form.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from analysis.documents import FitRequest
+
+NOT_YET = {
+    "refused": {
+        "code": "not_offered",
+        "message": "This is not offered yet.",
+        "what_would_help": "Use `fit`; syntheses and simulations are to follow.",
+    }
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m analysis", description="Analyse pilots: JSON in, JSON out.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, what in (
+        ("fit", "fit one request"),
+        ("synthesise", "pool the evidence of several organizations (not offered yet)"),
+        ("simulate", "operating characteristics of a plan (not offered yet)"),
+    ):
+        command = commands.add_parser(name, help=what)
+        command.add_argument("--batch", action="store_true", help="one document a line, one answer a line, in order")
+    commands.add_parser("warm", help="compile every model and fill the caches on disk")
+    options = parser.parse_args(arguments)
+    if options.command == "warm":
+        return _warm()
+    return _batch(options.command) if options.batch else _single(options.command)
+
+
+def _single(command: str) -> int:
+    try:
+        answer = _answer(command, sys.stdin.read())
+    except ValueError as error:
+        sys.stderr.write(f"{_explained(error)}\n")
+        return 2
+    _write(answer)
+    return 0
+
+
+def _batch(command: str) -> int:
+    for line in sys.stdin:
+        try:
+            answer = _answer(command, line)
+        except ValueError as error:
+            answer = {"error": _explained(error)}
+        _write(answer)
+    return 0
+
+
+def _answer(command: str, text: str) -> dict[str, Any]:
+    """The answer to one document; raises ValueError (JSON, pydantic) when it is not of the form."""
+    if command != "fit":
+        json.loads(text)
+        return NOT_YET
+    request = FitRequest.model_validate_json(text)
+    from analysis.fit import fit  # noqa: PLC0415 (a bad document is told without loading NumPy)
+
+    return fit(request)
+
+
+def _warm() -> int:
+    from analysis.sampling import cache_dir, warm  # noqa: PLC0415
+
+    seconds = warm()
+    _write({"cache_dir": str(cache_dir()), "seconds": {name: round(s, 2) for name, s in seconds.items()}})
+    return 0
+
+
+def _explained(error: ValueError) -> str:
+    """One line that says where the document departs from the form."""
+    if isinstance(error, ValidationError):
+        return "; ".join(
+            f"{'.'.join(str(part) for part in e['loc']) or 'document'}: {e['msg']}" for e in error.errors()
+        )
+    return f"not JSON: {error}"
+
+
+def _write(answer: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(answer, ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
