@@ -71,7 +71,8 @@ def fit_with_draws(request: FitRequest, *, progress: Callable[[float], None] | N
 
 
 def _fit(request: FitRequest, progress: Callable[[float], None]) -> Fit:
-    plan = request.plan.expanded()
+    # What the waves show of attrition goes before what the plan declares; the plan's hash stays that of the plan.
+    plan = request.plan.expanded().model_copy(update={"attrition": request.attrition_in_force})
     look = _look(plan, request.look)
     notes: list[Note] = []
     prepared, absent = _prepare_all(request, plan, look, notes)

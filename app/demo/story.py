@@ -23,6 +23,9 @@ UNITS = [
     {"name": "Pediatrics", "specialty": "pediatrics", "occupation": "physician", "headcount": 60},
 ]
 PEOPLE = {"lead": "ana.ruiz", "analyst": "ben.okafor", "approver": "carla.weiss (CWO)"}
+# How a criterion reads: what `scale` asks for, and what would lead to `replace`.
+ASKED = {True: "met", False: "UNMET", None: "not assessed"}
+REPLACES = {True: "REPLACE", False: "no reason to", None: "not assessed"}
 FOLLOWS = {"scale": "scale", "refine": "refine"}
 
 
@@ -301,10 +304,12 @@ def report(entry: dict[str, Any]) -> list[str]:
             f"[{interval['low']:+.2f}, {interval['high']:+.2f}], {interval['prob']:.0%} {interval['kind']}"
         )
     for criterion in recommendation["criteria"]:
-        mark = {True: "met", False: "UNMET"}.get(criterion["met"], "not assessed")
+        words = REPLACES if criterion.get("decides") == "replace" else ASKED
         value = criterion["value"]
         shown = f"{value:.3f}" if isinstance(value, float) else str(value)
-        lines.append(f"    {mark:<12} {criterion['name']:<22} {shown}  (asked: {criterion['threshold']})")
+        lines.append(
+            f"    {words[criterion['met']]:<14} {criterion['name']:<22} {shown:<8} (threshold {criterion['threshold']})"
+        )
     codes = [w["code"] for w in [*result["warnings"], *entry["analysis"]["warnings"]]]
     lines.append(f"  warnings: {', '.join(codes) or 'none'}")
     return lines
