@@ -6,7 +6,7 @@ from time import monotonic
 
 from app.config import Settings
 from app.jobs import failures
-from app.jobs.ledger import Ledger
+from app.jobs.ledger import AWAY, Ledger
 from app.jobs.models import Claimable
 from app.jobs.warm import Answer, Cancelled, Exited, Failed, Nudge, Progress, WarmChild
 
@@ -35,6 +35,9 @@ class Attempt[Row: Claimable]:
         """Work until the row is settled; whether the child can go on with another."""
         try:
             request = self._ledger.request(self._row)
+        except AWAY:
+            self._ledger.release(self._row, counted=True)
+            return True
         except Exception as error:  # noqa: BLE001 - whatever the domain raises is the row's reason
             self._ledger.fail(self._row, failures.of(error))
             return True

@@ -14,11 +14,18 @@ class Failure(TypedDict):
 
 
 def of(error: BaseException) -> Failure:
-    """Let an error with a `code` of its own speak for itself; name any other, its traceback is in the log."""
+    """The reason an error gives.
+
+    One made to be read has a `code` with a `message` (or `detail`), and perhaps `what_would_help`; any other is named
+    by its first line, and its traceback is in the log.
+    """
     code = getattr(error, "code", None)
-    if isinstance(code, str):
-        return Failure(code=code, message=str(error)[:LONGEST])
-    told = f"{type(error).__name__}: {error}"[:LONGEST]
+    message = getattr(error, "message", None) or getattr(error, "detail", None)
+    if isinstance(code, str) and isinstance(message, str):
+        remedy = getattr(error, "what_would_help", None)
+        told = f"{message.rstrip('.')}. {remedy}" if remedy else message
+        return Failure(code=code, message=told[:LONGEST])
+    told = f"{type(error).__name__}: {error}".partition("\n")[0][:LONGEST]
     return Failure(code="error", message=f"Stopped by an unexpected error ({told}). The log has the details.")
 
 

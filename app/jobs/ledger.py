@@ -72,6 +72,8 @@ class Ledger[Row: Claimable]:
         """Keep the answer; one that the domain cannot keep is a failure."""
         try:
             self._finish(row, JobStatus.SUCCEEDED, answer=answer)
+        except AWAY:
+            raise  # nothing can be written now; the row's lease runs out and it starts anew
         except Exception as error:  # noqa: BLE001 - whatever the domain raises is the row's reason
             self._log.exception("answer_refused", id=row.id)
             self.fail(row, of(error))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from time import monotonic, sleep
+from time import sleep
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from app.db import now, transaction
-from app.jobs import attempt, claims, ledger
+from app.jobs import attempt, claims, ledger, slot
 from app.jobs.models import JobStatus
 from app.jobs.poke import request_cancel
 from app.jobs.runner import Runner
@@ -31,11 +31,12 @@ def running(engine: sa.Engine, toy_id: str) -> None:
     until(lambda: get(engine, toy_id).status is JobStatus.RUNNING)
 
 
-def test_work_succeeds_and_its_domain_hears_of_it_once(engine: sa.Engine, start: Start) -> None:
+def test_poked_work_succeeds_and_its_domain_hears_of_it_once(
+    engine: sa.Engine, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slot, "SWEEP", 60.0)
     start()
-    begun = monotonic()
     toy = ended(engine, add(engine, steps=3))
-    assert monotonic() - begun < 0.4, "the poke was not heard; the sweep found the row"
     assert toy.status is JobStatus.SUCCEEDED
     assert toy.answer is not None
     assert toy.answer["steps"] == 3
@@ -53,17 +54,18 @@ def test_progress_is_seen_and_rises(engine: sa.Engine, start: Start) -> None:
     assert len(set(seen)) >= 4
 
 
-def test_a_cancel_is_obeyed_and_the_child_stays_warm(engine: sa.Engine, start: Start) -> None:
-    start()
+def test_a_cancel_is_obeyed_at_once_and_the_child_stays_warm(
+    engine: sa.Engine, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "BEAT", 60.0)
+    start(lease_seconds=180)
     toy = add(engine, steps=1000, pause=0.02)
     running(engine, toy)
-    begun = monotonic()
     assert cancel(engine, toy)
     assert ended(engine, toy).status is JobStatus.CANCELLED
-    assert monotonic() - begun < 0.5
     assert told(engine, toy) == ["cancelled"]
     assert not cancel(engine, toy)
-    assert ended(engine, add(engine), 1).status is JobStatus.SUCCEEDED
+    assert ended(engine, add(engine)).status is JobStatus.SUCCEEDED
 
 
 @on_sqlite

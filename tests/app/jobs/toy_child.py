@@ -14,9 +14,13 @@ from app.jobs.child import serve
 
 
 class CodedError(Exception):
-    """An error that says what it is."""
+    """An error that is made to be read."""
 
     code = "bad_cells"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 def handle(request: dict[str, Any], progress: Callable[[float], None]) -> dict[str, Any]:  # noqa: C901 - a list of oddities

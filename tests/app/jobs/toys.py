@@ -43,7 +43,7 @@ class Told(Apart, table=True):
 
 def _request(_session: Session, toy: Toy) -> dict[str, Any]:
     if toy.request.get("do") == "refuse":
-        raise CodedError("nothing to work on")
+        raise CodedError
     return toy.request
 
 
@@ -67,9 +67,11 @@ def _cancelled(session: Session, toy: Toy) -> None:
 
 
 class CodedError(Exception):
-    """An error that says what it is."""
+    """An error that is made to be read."""
 
     code = "not_enough_data"
+    message = "There is nothing to work on."
+    what_would_help = "Enter the second wave."
 
 
 WORK = Work(name="toy", model=Toy, child=CHILD, request=_request, succeed=_succeed, fail=_fail, cancelled=_cancelled)

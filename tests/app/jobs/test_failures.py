@@ -1,0 +1,40 @@
+"""Reasons read as sentences, and an error that was not made to be read is not shown whole."""
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from app.errors import Conflict
+from app.jobs import failures
+from tests.app.jobs.toys import CodedError
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (CodedError(), "not_enough_data", "There is nothing to work on. Enter the second wave."),
+        (Conflict("the plan is open", "plan_open"), "plan_open", "the plan is open"),
+        (
+            ValueError("off the scale\nand so on"),
+            "error",
+            "Stopped by an unexpected error (ValueError: off the scale). The log has the details.",
+        ),
+    ],
+)
+def test_an_error_gives_its_reason(error: Exception, code: str, message: str) -> None:
+    assert failures.of(error) == {"code": code, "message": message}
+
+
+def test_statements_of_the_database_stay_in_the_log() -> None:
+    failure = failures.of(IntegrityError("UPDATE people SET name = ?", {"name": "Kim"}, Exception("constraint failed")))
+    assert failure["code"] == "error"
+    assert "constraint failed" in failure["message"]
+    assert "Kim" not in failure["message"]
+    assert "UPDATE" not in failure["message"]
+
+
+@pytest.mark.parametrize(
+    ("returncode", "words"), [(3, "with exit code 3"), (-9, "by SIGKILL (often: out of memory)"), (-99, "by signal 99")]
+)
+def test_a_crash_says_how_the_process_died(returncode: int, words: str) -> None:
+    assert words in failures.crashed(1, returncode)["message"]
+    assert "Tried once" in failures.crashed(1, returncode)["message"]
