@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from analysis.documents import Family, Plan, PlannedMeasure
+from analysis.documents import Family, Plan, PlannedMeasure, Role
 from app.measures.models import Measurement, Summary, Wave
 from app.measures.service import responses
 
@@ -50,17 +50,22 @@ def snapshot(session: Session, pilot_id: str, iteration: int, plan: Plan, follow
 
 
 def observed_attrition(session: Session, pilot_id: str, iteration: int, plan: Plan, followup: str) -> dict[str, float]:
-    """Share of those invited at the follow-up who did not answer, by arm; empty unless every arm's is known."""
+    """Share lost at the follow-up, by arm; empty unless every arm's is known.
+
+    Of those invited, where the wave says how many were; else of the linked people with a baseline value.
+    """
+    arms = [arm.key for arm in plan.arms]
     wave = session.exec(
         select(Wave).where(Wave.pilot_id == pilot_id, Wave.iteration == iteration, Wave.key == followup)
     ).one_or_none()
-    if wave is None:
-        return {}
     answered = responses(session, pilot_id, iteration, plan).get(followup, {})
-    arms = [arm.key for arm in plan.arms]
-    if not all(wave.invited.get(arm) and arm in answered for arm in arms):
+    if wave is not None and all(wave.invited.get(arm) and arm in answered for arm in arms):
+        return {arm: 1 - answered[arm] / wave.invited[arm] for arm in arms}
+    primary = next((m for m in plan.measures if m.role is Role.PRIMARY), None)
+    if primary is None or plan.baseline is None:
         return {}
-    return {arm: 1 - answered[arm] / wave.invited[arm] for arm in arms}
+    lost = _Rows(session, pilot_id, iteration, primary, plan.baseline, followup).lost()
+    return lost if set(arms) <= lost.keys() else {}
 
 
 class _Rows:
@@ -99,6 +104,30 @@ class _Rows:
                 self._warn_of_incomplete(taken, sum(p["n"] for p in pairs))
                 return {"pairs": pairs}
         return {"cells": self._cells()}
+
+    def lost(self) -> dict[str, float]:
+        """Share of the linked people of each arm with a baseline but no follow-up value; empty for anonymous rows."""
+        before, after = aliased(Measurement), aliased(Measurement)
+        same = sa.and_(
+            col(after.pilot_id) == self.pilot_id,
+            col(after.iteration) == self.iteration,
+            col(after.measure) == self.measure.measure,
+            col(after.wave) == self.followup,
+            col(after.participant) == col(before.participant),
+        )
+        grouped = self.session.connection().execute(
+            sa.select(col(before.arm), sa.func.count(), sa.func.count(col(after.id)))
+            .join_from(before, after, same, isouter=True)
+            .where(
+                col(before.pilot_id) == self.pilot_id,
+                col(before.iteration) == self.iteration,
+                col(before.measure) == self.measure.measure,
+                col(before.wave) == self.baseline,
+                col(before.participant).is_not(None),
+            )
+            .group_by(col(before.arm))
+        )
+        return {arm: 1 - kept / n for arm, n, kept in grouped}
 
     def _shift(self) -> float:
         mean = self.session.exec(select(sa.func.avg(Measurement.value)).where(*self.mine)).one()
