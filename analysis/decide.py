@@ -4,13 +4,15 @@ A rule is a frozen value declared before the data. Order: gates → replace → 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from analysis.documents import Role
 from analysis.documents import Rule as Thresholds
 
 Outcome = Literal["scale", "refine", "replace", "indeterminate"]
+PROVISIONAL = "C"
+"""The grade that scales only with a controlled evaluation inside the roll-out."""
 SIMILAR = 0.2
 """A global measure may not be worse by more than this (SD units)."""
 TIPPING_STEPS = (0.1, 0.2, 0.3)
@@ -94,7 +96,7 @@ class DecisionRule:
     min_followup_months: float | None
     early: bool = False
     caps: tuple[str, ...] = ()
-    failed_gates: tuple[str, ...] = field(default=())
+    failed_gates: tuple[str, ...] = ()
 
     def judge(self, effects: Sequence[Judged], shifted: Sequence[tuple[float, Judged]] | None = None) -> Verdict:
         """The verdict on these effects; exactly one of them is primary.
@@ -108,11 +110,11 @@ class DecisionRule:
         scale_by = self._scale(primary, effects, shifted)
         criteria = (gates, *replace_by, *scale_by)
         outcome, provisional = self._outcome(replace_by, scale_by)
-        return Verdict(outcome, provisional, criteria, self._says(outcome, provisional, primary, criteria))
+        return Verdict(outcome, provisional, criteria, self._says(outcome, primary, criteria))
 
     def tipping(self, effects: Sequence[Judged], shifted: Sequence[tuple[float, Judged]]) -> list[tuple[float, str]]:
         """The outcome at each k, the tipping criterion itself left out."""
-        outcomes = []
+        outcomes: list[tuple[float, str]] = []
         for k, primary in shifted:
             others = [e for e in effects if e.role is not Role.PRIMARY]
             outcomes.append((k, self.judge([primary, *others]).outcome))
@@ -126,7 +128,7 @@ class DecisionRule:
             return ("refine" if self.grade == "D" else "replace"), False
         numbers = all(c.met is not False for c in scale_by if c.name != "grade")
         if numbers and not self.caps and self.grade in "ABC":
-            return "scale", self.grade == "C"
+            return "scale", self.grade == PROVISIONAL
         return "refine", False
 
     def _replace(self, primary: Judged, effects: Sequence[Judged]) -> list[Criterion]:
@@ -150,7 +152,9 @@ class DecisionRule:
             if effect.role is Role.BALANCING and self.grade != "D":
                 breached = balancing_verdict(t, effect.p_harm) == "breached"
                 criteria.append(
-                    Criterion("balancing_breached", effect.measure, effect.p_harm, t.balancing_breached, breached, "replace")
+                    Criterion(
+                        "balancing_breached", effect.measure, effect.p_harm, t.balancing_breached, breached, "replace"
+                    )
                 )
         return criteria
 
@@ -171,7 +175,9 @@ class DecisionRule:
         criteria.append(self._tipping_point(name, primary, shifted))
         months, least = self.followup_months, self.min_followup_months
         criteria.append(
-            Criterion("followup_months", None, months, least, months is not None and least is not None and months >= least)
+            Criterion(
+                "followup_months", None, months, least, months is not None and least is not None and months >= least
+            )
         )
         criteria += [Criterion("cap", name, cap, None, met=False) for cap in self.caps]
         return criteria
@@ -185,9 +191,7 @@ class DecisionRule:
             ("p_benefit_sceptical", name, primary.p_benefit_sceptical, t.p_benefit_sceptical),
         ]
 
-    def _tipping_point(
-        self, name: str, primary: Judged, shifted: Sequence[tuple[float, Judged]] | None
-    ) -> Criterion:
+    def _tipping_point(self, name: str, primary: Judged, shifted: Sequence[tuple[float, Judged]] | None) -> Criterion:
         """The largest k up to which the effect still scales; not assessed where attrition is unknown."""
         least = self.thresholds.tipping_k
         if shifted is None:
@@ -199,18 +203,18 @@ class DecisionRule:
             holds = k
         return Criterion("tipping_point", name, holds, least, met=True)
 
-    def _says(self, outcome: Outcome, provisional: bool, primary: Judged, criteria: Sequence[Criterion]) -> str:
+    def _says(self, outcome: Outcome, primary: Judged, criteria: Sequence[Criterion]) -> str:
         chance = _percent(primary.p_benefit)
         enough = _percent(primary.p_meaningful)
         numbers = f"{chance} probability of a benefit on {primary.measure}, {enough} of a meaningful one"
-        unmet = [_REASONS[c.name](c) for c in criteria if c.decides == "scale" and c.met is False]
+        unmet = [_reason(c) for c in criteria if c.decides == "scale" and c.met is False]
         match outcome:
             case "indeterminate":
                 return f"No recommendation: the computation cannot be trusted ({', '.join(self.failed_gates)} failed)."
             case "replace":
-                why = [_REASONS[c.name](c) for c in criteria if c.decides == "replace" and c.met]
+                why = [_reason(c) for c in criteria if c.decides == "replace" and c.met]
                 return f"Replace: {'; '.join(why)} ({numbers})."
-            case "scale" if provisional:
+            case "scale" if self.grade == PROVISIONAL:
                 return f"Scale provisionally, with a controlled evaluation inside the roll-out: {numbers}, but grade C."
             case "scale":
                 return f"Scale: {numbers}, and every other criterion is met."
@@ -222,38 +226,43 @@ def _at_least(value: float | None, threshold: float) -> bool:
 
 
 def _percent(p: float | None) -> str:
+    """A probability in words: never 0 or 100 %."""
     if p is None:
         return "an unknown"
-    if p > 0.995:
-        return "over 99 %"
-    return "under 1 %" if p < 0.005 else f"{100 * p:.0f} %"
+    rounded = round(100 * p)
+    return "over 99 %" if rounded == 100 else "under 1 %" if rounded == 0 else f"{rounded} %"  # noqa: PLR2004
 
 
 def _of(c: Criterion, what: str) -> str:
-    value = "unknown" if not isinstance(c.value, float) else _percent(c.value)
-    needed = _percent(c.threshold) if isinstance(c.threshold, float) else "?"
-    return f"{what} {value} (needs {needed})"
+    if not isinstance(c.value, float) or not isinstance(c.threshold, float):
+        return f"{what} unknown"
+    # A value just below its threshold must not read as the same number.
+    digits = 0 if f"{100 * c.value:.0f}" != f"{100 * c.threshold:.0f}" else 2
+    return f"{what} {100 * c.value:.{digits}f} % (needs {100 * c.threshold:.{digits}f} %)"
 
 
-_REASONS = {
-    "grade": lambda c: f"the evidence is of grade {c.value}",
-    "p_benefit": lambda c: _of(c, "probability of a benefit"),
-    "p_meaningful": lambda c: "a meaningful benefit is unlikely"
-    if c.decides == "replace"
-    else _of(c, "probability of a meaningful benefit"),
-    "p_below_zero": lambda c: "it probably does harm",
-    "p_benefit_sceptical": lambda c: _of(c, "probability of a benefit to a sceptic"),
-    "balancing": lambda c: _of(c, f"probability that {c.measure} is safe"),
-    "balancing_breached": lambda c: f"{c.measure} has probably become worse than tolerated",
-    "global": lambda c: _of(c, f"probability that {c.measure} is not worse"),
-    "tipping_point": lambda c: "people lost to follow-up could overturn it",
-    "followup_months": lambda c: "follow-up too short or unknown"
-    if c.value is None or c.threshold is None
-    else f"follow-up of {c.value:g} months (needs {c.threshold:g})",
-    "cap": lambda c: str(c.value),
-}
-
-
-def without_gates(rule: DecisionRule) -> DecisionRule:
-    """The rule as if all gates had passed."""
-    return replace(rule, failed_gates=())
+def _reason(c: Criterion) -> str:
+    """Why a criterion stands in the way (or, of `replace`, decides), as half a sentence."""
+    deciding = {
+        "p_meaningful": "a meaningful benefit is unlikely",
+        "p_below_zero": "it probably does harm",
+        "balancing_breached": f"{c.measure} has probably become worse than tolerated",
+    }
+    missing = {
+        "grade": f"the evidence is of grade {c.value}",
+        "tipping_point": "people lost to follow-up could overturn it",
+        "followup_months": "length of the follow-up unknown"
+        if c.value is None or c.threshold is None
+        else f"follow-up of {c.value} months (needs {c.threshold})",
+        "cap": f"{c.value}",
+    }
+    short = {
+        "p_benefit": "probability of a benefit",
+        "p_meaningful": "probability of a meaningful benefit",
+        "p_benefit_sceptical": "probability of a benefit to a sceptic",
+        "balancing": f"probability that {c.measure} is safe",
+        "global": f"probability that {c.measure} is not worse",
+    }
+    if c.decides == "replace":
+        return deciding[c.name]
+    return missing[c.name] if c.name in missing else _of(c, short[c.name])

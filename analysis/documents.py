@@ -239,16 +239,7 @@ class Plan(Document):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        measures = [m.measure for m in self.measures]
-        if twice := {m for m in measures if measures.count(m) > 1}:
-            raise ValueError(f"measure named twice: {', '.join(sorted(twice))}; give each measure one role")
-        for what, keys in (
-            ("arm", [a.key for a in self.arms]),
-            ("wave", [w.key for w in self.waves]),
-            ("unit", [u.unit_id for u in self.units]),
-        ):
-            if twice := {k for k in keys if keys.count(k) > 1}:
-                raise ValueError(f"{what} named twice: {', '.join(sorted(twice))}")
+        self._nothing_twice()
         long = self.expanded()
         arms, waves = {a.key for a in long.arms}, {w.key for w in long.waves}
         if self.treated == self.control:
@@ -263,6 +254,18 @@ class Plan(Document):
             if arm not in arms:
                 raise ValueError(f"attrition names arm {arm!r}, which the plan does not have")
         return self
+
+    def _nothing_twice(self) -> None:
+        """Raise ValueError when a measure, arm, wave or unit is named twice."""
+        for what, keys in (
+            ("measure", [m.measure for m in self.measures]),
+            ("arm", [a.key for a in self.arms]),
+            ("wave", [w.key for w in self.waves]),
+            ("unit", [u.unit_id for u in self.units]),
+        ):
+            if twice := {k for k in keys if keys.count(k) > 1}:
+                help_ = "; give each measure one role" if what == "measure" else ""
+                raise ValueError(f"{what} named twice: {', '.join(sorted(twice))}{help_}")
 
     def expanded(self) -> "Plan":
         """The same plan in its long form: arms, waves and looks are never empty; short and long names agree."""
@@ -444,8 +447,3 @@ class FitRequest(Document):
     def data_hash(self) -> str:
         """Hash of the data as given."""
         return content_hash({k: v.model_dump(mode="json", exclude_unset=True) for k, v in self.data.items()})
-
-
-def confirmatory_seed(plan_hash: str, data_hash: str) -> int:
-    """The seed of the one confirmatory analysis of these data under this plan: 0 ≤ seed < 2⁶³."""
-    return int(hashlib.sha256(f"{plan_hash}:{data_hash}".encode()).hexdigest()[:16], 16) >> 1

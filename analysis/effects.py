@@ -10,15 +10,7 @@ from analysis.designs.prepared import Prepared
 from analysis.documents import PlannedMeasure, Role, Rule
 from analysis.posterior import Posterior
 from analysis.proportions import BetaDifference
-
-OBSERVED, ADJUSTED, SCEPTICAL, ENTHUSIASTIC, EVIDENCE, PLAIN = (
-    "as_observed",
-    "adjusted",
-    "sceptical",
-    "enthusiastic",
-    "evidence",
-    "without_borrowing",
-)
+from analysis.runs import ADJUSTED, ENTHUSIASTIC, EVIDENCE, OBSERVED, SCEPTICAL
 
 
 @dataclass(frozen=True, slots=True, eq=False)

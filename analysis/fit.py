@@ -4,53 +4,36 @@ Sampling itself is in `sampling.py`, statistics in the modules named in the impo
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
 from analysis import exact, gates
 from analysis.decide import TIPPING_STEPS, DecisionRule, Judged
 from analysis.designs import prepare
-from analysis.designs.inputs import TwoProportions
 from analysis.designs.prepared import Note, Prepared, Question
 from analysis.documents import Engine, FitRequest, Plan, PlannedLook, PlannedMeasure, Role, confirmatory_seed
-from analysis.effects import (
-    ADJUSTED,
-    ENTHUSIASTIC,
-    EVIDENCE,
-    OBSERVED,
-    PLAIN,
-    SCEPTICAL,
-    Fitted,
-    effect,
-    judged,
-    missing,
-    probabilities,
-    summary,
-)
+from analysis.draws import as_tree
+from analysis.effects import Fitted, effect, judged, missing, probabilities, summary
+from analysis.engine import Work, settings_of
 from analysis.errors import Refused
 from analysis.grade import Circumstances, Grade, grade, would_raise
 from analysis.models import label
-from analysis.posterior import Posterior, Sampled
-from analysis.priors import ENTHUSIASTIC as ENTHUSIASTIC_PRIOR
-from analysis.priors import FLAT, NO_BIAS, Bias, Run, borrowing, effect_prior, normal
-from analysis.priors import SCEPTICAL as SCEPTICAL_PRIOR
-from analysis.sampling import Draws, Sampler, derived_seed, sample, warm
+from analysis.priors import Run
+from analysis.runs import ADJUSTED, PLAIN, runs_of
+from analysis.sampling import warm
 
 __all__ = ["Fit", "fit", "fit_with_draws", "warm"]
 
 PACKAGES = ("pilotlight", "pymc", "nutpie", "pytensor", "arviz", "numpy", "scipy")
-SAMPLERS = {"two_proportions": Sampler(draws=4000)}
-NEAR = 2.0
-"""A probability within this many Monte-Carlo errors of its threshold is computed again with four times the draws."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """An answer (or refusal) as JSON-able dict, and the draws behind it: measure → run → xarray DataTree."""
+    """An answer (or refusal) as JSON-able dict, and the draws behind it as a DataTree (`draws.as_tree`); None: none."""
 
     answer: dict[str, Any]
-    draws: dict[str, dict[str, Any]] = field(default_factory=dict)
+    draws: Any = None
 
 
 def fit(request: FitRequest, *, progress: Callable[[float], None] | None = None) -> dict[str, Any]:
@@ -84,9 +67,9 @@ def _fit(request: FitRequest, progress: Callable[[float], None]) -> Fit:
     if seed is None:
         seed = confirmatory_seed(request.plan.hash(), request.data_hash())
 
-    work = _Work(request.engine, seed, progress, sum(len(_runs(plan, p, graded)) for p in prepared))
+    work = Work(request.engine, seed, progress, sum(len(runs_of(plan, p, graded)) for p in prepared))
     rule = _rule(plan, look, graded, primary)
-    fitted = [work.solve(p, _runs(plan, p, graded), plan, rule) for p in prepared]
+    fitted = [work.solve(p, runs_of(plan, p, graded), rule) for p in prepared]
     progress(1.0)
     notes += work.notes
 
@@ -105,12 +88,12 @@ def _fit(request: FitRequest, progress: Callable[[float], None]) -> Fit:
         "effects": [blocks[m.measure] for m in plan.measures],
         "recommendation": verdict.as_dict(),
         "tipping_point": tipping,
-        **_borrowed(first, plan, _runs(plan, primary, graded), rule, effects),
+        **_borrowed(first, plan, runs_of(plan, primary, graded), rule, effects),
         "would_raise_grade": would_raise(circumstances),
         "warnings": [n.as_dict() for n in notes],
         "provenance": _provenance(request, look, seed, prepared, primary, work),
     }
-    return Fit(answer, work.trees)
+    return Fit(answer, as_tree(work.trees) if work.trees else None)
 
 
 # --- what is asked ----------------------------------------------------------------------------------------------
@@ -143,15 +126,7 @@ def _prepare_all(
     absent: list[tuple[PlannedMeasure, str]] = []
     for measure in plan.measures:
         try:
-            data = request.data.get(measure.measure)
-            if data is None:
-                raise Refused(
-                    "data_missing",
-                    f"There are no data of {measure.measure}.",
-                    "Enter its measurements or a summary for the waves of this look.",
-                )
-            question = Question(plan, measure, data, look.wave)
-            prepared.append(prepare(question))
+            prepared.append(_prepare(request, plan, measure, look))
             notes.extend(prepared[-1].warnings)
         except Refused as refusal:
             if measure.role is Role.PRIMARY:
@@ -159,6 +134,17 @@ def _prepare_all(
             absent.append((measure, refusal.code))
             notes.append(Note(refusal.code, f"{refusal.message} {refusal.what_would_help}", measure.measure))
     return prepared, absent
+
+
+def _prepare(request: FitRequest, plan: Plan, measure: PlannedMeasure, look: PlannedLook) -> Prepared:
+    data = request.data.get(measure.measure)
+    if data is None:
+        raise Refused(
+            "data_missing",
+            f"There are no data of {measure.measure}.",
+            "Enter its measurements or a summary for the waves of this look.",
+        )
+    return prepare(Question(plan, measure, data, look.wave))
 
 
 def _circumstances(plan: Plan, primary: Prepared) -> Circumstances:
@@ -177,7 +163,9 @@ def _plan_notes(plan: Plan, primary: Prepared, graded: Grade) -> list[Note]:
         )
         notes.append(Note("global_primary", message, name))
     if not graded.attrition_known:
-        message = "How many were lost to follow-up is not known; the grade is not lowered and the tipping point not assessed."
+        message = (
+            "How many were lost to follow-up is not known; the grade is not lowered and the tipping point not assessed."
+        )
         notes.append(Note("attrition_unknown", message))
     elif graded.letter != graded.by_design:
         message = f"Loss to follow-up lowered the grade from {graded.by_design} to {graded.letter}."
@@ -187,7 +175,9 @@ def _plan_notes(plan: Plan, primary: Prepared, graded: Grade) -> list[Note]:
     return notes
 
 
-def _rule(plan: Plan, look: PlannedLook, graded: Grade, primary: Prepared, failed: tuple[str, ...] = ()) -> DecisionRule:
+def _rule(
+    plan: Plan, look: PlannedLook, graded: Grade, primary: Prepared, failed: tuple[str, ...] = ()
+) -> DecisionRule:
     caps = [primary.cap] if primary.cap else []
     if plan.priors.effect == "flat":
         caps.append("flat prior on the effect")
@@ -201,133 +191,6 @@ def _rule(plan: Plan, look: PlannedLook, graded: Grade, primary: Prepared, faile
         caps=tuple(caps),
         failed_gates=failed,
     )
-
-
-def _runs(plan: Plan, prepared: Prepared, graded: Grade) -> list[Run]:
-    """Every posterior an effect needs: prior and bias."""
-    measure, priors = prepared.measure, plan.priors
-    mean, sd = graded.bias(objective=measure.objective, balancing=measure.role is Role.BALANCING)
-    bias = Bias(mean, sd)
-    plain = effect_prior(priors)
-    lent = priors.borrow is not None and measure.role is Role.PRIMARY
-    main = borrowing(priors.borrow) if lent and priors.borrow is not None else plain
-    runs = [
-        Run(OBSERVED, main, NO_BIAS),
-        Run(ADJUSTED, main, bias),
-        Run(SCEPTICAL, normal(SCEPTICAL_PRIOR), bias),
-        Run(ENTHUSIASTIC, normal(ENTHUSIASTIC_PRIOR), bias),
-    ]
-    if _bounded(prepared):
-        runs.append(Run(EVIDENCE, FLAT, NO_BIAS))
-    if lent:
-        runs.append(Run(PLAIN, plain, bias))
-    return runs
-
-
-def _bounded(prepared: Prepared) -> bool:
-    """Whether a flat prior on the effect gives a posterior: not where an arm has no event or nothing else."""
-    inputs = prepared.inputs
-    return not isinstance(inputs, TwoProportions) or bool(((inputs.x > 0) & (inputs.x < inputs.n)).all())
-
-
-# --- the work ---------------------------------------------------------------------------------------------------
-
-
-class _Work:
-    """The posteriors of one request as they are computed, with progress, gates and draws."""
-
-    def __init__(self, engine: Engine, seed: int, progress: Callable[[float], None], runs: int) -> None:
-        self.engine, self.seed, self.runs, self.done = engine, seed, runs, 0
-        self.exact: dict[str, dict[str, Posterior]] = {}
-        self.readings: list[gates.Reading] = []
-        self.trees: dict[str, dict[str, Any]] = {}
-        self.notes: list[Note] = []
-        self.refits: list[str] = []
-        self._progress, self._shown = progress, 0.0
-
-    def solve(self, prepared: Prepared, runs: list[Run], plan: Plan, rule: DecisionRule) -> Fitted:
-        """All posteriors of a measure by the engine asked for; the exact twin is computed in any case."""
-        name = prepared.measure.measure
-        self.exact[name] = {run.name: exact.posterior(prepared.inputs, run) for run in runs}
-        if EVIDENCE not in self.exact[name]:
-            message = "An arm with no event or nothing but events has no finite estimate without a prior; a synthesis cannot use it."
-            self.notes.append(Note("evidence_unbounded", message, name))
-        if self.engine is Engine.EXACT:
-            self.done += len(runs)
-            self._show(0.0)
-            return Fitted(prepared, self.exact[name])
-        fitted = Fitted(prepared, {run.name: self._run(prepared, run) for run in runs})
-        if near := _near(fitted, rule):
-            fitted = Fitted(prepared, {run.name: self._run(prepared, run, factor=4) for run in runs})
-            if still := _near(fitted, rule):
-                message = f"{', '.join(still)} within two Monte-Carlo errors of the threshold; the point value decides."
-                self.notes.append(Note("near_threshold", message, name))
-            self.refits.append(f"{name}: four times the draws ({', '.join(near)} near a threshold)")
-        return fitted
-
-    def _run(self, prepared: Prepared, run: Run, factor: int = 1) -> Sampled:
-        name, inputs = prepared.measure.measure, prepared.inputs
-        settings = SAMPLERS.get(inputs.structure, Sampler()).more(factor)
-        first = factor == 1
-        draws = self._sample(prepared, run, settings, first=first)
-        readings = gates.sampler_readings(draws.values, draws.divergences, draws.energy)
-        if draws.divergences:
-            self.refits.append(f"{name}/{run.name}: target_accept 0.99 after {draws.divergences} divergences")
-            draws = self._sample(prepared, run, settings.careful(), first=False)
-            readings = gates.sampler_readings(draws.values, draws.divergences, draws.energy)
-        if first:
-            self.done += 1
-        posterior = exact.rao_blackwell(inputs, run, draws.values)
-        m = prepared.measure
-        readings |= gates.agreement_readings(
-            posterior, self.exact[name][run.name], (-m.tolerated_harm, -m.mmd, 0.0, m.mmd)
-        )
-        if run.name == ADJUSTED:
-            readings["predictive"] = gates.predictive_reading(inputs, draws.values)
-        self.readings = [r for r in self.readings if (r.measure, r.run) != (name, run.name)]
-        self.readings += [gates.Reading(gate, value, name, run.name) for gate, value in readings.items()]
-        self.trees.setdefault(name, {})[run.name] = draws.tree
-        return posterior
-
-    def _sample(self, prepared: Prepared, run: Run, settings: Sampler, *, first: bool) -> Draws:
-        seed = derived_seed(
-            self.seed, prepared.measure.measure, run.name, str(settings.draws), str(settings.target_accept)
-        )
-        return sample(prepared.inputs, run, settings, seed, self._show if first else self._hold)
-
-    def _show(self, fraction: float) -> None:
-        """Progress of the whole from that of the current run; a refit holds it where it is."""
-        self._shown = max(self._shown, min((self.done + fraction) / self.runs, 1.0))
-        self._progress(self._shown)
-
-    def _hold(self, _: float) -> None:
-        self._progress(self._shown)
-
-
-def _near(fitted: Fitted, rule: DecisionRule) -> list[str]:
-    """Deciding probabilities within two Monte-Carlo errors of their threshold."""
-    t, m = rule.thresholds, fitted.measure
-    adjusted, sceptical = fitted.runs[ADJUSTED], fitted.runs[SCEPTICAL]
-    benefit = max(t.p_benefit, t.early_p_benefit) if rule.early else t.p_benefit
-    checks: list[tuple[str, Posterior, float, float]] = []
-    if m.role is Role.PRIMARY:
-        checks = [
-            ("p_benefit", adjusted, 0.0, benefit),
-            ("p_below_zero", adjusted, 0.0, 1 - t.replace_p_below_zero),
-            ("p_meaningful", adjusted, m.mmd, t.p_meaningful),
-            ("p_meaningful", adjusted, m.mmd, t.replace_p_meaningful),
-            ("p_benefit_sceptical", sceptical, 0.0, t.p_benefit_sceptical),
-        ]
-    if m.role is Role.BALANCING:
-        checks = [("p_harm", adjusted, -m.tolerated_harm, p) for p in (t.balancing_passed, 1 - t.balancing_breached)]
-    if m.role is Role.GLOBAL:
-        checks = [("p_not_worse", adjusted, -0.2, t.global_not_worse)]
-    return [
-        name
-        for name, posterior, at, threshold in checks
-        if isinstance(posterior, Sampled)
-        and abs(posterior.above(at) - threshold) < NEAR * posterior.mcse_above(at)
-    ]
 
 
 # --- what is answered -------------------------------------------------------------------------------------------
@@ -377,25 +240,18 @@ def _borrowed(first: Fitted, plan: Plan, runs: list[Run], rule: DecisionRule, ef
 
 
 def _provenance(
-    request: FitRequest, look: PlannedLook, seed: int, prepared: list[Prepared], primary: Prepared, work: _Work
+    request: FitRequest, look: PlannedLook, seed: int, prepared: list[Prepared], primary: Prepared, work: Work
 ) -> dict[str, Any]:
-    settings = SAMPLERS.get(primary.inputs.structure, Sampler())
+    settings = settings_of(primary)
     return {
         "seed": seed,
         "data_hash": request.data_hash(),
+        "attrition": request.attrition_in_force,
         "plan_hash": request.plan.hash(),
         "look": look.look,
         "model": label(primary.inputs.structure),
         "models": {p.measure.measure: label(p.inputs.structure) for p in prepared},
         "engine": request.engine.value,
-        "sampler": None
-        if request.engine is Engine.EXACT
-        else {
-            "chains": settings.chains,
-            "draws": settings.draws,
-            "tune": settings.tune,
-            "target_accept": settings.target_accept,
-            "refits": work.refits,
-        },
+        "sampler": None if request.engine is Engine.EXACT else {**asdict(settings), "refits": work.refits},
         "versions": {name: version(name) for name in PACKAGES},
     }

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import singledispatch
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-from arviz_stats.base import array_stats
+from arviz_stats.base.array import BaseArray
 from numpy.typing import NDArray
 from scipy.special import gammainc, ndtr
 from scipy.stats import binom
@@ -15,6 +15,7 @@ from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoMeans, Tw
 from analysis.posterior import Posterior, Sampled
 
 Array = NDArray[np.float64]
+_diagnostics: Any = BaseArray()
 
 AT_MOST: Final[Mapping[str, float]] = {
     "rhat": 1.01,
@@ -57,17 +58,20 @@ def sampler_readings(values: Mapping[str, Array], divergences: int, energy: Arra
     ]
     axes = {"chain_axis": 0, "draw_axis": 1}
     return {
-        "rhat": float(max(array_stats.rhat(c, method="rank", **axes) for c in columns)),
-        "ess_bulk": float(min(array_stats.ess(c, method="bulk", **axes) for c in columns)),
-        "ess_tail": float(min(array_stats.ess(c, method="tail", prob=(0.05, 0.95), **axes) for c in columns)),
+        "rhat": float(max(_diagnostics.rhat(c, method="rank", **axes) for c in columns)),
+        "ess_bulk": float(min(_diagnostics.ess(c, method="bulk", **axes) for c in columns)),
+        "ess_tail": float(min(_diagnostics.ess(c, method="tail", prob=(0.05, 0.95), **axes) for c in columns)),
         "divergences": float(divergences),
-        "e_bfmi": float(np.min(array_stats.bfmi(energy, **axes))),
+        "e_bfmi": float(np.min(_diagnostics.bfmi(energy, **axes))),
     }
 
 
 def agreement_readings(sampled: Sampled, exact: Posterior, thresholds: Iterable[float]) -> dict[str, float]:
-    """How far NUTS lies from the exact engine: mean (in SDs) and SD (as a share) of the bare draws of δ, which share
-    no formula with it, and the worst probability as reported."""
+    """How far NUTS lies from the exact engine.
+
+    Mean (in SDs) and SD (as a share) are of the bare draws of δ, which share no formula with it; the probability is
+    the worst of those reported.
+    """
     return {
         "agreement_mean": abs(float(sampled.draws.mean()) - exact.mean) / exact.sd,
         "agreement_sd": abs(float(sampled.draws.std(ddof=1)) / exact.sd - 1),

@@ -154,7 +154,7 @@ def _start(inputs: NormalInputs) -> Array:
 
 
 def _evaluate(inputs: NormalInputs, run: Run, box: Array, count: int) -> tuple[Array, Array, Array, Array]:
-    """Nodes (K, 2) in log σ; log weight with prior and Jacobian, mean and variance of δ, (component, K × nodes of r)."""
+    """Nodes (K, 2) in log σ; log weight, mean and variance of δ, (component, K × nodes of r) each."""
     axes = [np.linspace(low, high, count) for low, high in box]
     u = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
     hyper = np.exp(u)

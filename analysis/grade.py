@@ -1,4 +1,4 @@
-"""Evidence grades: how far a design can be trusted, the bias it may carry, and what would raise it (docs/methods.md §4).
+"""Evidence grades: how far a design is trusted, the bias it may carry, what would raise it (docs/methods.md §4).
 
 Tables and pure functions; cheap to import. What a grade lets a result support is in `decide.py`.
 """
@@ -21,6 +21,7 @@ BIAS: Final[Mapping[str, tuple[float, float]]] = {
 ATTRITION_TOTAL: Final = 0.20
 ATTRITION_GAP: Final = 0.10
 UNITS_FOR_A, UNITS_FOR_B = 4, 2
+PRE_WAVES_FOR_B: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +65,18 @@ def grade(c: Circumstances) -> Grade:
 
 
 def _by_design(c: Circumstances) -> str:
+    """The table of grades: the best row whose condition holds."""
     units = c.units_per_arm or 1
-    match c.design:
-        case Design.PARALLEL:
-            return "A" if c.randomised else "C"
-        case Design.CLUSTER | Design.STEPPED_WEDGE if c.randomised and units >= UNITS_FOR_A:
-            return "A"
-        case Design.CLUSTER | Design.STEPPED_WEDGE if c.randomised and units >= UNITS_FOR_B:
-            return "B"
-        case Design.DID if units >= UNITS_FOR_B and c.pre_waves >= 2:
-            return "B"
-        case Design.ITS if c.controlled:
-            return "B"
-        case Design.CLUSTER | Design.STEPPED_WEDGE | Design.DID | Design.ITS:
-            return "C"
-        case Design.PAIRED | Design.CROSS_SECTION:
-            return "D"
+    assigned = c.randomised and c.design in (Design.CLUSTER, Design.STEPPED_WEDGE)
+    rows = (
+        ("D", c.design in (Design.PAIRED, Design.CROSS_SECTION)),
+        ("A", c.randomised and c.design is Design.PARALLEL),
+        ("A", assigned and units >= UNITS_FOR_A),
+        ("B", assigned and units >= UNITS_FOR_B),
+        ("B", c.design is Design.DID and units >= UNITS_FOR_B and c.pre_waves >= PRE_WAVES_FOR_B),
+        ("B", c.design is Design.ITS and c.controlled),
+    )
+    return next((letter for letter, holds in rows if holds), "C")
 
 
 def _much_attrition(c: Circumstances) -> bool:
@@ -99,7 +96,7 @@ def _started(analysed: int, lost: float) -> float:
 def would_raise(c: Circumstances) -> list[dict[str, str]]:
     """Changes to a plan that would give a better grade, each with the grade it leads to."""
     now = grade(c).letter
-    answers = []
+    answers: list[dict[str, str]] = []
     for change, other in _changes(c):
         better = grade(other).letter
         if better < now and not any(a["change"] == change for a in answers):
@@ -109,7 +106,7 @@ def would_raise(c: Circumstances) -> list[dict[str, str]]:
 
 def _changes(c: Circumstances) -> list[tuple[str, Circumstances]]:
     """What could be changed, and the circumstances it would make."""
-    kept = replace(c, attrition={arm: 0.0 for arm in c.attrition or {}}) if c.attrition else c
+    kept = replace(c, attrition=dict.fromkeys(c.attrition, 0.0)) if c.attrition else c
     steps: list[tuple[str, Circumstances]] = []
     if c.attrition and _much_attrition(c):
         steps.append(
@@ -135,7 +132,10 @@ def _changes(c: Circumstances) -> list[tuple[str, Circumstances]]:
     if c.design is Design.DID:
         units = max(c.units_per_arm or 1, UNITS_FOR_B)
         steps.append(
-            ("Two or more units an arm and a second wave before the start.", replace(c, units_per_arm=units, pre_waves=2))
+            (
+                "Two or more units an arm and a second wave before the start.",
+                replace(c, units_per_arm=units, pre_waves=PRE_WAVES_FOR_B),
+            )
         )
     if c.design is Design.ITS and not c.controlled:
         steps.append(("Add a control series of eight months and more before and after.", replace(c, controlled=True)))

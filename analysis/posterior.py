@@ -5,16 +5,17 @@ No data, no priors and no rule here.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
-from arviz_stats.base import array_stats
+from arviz_stats.base.array import BaseArray
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
 Array = NDArray[np.float64]
+_diagnostics: Any = BaseArray()
 
 
 class Posterior(Protocol):
@@ -152,7 +153,7 @@ class Sampled:
         values = (self.weights * tails(threshold, self.means, self.sds)).sum(axis=0)
         if np.ptp(values) == 0:
             return 0.0
-        return float(array_stats.mcse(values, chain_axis=0, draw_axis=1, method="mean"))
+        return float(_diagnostics.mcse(values, chain_axis=0, draw_axis=1, method="mean"))
 
     def quantile(self, p: float) -> float:
         """The value below which δ lies with probability p; of the draws where a conditional is a point."""

@@ -107,7 +107,9 @@ def given_total(run: Run, total: Array) -> tuple[Array, Array, Array]:
     weights, means, sds = [], [], []
     for c in run.effect:
         prior_mean, precision = total_prior(c, run.bias)
-        weights.append(math.log(c.weight) + 0.5 * math.log(precision or 1.0) - 0.5 * precision * (total - prior_mean) ** 2)
+        weights.append(
+            math.log(c.weight) + 0.5 * math.log(precision or 1.0) - 0.5 * precision * (total - prior_mean) ** 2
+        )
         mean, var = effect_given_total(c, run.bias, total, np.zeros_like(total))
         means.append(mean)
         sds.append(np.sqrt(var))

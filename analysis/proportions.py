@@ -1,4 +1,4 @@
-"""Exact posteriors of two proportions: the symmetric logit by quadrature, independent Betas by integration; no sampling."""
+"""Exact posteriors of two proportions: the symmetric logit and independent Betas by quadrature; no sampling."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +20,8 @@ COARSE, FINE = 61, 241
 _ETA_STEPS = np.linspace(-10, 10, 51)
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(200)
 _EDGE = 1e-15
+CLOSE = 1e-9
+"""Newton's steps end at this many logits."""
 
 
 def posterior(inputs: TwoProportions, run: Run) -> Density | NormalMixture:
@@ -72,7 +74,7 @@ def _log_density(inputs: TwoProportions, run: Run, total: Array) -> Array:
         # A step is held to 2 logits: far from the mode the curvature vanishes and Newton would jump.
         move = np.clip(gradient / curvature, -2.0, 2.0)
         eta = eta + move
-        if np.abs(move).max() < 1e-9:
+        if np.abs(move).max() < CLOSE:
             break
     width = 1 / np.sqrt(curvature)
     etas = eta[:, None] + width[:, None] * _ETA_STEPS

@@ -101,7 +101,7 @@ def _model_of(structure: str) -> ModuleType:
     return importlib.import_module(f"analysis.models.{structure}")
 
 
-def compiled(structure: str) -> Any:  # noqa: ANN401 (nutpie ships no types)
+def compiled(structure: str) -> Any:
     """The compiled model of a structure; the first call in a process pays for it."""
     if structure not in VERSIONS:
         raise KeyError(structure)
@@ -109,10 +109,10 @@ def compiled(structure: str) -> Any:  # noqa: ANN401 (nutpie ships no types)
         if structure not in _compiled:
             _prepare()
             import nutpie  # noqa: PLC0415 (seconds; only who samples pays)
-            import pytensor  # noqa: PLC0415
+            from pytensor.configdefaults import config  # noqa: PLC0415
 
             model = _model_of(structure).build()
-            with pytensor.config.change_flags(numba__fastmath=False), warnings.catch_warnings():
+            with config.change_flags(numba__fastmath=False), warnings.catch_warnings():
                 # A hint that one loop stays two; it costs nothing at this size.
                 warnings.filterwarnings("ignore", "Loop fusion failed", UserWarning)
                 _compiled[structure] = nutpie.compile_pymc_model(model)

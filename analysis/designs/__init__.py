@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from analysis.designs import parallel
+from analysis.designs import parallel, parallel_binary
 from analysis.designs.prepared import Prepared, Question
 from analysis.documents import Design, Family
 from analysis.errors import Refused
 
 OFFERED: Final[Mapping[tuple[Design, Family], Callable[[Question], Prepared]]] = {
     (Design.PARALLEL, Family.NORMAL): parallel.normal,
-    (Design.PARALLEL, Family.BINARY): parallel.binary,
+    (Design.PARALLEL, Family.BINARY): parallel_binary.binary,
 }
 """What can be fitted. A new design is a file here and a row a family."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from analysis.designs.inputs import Inputs
-from analysis.documents import Document, MeasureData, Plan, PlannedMeasure
+from analysis.documents import Document, MeasureData, Plan, PlannedMeasure, Row
 from analysis.errors import Refused
 
 SMALL_ARM = 10
@@ -67,6 +67,13 @@ class Question:
                 f"{self.measure.measure}: the data name wave {wave!r}, which the plan does not have.",
                 "Name the wave in the plan (short form: `baseline` and `followup`) or correct the data.",
             )
+
+    def placed(self, rows: Iterable[Row]) -> list[Row]:
+        """Rows of known waves, each with its arm filled in."""
+        known = list(rows)
+        for wave in dict.fromkeys(row.wave for row in known):
+            self.check_wave(wave)
+        return [row if row.arm is not None else row.model_copy(update={"arm": self.arm_of(row)}) for row in known]
 
     def by_arm[T: Document](self, items: Iterable[T]) -> dict[str, list[T]]:
         """Entries by arm, those of other looks' waves left out; the same cell twice is refused."""

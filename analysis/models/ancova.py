@@ -26,5 +26,5 @@ def build() -> pm.Model:
         sigma = pm.HalfNormal("sigma", d["sigma_scale"], shape=2)
         residual = d["mean2"] - (alpha + beta * d["mean1"] + total * np.array([0.0, 1.0]))
         squares = d["s22"] - 2 * beta * d["s12"] + beta**2 * d["s11"] + d["n"] * residual**2
-        pm.Potential("likelihood", pt.sum(-d["n"] * pt.log(sigma) - squares / (2 * sigma**2)))
+        pm.Potential("likelihood", (-d["n"] * pt.log(sigma) - squares / (2 * sigma**2)).sum())
     return model

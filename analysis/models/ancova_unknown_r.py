@@ -29,5 +29,5 @@ def build() -> pm.Model:
         residual = d["mean2"] - (alpha + r * tau / d["sd1"] * d["mean1"] + total * np.array([0.0, 1.0]))
         spread = -(d["n"] - 1) * pt.log(tau) - d["s22"] / (2 * tau**2)
         means = -pt.log(tau) - 0.5 * pt.log1p(-(r**2)) - d["n"] * residual**2 / (2 * tau**2 * (1 - r**2))
-        pm.Potential("likelihood", pt.sum(spread + means))
+        pm.Potential("likelihood", (spread + means).sum())
     return model

@@ -1,13 +1,13 @@
 """The effect that every model shares: δ with its prior, the bias b of the design, and Δ = δ + b in the likelihood."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pymc as pm
 import pytensor.tensor as pt
-from pytensor.tensor.variable import TensorVariable
 
 
-def effect_and_total(data: Mapping[str, TensorVariable]) -> TensorVariable:
+def effect_and_total(data: Mapping[str, Any]) -> Any:
     """Add `delta`, `bias_z` and `total` to the open model; returns `total`, what the data show.
 
     `effect_prior` (2, 3): rows of a normal mixture as log constant, mean and precision (0: flat). `bias` (2,): mean

@@ -6,11 +6,11 @@ array a model halves the time until a worker is ready.
 
 from collections.abc import Mapping
 from math import prod
+from typing import Any
 
 import numpy as np
 import pymc as pm
 from numpy.typing import NDArray
-from pytensor.tensor.variable import TensorVariable
 
 Layout = Mapping[str, tuple[int, ...]]
 NAME = "data"
@@ -18,7 +18,7 @@ NAME = "data"
 EFFECT: Layout = {"effect_prior": (2, 3), "bias": (2,)}
 
 
-def unpacked(layout: Layout) -> dict[str, TensorVariable]:
+def unpacked(layout: Layout) -> dict[str, Any]:
     """Add the shared vector to the open model; its named parts in their shapes, filled with ones."""
     flat = pm.Data(NAME, np.ones(sum(prod(shape) for shape in layout.values())))
     parts, start = {}, 0

@@ -19,5 +19,5 @@ def build() -> pm.Model:
         sigma = pm.HalfNormal("sigma", d["sigma_scale"], shape=2)
         residual = d["mean"] - (alpha + total * np.array([0.0, 1.0]))
         squares = d["ss"] + d["n"] * residual**2
-        pm.Potential("likelihood", pt.sum(-d["n"] * pt.log(sigma) - squares / (2 * sigma**2)))
+        pm.Potential("likelihood", (-d["n"] * pt.log(sigma) - squares / (2 * sigma**2)).sum())
     return model

@@ -17,5 +17,5 @@ def build() -> pm.Model:
         total = effect_and_total(d)
         eta = pm.Normal("eta", 0.0, 1.5)
         logit = eta + d["kappa"] * total * np.array([-0.5, 0.5])
-        pm.Potential("likelihood", pt.sum(d["x"] * logit - d["n"] * pt.softplus(logit)))
+        pm.Potential("likelihood", (d["x"] * logit - d["n"] * pt.softplus(logit)).sum())
     return model

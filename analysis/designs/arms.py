@@ -1,0 +1,168 @@
+"""What designs of two arms share: whether the arms may be compared, on which scale, with which warnings."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from scipy.special import ndtri
+
+from analysis.cells import PairedSums, Sums
+from analysis.designs.prepared import SMALL_ARM, Note, Question
+from analysis.documents import Cell, Change, CountOf, Pair
+from analysis.errors import Refused
+
+SMALLEST_SD = 0.33
+"""Share of the reference SD below which a reported SD is doubted."""
+
+# --- what may be compared ---------------------------------------------------------------------------------------
+
+
+def control_of(question: Question) -> str:
+    """Key of the control arm."""
+    return str(question.plan.control)
+
+
+def require_two_arms(question: Question) -> None:
+    """Refuse a plan without a control arm."""
+    if question.plan.control is None:
+        raise Refused(
+            "control_missing",
+            "A parallel design compares two arms, and the plan names no control.",
+            "Name the control arm in the plan, or plan a design without one.",
+        )
+
+
+def both_arms[T](question: Question, arms: dict[str, T | None]) -> tuple[T, T]:
+    """Control and treated; `Refused` when one has no data at the look's wave."""
+    control, treated = arms.get(control_of(question)), arms.get(question.plan.treated)
+    if control is None or treated is None:
+        empty = control_of(question) if control is None else question.plan.treated
+        raise Refused(
+            "arm_empty",
+            f"{question.measure.measure}: arm {empty!r} has no data at wave {question.followup!r}.",
+            "Collect or enter the missing wave of that arm; one arm alone shows a change, not an effect.",
+        )
+    return control, treated
+
+
+def post_only(question: Question, *, seen_before: bool) -> tuple[str | None, list[Note]]:
+    """Whether a comparison after the fact may stand: randomisation excuses it, nothing else does."""
+    if question.plan.randomised:
+        return None, []
+    if seen_before:
+        raise Refused(
+            "baseline_unlinked",
+            f"{question.measure.measure}: arms that were not randomised differ before the start; the baseline is "
+            "there but not linked to the follow-up, so a parallel comparison would ignore it.",
+            "Plan the design `did`, or enter linked data: pairs, or rows with a participant.",
+        )
+    note = Note(
+        "post_only_not_randomised",
+        "The arms were not randomised and nobody was measured before: a difference may have been there all along. "
+        "The outcome is capped at refine.",
+        question.measure.measure,
+    )
+    return "no baseline in arms that were not randomised", [note]
+
+
+def require_spread(question: Question, arm: str, sums: Sums) -> None:
+    """Refuse one person alone, and several without any spread: a variance cannot be learned from either."""
+    if sums.n <= 1:
+        raise Refused(
+            "too_few_people",
+            f"{question.measure.measure}: arm {arm!r} has one person; no spread can be learned from one.",
+            "At least two people an arm are needed, and many more for an answer of use.",
+        )
+    if sums.ss <= 1e-12 * max(1.0, abs(sums.mean)) ** 2:
+        raise no_spread(question, arm, f"all {sums.n} values are the same (SD 0)")
+
+
+def no_spread(question: Question, arm: str, why: str) -> Refused:
+    """The refusal of an arm without variation."""
+    return Refused(
+        "no_variation",
+        f"{question.measure.measure}: in arm {arm!r} {why}; a normal model would call its effect certain.",
+        "Check the SD and the correlation; where everyone truly is at the same value, a binary or ordinal "
+        "version of the measure fits better.",
+    )
+
+
+def wrong_shape(question: Question, shapes: str) -> Refused:
+    """The refusal of data in a shape this design has no use for."""
+    return Refused(
+        "wrong_shape",
+        f"{question.measure.measure}: a {question.measure.family.value} measure in a parallel design cannot be "
+        f"given as {question.data.shape}.",
+        f"Give {shapes}.",
+    )
+
+
+# --- scale, balance, warnings -----------------------------------------------------------------------------------
+
+
+def reference_sd(question: Question, baselines: list[Sums], reported: list[Sums]) -> tuple[float, list[Note]]:
+    """The plan's reference SD, else the pooled baseline SD within arms with a warning, else `Refused`.
+
+    `reported` are values (not changes) whose SDs should be of its size: a standard error entered as SD is not.
+    """
+    name, planned = question.measure.measure, question.measure.reference_sd
+    if planned is not None:
+        if any(s.n > 1 and s.sd < SMALLEST_SD * planned for s in [*baselines, *reported]):
+            message = (
+                f"A reported SD is less than a third of the reference SD ({planned:g}): was a standard error entered? "
+                "The effect would look far more certain than it is."
+            )
+            return planned, [Note("sd_implausible", message, name)]
+        return planned, []
+    free, ss = sum(s.n - 1 for s in baselines), sum(s.ss for s in baselines)
+    if free < 1 or ss <= 0:
+        raise Refused(
+            "reference_sd_missing",
+            f"{name}: no reference SD is planned and no baseline is there to take one from.",
+            "Set reference_sd in the plan: the benchmark's SD of the specialty, or the measure's default.",
+        )
+    message = "No reference SD was planned; the pooled SD of the baseline stands in. Freeze one in the plan."
+    return math.sqrt(ss / free), [Note("reference_sd_from_data", message, name)]
+
+
+def balance(question: Question, control: Sums, treated: Sums, scale: float) -> dict[str, object]:
+    """The baseline of both arms, and their difference in SD units, oriented: positive favours the treated arm."""
+    return {
+        question.plan.treated: {"n": treated.n, "mean": treated.mean, "sd": treated.sd},
+        control_of(question): {"n": control.n, "mean": control.mean, "sd": control.sd},
+        "difference_sd": question.sign * (treated.mean - control.mean) / scale,
+    }
+
+
+def normal_summary(mean: float, sd: float, prob: float) -> dict[str, object]:
+    """Mean, SD and an interval that takes them as normal."""
+    half = float(ndtri(0.5 + prob / 2)) * sd
+    return {
+        "mean": mean,
+        "sd": sd,
+        "interval": {"low": mean - half, "high": mean + half, "prob": prob, "kind": "normal approximation"},
+    }
+
+
+def pooled_units(question: Question, items: Sequence[Pair | Change | Cell | CountOf]) -> list[Note]:
+    """A warning where the data name several units, which this design adds up."""
+    units = {item.unit for item in items if item.unit is not None}
+    if len(units) <= 1:
+        return []
+    return [
+        Note(
+            "units_pooled",
+            f"The data name {len(units)} units; this design pools them, which is right when people were assigned one "
+            "by one. Where whole units were assigned, plan the design `cluster`.",
+            question.measure.measure,
+        )
+    ]
+
+
+def small_arms(question: Question, arms: Mapping[str, Sums | PairedSums]) -> list[Note]:
+    """A warning where an arm is so small that the priors decide."""
+    small = {arm: sums.n for arm, sums in arms.items() if sums.n < SMALL_ARM}
+    if not small:
+        return []
+    listed = ", ".join(f"{arm} {n}" for arm, n in small.items())
+    message = f"Few people ({listed}): the priors weigh as much as the data."
+    return [Note("small_arm", message, question.measure.measure)]

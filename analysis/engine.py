@@ -1,0 +1,125 @@
+"""Computes the posteriors of one request, by NUTS beside the exact engine or by that alone, and reads the gates."""
+
+from collections.abc import Callable
+from typing import Any
+
+from analysis import exact, gates
+from analysis.decide import SIMILAR, DecisionRule
+from analysis.designs.prepared import Note, Prepared
+from analysis.documents import Engine, Role
+from analysis.effects import Fitted
+from analysis.posterior import Posterior, Sampled
+from analysis.priors import Run
+from analysis.runs import ADJUSTED, EVIDENCE, SCEPTICAL
+from analysis.sampling import Draws, Sampler, derived_seed, sample
+
+NEAR = 2.0
+"""A probability within this many Monte-Carlo errors of its threshold is computed again with four times the draws."""
+_SAMPLERS = {"two_proportions": Sampler(draws=4000)}
+
+
+def settings_of(prepared: Prepared) -> Sampler:
+    """The sampler's settings for a model.
+
+    Normal outcomes have their probabilities exact given σ; proportions count draws, so they get more of them.
+    """
+    return _SAMPLERS.get(prepared.inputs.structure, Sampler())
+
+
+class Work:
+    """The posteriors of one request as they are computed, with progress, gates and draws."""
+
+    def __init__(self, engine: Engine, seed: int, progress: Callable[[float], None], runs: int) -> None:
+        self.engine, self.seed, self.runs, self.done = engine, seed, runs, 0
+        self.exact: dict[str, dict[str, Posterior]] = {}
+        self.readings: list[gates.Reading] = []
+        self.trees: dict[str, dict[str, Any]] = {}
+        self.notes: list[Note] = []
+        self.refits: list[str] = []
+        self._progress, self._shown = progress, 0.0
+
+    def solve(self, prepared: Prepared, runs: list[Run], rule: DecisionRule) -> Fitted:
+        """All posteriors of a measure by the engine asked for; the exact twin is computed in any case."""
+        name = prepared.measure.measure
+        self.exact[name] = {run.name: exact.posterior(prepared.inputs, run) for run in runs}
+        if EVIDENCE not in self.exact[name]:
+            message = (
+                "An arm with no event or nothing but events has no finite estimate without a prior; "
+                "a synthesis cannot use it."
+            )
+            self.notes.append(Note("evidence_unbounded", message, name))
+        if self.engine is Engine.EXACT:
+            self.done += len(runs)
+            self._show(0.0)
+            return Fitted(prepared, self.exact[name])
+        fitted = Fitted(prepared, {run.name: self._run(prepared, run) for run in runs})
+        if near := near_threshold(fitted, rule):
+            fitted = Fitted(prepared, {run.name: self._run(prepared, run, factor=4) for run in runs})
+            if still := near_threshold(fitted, rule):
+                message = f"{', '.join(still)} within two Monte-Carlo errors of the threshold; the point value decides."
+                self.notes.append(Note("near_threshold", message, name))
+            self.refits.append(f"{name}: four times the draws ({', '.join(near)} near a threshold)")
+        return fitted
+
+    def _run(self, prepared: Prepared, run: Run, factor: int = 1) -> Sampled:
+        name, inputs = prepared.measure.measure, prepared.inputs
+        settings = settings_of(prepared).more(factor)
+        first = factor == 1
+        draws = self._sample(prepared, run, settings, first=first)
+        readings = gates.sampler_readings(draws.values, draws.divergences, draws.energy)
+        if draws.divergences:
+            self.refits.append(f"{name}/{run.name}: target_accept 0.99 after {draws.divergences} divergences")
+            draws = self._sample(prepared, run, settings.careful(), first=False)
+            readings = gates.sampler_readings(draws.values, draws.divergences, draws.energy)
+        if first:
+            self.done += 1
+        posterior = exact.rao_blackwell(inputs, run, draws.values)
+        m = prepared.measure
+        readings |= gates.agreement_readings(
+            posterior, self.exact[name][run.name], (-m.tolerated_harm, -m.mmd, 0.0, m.mmd)
+        )
+        if run.name == ADJUSTED:
+            readings["predictive"] = gates.predictive_reading(inputs, draws.values)
+        self.readings = [r for r in self.readings if (r.measure, r.run) != (name, run.name)]
+        self.readings += [gates.Reading(gate, value, name, run.name) for gate, value in readings.items()]
+        self.trees.setdefault(name, {})[run.name] = draws.tree
+        return posterior
+
+    def _sample(self, prepared: Prepared, run: Run, settings: Sampler, *, first: bool) -> Draws:
+        seed = derived_seed(
+            self.seed, prepared.measure.measure, run.name, str(settings.draws), str(settings.target_accept)
+        )
+        return sample(prepared.inputs, run, settings, seed, self._show if first else self._hold)
+
+    def _show(self, fraction: float) -> None:
+        """Progress of the whole from that of the current run; a refit holds it where it is."""
+        self._shown = max(self._shown, min((self.done + fraction) / self.runs, 1.0))
+        self._progress(self._shown)
+
+    def _hold(self, _: float) -> None:
+        self._progress(self._shown)
+
+
+def near_threshold(fitted: Fitted, rule: DecisionRule) -> list[str]:
+    """Deciding probabilities within two Monte-Carlo errors of their threshold."""
+    t, m = rule.thresholds, fitted.measure
+    adjusted, sceptical = fitted.runs[ADJUSTED], fitted.runs[SCEPTICAL]
+    benefit = max(t.p_benefit, t.early_p_benefit) if rule.early else t.p_benefit
+    checks: list[tuple[str, Posterior, float, float]] = []
+    if m.role is Role.PRIMARY:
+        checks = [
+            ("p_benefit", adjusted, 0.0, benefit),
+            ("p_below_zero", adjusted, 0.0, 1 - t.replace_p_below_zero),
+            ("p_meaningful", adjusted, m.mmd, t.p_meaningful),
+            ("p_meaningful", adjusted, m.mmd, t.replace_p_meaningful),
+            ("p_benefit_sceptical", sceptical, 0.0, t.p_benefit_sceptical),
+        ]
+    if m.role is Role.BALANCING:
+        checks = [("p_harm", adjusted, -m.tolerated_harm, p) for p in (t.balancing_passed, 1 - t.balancing_breached)]
+    if m.role is Role.GLOBAL:
+        checks = [("p_not_worse", adjusted, -SIMILAR, t.global_not_worse)]
+    return [
+        name
+        for name, posterior, at, threshold in checks
+        if isinstance(posterior, Sampled) and abs(posterior.above(at) - threshold) < NEAR * posterior.mcse_above(at)
+    ]
