@@ -3,27 +3,24 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
 
-def _storable(text: str) -> str:
-    if "\x00" in text:
-        msg = "must not contain NUL characters"
-        raise ValueError(msg)
+def _in_utc(at: datetime) -> datetime:
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        msg = "must be valid Unicode text (it has half of a surrogate pair)"
+        return at.astimezone(UTC)
+    except OverflowError:
+        msg = "lies outside the years 1 to 9999 in UTC"
         raise ValueError(msg) from None
-    return text
 
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_storable)]
-Prose = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000), AfterValidator(_storable)
-]
+# What no database can hold (NUL, half a surrogate pair) is refused for the whole request, in requests.py.
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Prose = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
+Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 CatalogueKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,99}$")]
-Id = Annotated[str, StringConstraints(min_length=1, max_length=36), AfterValidator(_storable)]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=36)]
+When = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 AtInstant = Annotated[
     datetime,
     PlainSerializer(lambda at: at.astimezone(UTC).isoformat().replace("+00:00", "Z"), return_type=str),

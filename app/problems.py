@@ -6,6 +6,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
+from starlette.status import HTTP_400_BAD_REQUEST
 
 from app.errors import AppError, Conflict, Invalid, Problem, fault
 
@@ -13,6 +14,8 @@ log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 TITLES = {404: "Not found", 405: "Method not allowed", 413: "Content too large", 503: "Service unavailable"}
 PARTS = frozenset({"body", "query", "path", "header"})
+# What pydantic says of a body that was not read as JSON.
+UNREAD = frozenset({"missing", "model_attributes_type", "model_type", "dict_type"})
 
 
 def _answer(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -33,7 +36,7 @@ async def on_app_error(_request: Request, error: Exception) -> JSONResponse:
     return _answer(error.problem(), error.headers)
 
 
-async def on_malformed(_request: Request, error: Exception) -> JSONResponse:
+async def on_malformed(request: Request, error: Exception) -> JSONResponse:
     """A request that is not of the form: every place, without echoing the input back."""
     assert isinstance(error, RequestValidationError)  # noqa: S101
     faults = []
@@ -41,8 +44,12 @@ async def on_malformed(_request: Request, error: Exception) -> JSONResponse:
         loc = [part for i, part in enumerate(entry["loc"]) if not (i == 0 and part in PARTS)]
         help_ = "unknown field; leave it out or see /docs for the names" if entry["type"] == "extra_forbidden" else ""
         faults.append(fault(loc, help_ or entry["msg"].removeprefix("Value error, "), entry["type"]))
-    if not any(f["loc"] for f in faults) and any(f["code"] == "json_invalid" for f in faults):
+    kind = request.headers.get("content-type", "")
+    unread = any(f["loc"] == [] and f["code"] in UNREAD for f in faults)
+    if any(f["code"] == "json_invalid" for f in faults):
         detail = "the body is not JSON"
+    elif unread and kind.partition(";")[0].strip().lower() != "application/json":
+        detail = "a JSON body is needed, sent with Content-Type: application/json" + (f", not {kind}" if kind else "")
     else:
         places = "; ".join(f"{'.'.join(map(str, f['loc'])) or 'body'}: {f['msg']}" for f in faults[:3])
         detail = f"{places}{' …' if len(faults) > 3 else ''}"  # noqa: PLR2004
@@ -52,6 +59,9 @@ async def on_malformed(_request: Request, error: Exception) -> JSONResponse:
 async def on_http_exception(request: Request, error: Exception) -> JSONResponse:
     """What the framework refuses: no such path, method not allowed, body too large."""
     assert isinstance(error, HTTPException)  # noqa: S101
+    if error.status_code == HTTP_400_BAD_REQUEST:
+        # Not even text: the framework gives up before it knows where.
+        return _answer(Invalid("the body is not JSON", [fault([], "the body is not JSON", "json_invalid")]).problem())
     codes = {
         404: ("no_such_path", f"there is nothing at {request.url.path}; see /docs"),
         405: ("method_not_allowed", f"{request.method} is not offered at {request.url.path}; see /docs"),

@@ -5,7 +5,9 @@ a success. A repeated POST with the same `Idempotency-Key` gets the first answer
 """
 
 import hashlib
-from collections.abc import Callable, Coroutine
+import json
+import re
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -20,6 +22,8 @@ from app.errors import Conflict, Invalid, Stale, fault
 
 SAFE = frozenset({"GET", "HEAD"})
 KEPT_HEADERS = ("location", "etag", "content-type")
+# JSON escapes that may stand for NUL or for half of a surrogate pair; whether they do, the parsed text says.
+SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 
 class IdempotentAnswer(SQLModel, table=True):
@@ -62,6 +66,7 @@ class TransactionalRoute(APIRoute):
             session = Session(engine, expire_on_commit=False)
             request.state.session = session
             try:
+                await _refuse_unstorable(request)
                 response = await inner(request)
                 if request.method in SAFE:
                     _content_etag(response)
@@ -76,6 +81,45 @@ class TransactionalRoute(APIRoute):
         return handle
 
 
+async def _refuse_unstorable(request: Request) -> None:
+    """Raise Invalid for text that a database (NUL) or UTF-8 (half a surrogate pair) cannot hold, wherever it stands."""
+    places = [*request.path_params.items(), *request.query_params.multi_items()]
+    faults = [f for name, text in places for f in _unstorable(text, [name])]
+    body = await request.body()
+    if SUSPECT.search(body) or not _is_utf8(body):
+        try:
+            faults += _unstorable(await request.json(), [])
+        except (ValueError, RecursionError):
+            return  # not JSON at all: the framework says so
+    if faults:
+        places_named = ", ".join(".".join(map(str, f["loc"])) or "body" for f in faults[:3])
+        msg = f"text that cannot be stored (NUL, or half of a surrogate pair) in {places_named}"
+        raise Invalid(msg, faults)
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _unstorable(value: Any, loc: list[str | int]) -> Iterator[dict[str, Any]]:
+    if isinstance(value, str):
+        shown = value.encode(errors="replace").decode()
+        if shown != value or "\x00" in value:
+            yield fault(loc, "NUL characters and halves of surrogate pairs cannot be stored", "unstorable_text")
+    elif isinstance(value, dict):
+        for key, held in value.items():
+            here = [*loc, key.encode(errors="replace").decode()]
+            yield from _unstorable(key, here)
+            yield from _unstorable(held, here)
+    elif isinstance(value, list):
+        for i, held in enumerate(value):
+            yield from _unstorable(held, [*loc, i])
+
+
 def _content_etag(response: Response) -> None:
     body = getattr(response, "body", None)
     if response.status_code == 200 and body is not None and "etag" not in response.headers:  # noqa: PLR2004
@@ -87,9 +131,18 @@ def _conclude(request: Request, session: Session, response: Response) -> None:
     if stored is not None:
         stored.status = response.status_code
         stored.headers = {k: response.headers[k] for k in KEPT_HEADERS if k in response.headers}
-        stored.body = bytes(response.body)
+        stored.body = _without(getattr(request.state, "shown_once", None), bytes(response.body))
         session.add(stored)
     session.commit()
+
+
+def show_once(request: Request, field: str) -> None:
+    """Keep a secret out of the stored answer: a repeated request gets `null` in its place."""
+    request.state.shown_once = field
+
+
+def _without(field: str | None, body: bytes) -> bytes:
+    return body if field is None else json.dumps({**json.loads(body), field: None}).encode()
 
 
 def get_session(request: Request) -> Session:
@@ -125,15 +178,19 @@ def begin_idempotent(request: Request, session: Session, key_id: str, token: str
         return
     stored = session.get(IdempotentAnswer, (key_id, token))
     if stored is None:
-        stored = IdempotentAnswer(key_id=key_id, token=token, request_digest=digest)
+        fresh = IdempotentAnswer(key_id=key_id, token=token, request_digest=digest)
         try:
             with session.begin_nested():
-                session.add(stored)
+                session.add(fresh)
         except sa.exc.IntegrityError:
-            msg = "a request with this Idempotency-Key is under way; repeat it in a moment"
-            raise Conflict(msg, "idempotency_in_progress") from None
-        request.state.idempotent = stored
-        return
+            # Another request with it was under way: the insert waited until that one committed its answer.
+            stored = session.get(IdempotentAnswer, (key_id, token))
+        else:
+            request.state.idempotent = fresh
+            return
+    if stored is None or stored.status is None:
+        msg = "a request with this Idempotency-Key is under way; repeat it in a moment"
+        raise Conflict(msg, "idempotency_in_progress")
     if stored.request_digest != digest:
         msg = "this Idempotency-Key was used for another request; use a new one for a new request"
         raise Conflict(msg, "idempotency_key_reused")
@@ -151,9 +208,14 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def check_match(if_match: str | None, version: int, what: str) -> None:
-    """Raise Stale when the caller read an older version than `version`."""
-    if if_match is None or if_match.strip() == "*":
+def check_match(if_match: str | None, version: int | None, what: str) -> None:
+    """Raise Stale when the caller read another version than `version` (None: there is nothing yet)."""
+    if if_match is None:
+        return
+    if version is None:
+        msg = f"{what} does not exist yet; leave If-Match out to write it"
+        raise Stale(msg)
+    if if_match.strip() == "*":
         return
     tags = {tag.strip().removeprefix("W/") for tag in if_match.split(",")}
     if etag(version) not in tags:
@@ -161,6 +223,9 @@ def check_match(if_match: str | None, version: int, what: str) -> None:
         raise Stale(msg, headers={"ETag": etag(version)}, version=version)
 
 
+OfIteration = Annotated[
+    int | None, Query(ge=1, le=1_000_000, description="An earlier iteration of the pilot; default: the current one")
+]
 Limit = Annotated[int, Query(ge=1, le=200, description="Items a page")]
 Cursor = Annotated[str | None, Query(max_length=100, description="`next_cursor` of the page before")]
 
@@ -170,8 +235,6 @@ def page_of(
 ) -> tuple[list[Any], str | None]:
     """One page of `statement`, oldest first, by keyset on `column` (an id that sorts by creation)."""
     if cursor is not None:
-        if "\x00" in cursor:
-            raise Invalid("not a cursor of this list", [fault(["cursor"], "not a cursor of this list", "cursor")])
         statement = statement.where(column > cursor)
     rows = list(session.scalars(statement.order_by(column).limit(limit + 1)))
     more = len(rows) > limit

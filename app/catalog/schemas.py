@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from analysis.documents import Direction, Family
 from app.catalog.models import Scope
-from app.forms import Answer, AtInstant, CatalogueKey, Form, Id, Line, Prose
+from app.forms import Answer, AtInstant, CatalogueKey, Form, Id, Line, Note
 
 
 class OrganizationIn(Form):
@@ -90,7 +90,7 @@ class DriverIn(Form):
     key: CatalogueKey
     name: Line
     source: Line | None = None
-    note: Prose | None = None
+    note: Note | None = None
 
 
 class DriverOut(Answer):
@@ -127,14 +127,14 @@ class MeasureIn(Form):
     name: Line
     family: Family
     scope: Scope
-    measure_class: Line
+    measure_class: Annotated[Line, Field(max_length=100)]
     minimum: float | None = Field(default=None, description="Lowest value of the scale")
     maximum: float | None = Field(default=None, description="Highest value of the scale")
     direction: Direction
     default_sd: Annotated[float, Field(gt=0)] | None = Field(default=None, description="SD between people, raw units")
     sd_source: Line | None = None
     licence: Line | None = None
-    note: Prose | None = None
+    note: Note | None = None
 
     @model_validator(mode="after")
     def _scale(self) -> Self:
@@ -170,7 +170,7 @@ class ProgramDimensionIn(Form):
     )
     key: CatalogueKey
     name: Line
-    example_tactics: Prose | None = None
+    example_tactics: Note | None = None
 
 
 class ProgramDimensionOut(Answer):

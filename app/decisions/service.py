@@ -5,7 +5,6 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from app.analyses.models import Analysis, Kind
-from app.audit.models import AuditEntry
 from app.decisions.models import Decision
 from app.decisions.rules import DecisionFacts, refusals
 from app.decisions.schemas import DecisionIn
@@ -14,6 +13,7 @@ from app.jobs.models import JobStatus
 from app.outbox.models import record
 from app.pilots.events import about
 from app.pilots.models import Pilot, Stage
+from app.pilots.service import leads_of
 
 
 def latest_decision(session: Session, pilot: Pilot, iteration: int | None = None) -> Decision | None:
@@ -26,20 +26,6 @@ def latest_decision(session: Session, pilot: Pilot, iteration: int | None = None
     return session.exec(statement).first()
 
 
-def _leads(session: Session, pilot: Pilot) -> frozenset[str]:
-    """Everybody who leads or led the pilot: handing it over does not make one a second pair of eyes."""
-    entries = session.exec(
-        select(AuditEntry.changes).where(AuditEntry.resource == "pilots", AuditEntry.resource_id == pilot.id)
-    )
-    former = {
-        value
-        for changes in entries
-        if changes and "lead" in changes
-        for value in (changes["lead"] if isinstance(changes["lead"], list) else [changes["lead"]])
-    }
-    return frozenset({pilot.lead, *former})
-
-
 def sign(session: Session, pilot: Pilot, analysis: Analysis, body: DecisionIn, person: str, at: datetime) -> Decision:
     """Sign a decision; Conflict names the first refusal in `code` and all of them in `errors`."""
     result = analysis.result or {}
@@ -47,7 +33,7 @@ def sign(session: Session, pilot: Pilot, analysis: Analysis, body: DecisionIn, p
     gates_passed = all(gate["passed"] is not False for gate in result.get("gates", []))
     facts = DecisionFacts(
         signer=person,
-        leads=_leads(session, pilot),
+        leads=leads_of(session, pilot),
         in_test=pilot.stage is Stage.TEST,
         succeeded=analysis.status is JobStatus.SUCCEEDED,
         refused="refused" in result,

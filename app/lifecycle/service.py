@@ -30,7 +30,8 @@ def move(session: Session, pilot: Pilot, asked: MoveIn, person: str, at: datetim
     """Move a pilot; Conflict `move_refused` lists every unmet condition."""
     unmet = missing_for(asked.to, facts_of(session, pilot, asked))
     if unmet:
-        msg = f"the move from {pilot.stage.value} to {asked.to.value} is refused; unmet: {', '.join(u.code for u in unmet)}"
+        codes = ", ".join(u.code for u in unmet)
+        msg = f"the move from {pilot.stage.value} to {asked.to.value} is refused; unmet: {codes}"
         raise Conflict(
             msg,
             "move_refused",

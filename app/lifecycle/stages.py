@@ -176,7 +176,7 @@ def _to_retired(f: PilotFacts) -> Iterator[Unmet]:
             "successor",
             "a failed remedy does not retire the driver: name the successor_id, a pilot for the same driver",
         )
-    elif f.retirement is Retirement.REPLACED and not f.successor_fits:
+    elif f.successor is not None and not f.successor_fits:
         yield Unmet("successor", f"{f.successor!r} is not another open pilot of this organization for the same driver")
     if f.retirement is Retirement.NOT_SCALABLE and not f.was_effective:
         yield Unmet(

@@ -24,11 +24,10 @@ from app.measures.service import enter_rows, enter_summaries, put_wave, response
 from app.pilots.models import Pilot
 from app.pilots.service import iteration_of
 from app.plans.service import plan_of, require_version
-from app.requests import Cursor, IfMatch, Limit, SessionDep, TransactionalRoute, check_match, etag, page_of
+from app.requests import Cursor, IfMatch, Limit, OfIteration, SessionDep, TransactionalRoute, check_match, etag, page_of
 
 router = APIRouter(prefix="/v1/pilots/{pilot_id}", tags=["6 Measures"], route_class=TransactionalRoute)
 Partial = Annotated[bool, Query(description="Enter what is right and report the rest, instead of all or nothing")]
-OfIteration = Annotated[int | None, Query(ge=1, description="An earlier iteration; default: the current one")]
 
 
 def wave_out(session: SessionDep, pilot: Pilot, wave: Wave) -> WaveOut:
@@ -58,8 +57,7 @@ def write_wave(
     before = session.exec(
         visible(caller, Wave).where(Wave.pilot_id == pilot.id, Wave.iteration == pilot.iteration, Wave.key == key)
     ).one_or_none()
-    if before is not None:
-        check_match(if_match, before.version, "the wave")
+    check_match(if_match, before.version if before is not None else None, "the wave")
     wave = put_wave(session, pilot, key, body, now())
     response.headers["ETag"] = etag(wave.version)
     return wave_out(session, pilot, wave)

@@ -120,8 +120,10 @@ def _spread_faults(
     if sd > largest * 1.01 + 1e-9:
         yield (
             sd_field,
-            f"an SD of {sd:g} cannot be with n = {n} and a mean of {mean:g} on the scale "
-            f"{_scale(measure)}; at most {largest:.3g}",
+            (
+                f"an SD of {sd:g} cannot be with n = {n} and a mean of {mean:g} on the scale "
+                f"{_scale(measure)}; at most {largest:.3g}"
+            ),
             "impossible_sd",
         )
 

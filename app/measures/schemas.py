@@ -3,12 +3,23 @@
 from datetime import date
 from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from analysis.documents import Categories, Cell, Change, CountOf, Events, Pair, Point
 from app.forms import Answer, Form, Id, Line
 from app.measures.models import WaveKind
 
+
+def _measurable(value: float) -> float:
+    # Squares are added up by the database: beyond these bounds they overflow, or vanish.
+    if value and not SMALLEST <= abs(value) <= LARGEST:
+        msg = f"is no value that could be measured: 0, or between {SMALLEST:g} and {LARGEST:g} in size"
+        raise ValueError(msg)
+    return value
+
+
+SMALLEST, LARGEST = 1e-12, 1e12
+Value = Annotated[float, AfterValidator(_measurable)]
 Pseudonym = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
 
@@ -54,7 +65,7 @@ class WaveOut(Answer):
 class RowIn(Form):
     """One value; `arm` may be left out where the unit's arm is in the plan."""
 
-    value: float
+    value: Value
     unit_id: Id | None = None
     arm: Line | None = None
     participant: Pseudonym | None = Field(

@@ -100,6 +100,22 @@ def responses(session: Session, pilot_id: str, iteration: int, plan: Plan) -> di
     return found
 
 
+def _refuse_more_than_invited(session: Session, pilot: Pilot, plan: Plan) -> None:
+    """More answers than invitations would be a negative attrition: one of the two numbers is wrong."""
+    session.flush()
+    responded = responses(session, pilot.id, pilot.iteration, plan)
+    waves = session.exec(select(Wave).where(Wave.pilot_id == pilot.id, Wave.iteration == pilot.iteration))
+    for wave in waves:
+        for arm, invited in wave.invited.items():
+            answered = responded.get(wave.key, {}).get(arm, 0)
+            if answered > invited:
+                msg = (
+                    f"{answered} would have answered at {wave.key} in {arm}, but {invited} were invited; nothing was "
+                    f"entered. Correct the wave first (PUT …/waves/{wave.key}) if more were invited"
+                )
+                raise Conflict(msg, "more_than_invited")
+
+
 def _known_measure(context: Context, key: str) -> PlannedMeasure:
     measure = context.plan.measure(key)
     if measure is None:
@@ -173,6 +189,7 @@ def enter_rows(
             organization_id=pilot.organization_id,
             changes={"measure": body.measure, "wave": body.wave, "rows": len(fresh)},
         )
+        _refuse_more_than_invited(session, pilot, context.plan)
     return _report(len(fresh), unchanged, errors)
 
 
@@ -249,8 +266,10 @@ class _RowEntry:
         if held is not None and held != (row.value, arm, row.unit_id, row.collected_on):
             yield (
                 "value" if held[0] != row.value else "participant",
-                f"{row.participant} has another {self.measure.measure} at {self.body.wave} already "
-                f"({held[0]:g}, arm {held[1]}); one value of a person, measure and wave",
+                (
+                    f"{row.participant} has another {self.measure.measure} at {self.body.wave} already "
+                    f"({held[0]:g}, arm {held[1]}); one value of a person, measure and wave"
+                ),
                 "duplicate",
             )
             return
@@ -325,5 +344,5 @@ def enter_summaries(
             organization_id=pilot.organization_id,
             changes={"measure": body.measure, "shape": shape.value, "entries": accepted},
         )
-    session.flush()
+        _refuse_more_than_invited(session, pilot, context.plan)
     return _report(accepted, unchanged, errors)

@@ -1,6 +1,8 @@
 """Interventions and pilots over HTTP; moving a pilot is in `lifecycle/`."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
 from sqlmodel import col
 
 from app.auth.access import acting_organization, fetch, visible
@@ -12,7 +14,7 @@ from app.errors import Invalid, fault
 from app.forms import Page
 from app.pilots.models import Intervention, Pilot, Stage
 from app.pilots.schemas import InterventionIn, InterventionOut, InterventionPatch, PilotIn, PilotOut, PilotPatch
-from app.pilots.service import REQUIRED, change_pilot, create_intervention, create_pilot, require_organization, units_of
+from app.pilots.service import change_pilot, create_intervention, create_pilot, refuse_emptied, units_of
 from app.requests import Cursor, IfMatch, Limit, SessionDep, TransactionalRoute, check_match, etag, page_of
 
 interventions = APIRouter(prefix="/v1", tags=["3 Interventions"], route_class=TransactionalRoute)
@@ -30,9 +32,7 @@ def add_intervention(
 ) -> InterventionOut:
     """Describe a program or tactic. Every organization can read it; no data are shared by that."""
     caller.require(Permission.INTERVENTIONS_WRITE)
-    organization_id = acting_organization(caller, body.organization_id)
-    if organization_id is not None:
-        require_organization(session, organization_id)
+    organization_id = acting_organization(session, caller, body.organization_id)
     row = create_intervention(session, body, organization_id)
     response.headers["Location"] = f"/v1/interventions/{row.id}"
     return InterventionOut.model_validate(row)
@@ -84,10 +84,7 @@ def change_intervention(
     row = fetch(session, caller, Intervention, intervention_id, Permission.INTERVENTIONS_WRITE, for_update=True)
     check_match(if_match, row.version, "the intervention")
     changes = body.model_dump(exclude_unset=True)
-    for name in sorted(REQUIRED & changes.keys()):
-        if changes[name] is None:
-            msg = f"{name} cannot be emptied; leave it out to keep it"
-            raise Invalid(msg, [fault([name], msg, "missing")])
+    refuse_emptied(changes)
     if "driver" in changes:
         require_driver(session, changes["driver"], row.organization_id)
     row.sqlmodel_update(changes)
@@ -101,7 +98,10 @@ def change_intervention(
 def add_pilot(body: PilotIn, session: SessionDep, caller: CallerDep, response: Response) -> PilotOut:
     """Start a pilot: name the driver; it begins in `discover`. You lead it unless you name somebody."""
     caller.require(Permission.PILOTS_WRITE)
-    organization_id = require_organization(session, acting_organization(caller, body.organization_id))
+    organization_id = acting_organization(session, caller, body.organization_id)
+    if organization_id is None:
+        msg = "a key of the whole service has to name the organization"
+        raise Invalid(msg, [fault(["organization_id"], msg, "missing")])
     pilot = create_pilot(session, body, organization_id, caller.person, now())
     response.headers["Location"] = f"/v1/pilots/{pilot.id}"
     response.headers["ETag"] = etag(pilot.version)
@@ -117,7 +117,7 @@ def list_pilots(
     driver: str | None = None,
     lead: str | None = None,
     intervention_id: str | None = None,
-    q: str | None = None,
+    q: Annotated[str | None, Query(max_length=200, description="Words in the title")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[PilotOut]:

@@ -1,11 +1,12 @@
 """Making and changing interventions and pilots."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session, select
 
-from app.catalog.models import Organization
+from app.audit.models import AuditEntry
 from app.catalog.service import require_driver, require_units
 from app.errors import Conflict, Invalid, NotFound, fault
 from app.pilots.events import pilot_created
@@ -16,15 +17,12 @@ from app.pilots.schemas import InterventionIn, PilotIn, PilotPatch
 REQUIRED = frozenset({"title", "driver", "lead", "unit_ids", "description", "ownership_role"})
 
 
-def require_organization(session: Session, organization_id: str | None) -> str:
-    """The organization's id; Invalid when none is named, NotFound when there is none of this id."""
-    if organization_id is None:
-        msg = "a key of the whole service has to name the organization"
-        raise Invalid(msg, [fault(["organization_id"], msg, "missing")])
-    if session.get(Organization, organization_id) is None:
-        msg = f"there is no organization {organization_id!r} that this key may see"
-        raise NotFound(msg)
-    return organization_id
+def refuse_emptied(changes: Mapping[str, Any]) -> None:
+    """Raise Invalid when a patch sets to null what a row cannot do without."""
+    emptied = sorted(name for name in REQUIRED & changes.keys() if changes[name] is None)
+    if emptied:
+        msg = f"{', '.join(emptied)} cannot be emptied; leave it out to keep it"
+        raise Invalid(msg, [fault([name], "cannot be emptied; leave it out to keep it", "missing") for name in emptied])
 
 
 def create_intervention(session: Session, body: InterventionIn, organization_id: str | None) -> Intervention:
@@ -97,14 +95,28 @@ def iteration_of(session: Session, pilot: Pilot, number: int | None = None) -> I
     return row
 
 
+def leads_of(session: Session, pilot: Pilot) -> frozenset[str]:
+    """Everybody who leads or led the pilot: handing it over does not make one a second pair of eyes."""
+    entries = session.exec(
+        select(AuditEntry.changes).where(AuditEntry.resource == "pilots", AuditEntry.resource_id == pilot.id)
+    )
+    former = {
+        value
+        for changes in entries
+        if changes and "lead" in changes
+        for value in (changes["lead"] if isinstance(changes["lead"], list) else [changes["lead"]])
+    }
+    return frozenset({pilot.lead, *former})
+
+
 def change_pilot(session: Session, pilot: Pilot, body: PilotPatch) -> Pilot:
     """Apply a patch. What the locked plan and the test stand on no longer changes under them."""
     changes = body.model_dump(exclude_unset=True, mode="json")
-    for name in sorted(REQUIRED & changes.keys()):
-        if changes[name] is None:
-            msg = f"{name} cannot be emptied; leave it out to keep it"
-            raise Invalid(msg, [fault([name], msg, "missing")])
-    if iteration_of(session, pilot).plan_locked_at is not None and pilot.stage not in {Stage.REFINE, Stage.RETIRED}:
+    refuse_emptied(changes)
+    if changes.get("sustainability_review") is not None and pilot.sustainability_review is not None:
+        # The checklist asks for what is still missing; giving that must not lose what was written before.
+        changes["sustainability_review"] = pilot.sustainability_review | changes["sustainability_review"]
+    if iteration_of(session, pilot).plan_locked_at is not None:
         frozen = sorted({"driver", "intervention_id", "unit_ids"} & _real_changes(session, pilot, changes))
         if frozen:
             msg = f"{', '.join(frozen)} cannot change while the iteration's plan is locked; the next iteration may"

@@ -7,13 +7,14 @@ from app.auth.access import fetch, visible
 from app.auth.deps import CallerDep, idempotent
 from app.auth.permissions import Permission
 from app.db import now
+from app.errors import NotFound
 from app.forms import Page
 from app.pilots.models import Pilot
 from app.plans.models import PlanVersion
 from app.plans.rules import missing_for_lock, warnings_of
 from app.plans.schemas import AmendmentIn, PlanIn, PlanOut, RemarkOut
 from app.plans.service import amend, current_version, lock_plan, plan_of, require_version, write
-from app.requests import Cursor, IfMatch, Limit, SessionDep, TransactionalRoute, check_match, etag, page_of
+from app.requests import Cursor, IfMatch, Limit, OfIteration, SessionDep, TransactionalRoute, check_match, etag, page_of
 
 router = APIRouter(prefix="/v1/pilots/{pilot_id}/plan", tags=["5 Plan"], route_class=TransactionalRoute)
 
@@ -39,8 +40,7 @@ def put_plan(
     """Write the plan of the current iteration, as often as needed until it is locked."""
     pilot = fetch(session, caller, Pilot, pilot_id, Permission.PLANS_WRITE, for_update=True)
     before = current_version(session, pilot)
-    if before is not None:
-        check_match(if_match, before.version, "the plan")
+    check_match(if_match, before.version if before is not None else None, "the plan")
     version = write(session, pilot, body, caller.person, now())
     response.headers["ETag"] = etag(version.version)
     return plan_out(version)
@@ -48,11 +48,14 @@ def put_plan(
 
 @router.get("")
 def read_plan(
-    pilot_id: str, session: SessionDep, caller: CallerDep, response: Response, iteration: int | None = None
+    pilot_id: str, session: SessionDep, caller: CallerDep, response: Response, iteration: OfIteration = None
 ) -> PlanOut:
     """The newest version of the plan (of the current iteration unless another is named)."""
     pilot = fetch(session, caller, Pilot, pilot_id)
-    version = require_version(session, pilot, iteration)
+    version = current_version(session, pilot, iteration)
+    if version is None:
+        msg = f"iteration {iteration or pilot.iteration} has no plan yet; PUT /v1/pilots/{pilot.id}/plan writes one"
+        raise NotFound(msg, "no_plan")
     response.headers["ETag"] = etag(version.version)
     return plan_out(version)
 

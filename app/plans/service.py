@@ -10,13 +10,15 @@ from app.catalog.models import Measure
 from app.catalog.service import entry
 from app.errors import Conflict, Invalid, fault
 from app.pilots.models import Pilot, Stage
-from app.pilots.service import iteration_of, units_of
+from app.pilots.service import iteration_of, leads_of, units_of
 from app.plans.events import plan_locked
 from app.plans.models import PlanVersion
 from app.plans.rules import missing_for_lock
 from app.plans.schemas import PlanIn
 
 PLANNING = frozenset({Stage.DISCOVER, Stage.DEVELOP, Stage.REFINE})
+# What a measure is, the catalogue says; a plan chooses how it is judged.
+DEFINED = ("family", "direction", "scope", "minimum", "maximum")
 
 
 def current_version(session: Session, pilot: Pilot, iteration: int | None = None) -> PlanVersion | None:
@@ -58,23 +60,18 @@ def complete(session: Session, pilot: Pilot, body: PlanIn) -> Plan:
                 )
             )
             continue
-        for name in ("family", "direction"):
-            given, right = getattr(chosen, name), getattr(known, name)
-            if given is not None and given != right:
+        defined = known.model_dump(mode="json", include=set(DEFINED))
+        for name, value in defined.items():
+            given = getattr(chosen, name)
+            if given is not None and given != value:
                 errors.append(
                     fault(
                         ["measures", i, name],
-                        f"{chosen.measure} has the {name} {right.value!r} in the catalogue, not {given.value!r}",
+                        f"{chosen.measure} has the {name} {value} in the catalogue, not {given}; leave it out",
                         "differs_from_catalogue",
                     )
                 )
-        filled = chosen.model_dump() | {
-            "family": known.family,
-            "direction": known.direction,
-            "scope": known.scope.value,
-            "minimum": known.minimum,
-            "maximum": known.maximum,
-        }
+        filled = chosen.model_dump() | defined
         if filled["reference_sd"] is None and known.default_sd is not None:
             filled["reference_sd"] = known.default_sd
             filled["reference_sd_source"] = known.sd_source or "the measure's default"
@@ -153,8 +150,8 @@ def amend(session: Session, pilot: Pilot, body: PlanIn, reason: str, person: str
     if before.locked_at is None:
         msg = "the plan is not locked: change it with PUT, no amendment is needed"
         raise Conflict(msg, "plan_not_locked")
-    if person == pilot.lead:
-        msg = f"{person} leads this pilot; an amendment is signed by somebody else (four eyes)"
+    if person in leads_of(session, pilot):
+        msg = f"{person} leads this pilot (or led it); an amendment is signed by somebody else (four eyes)"
         raise Conflict(msg, "same_person")
     if before.looked_at is not None:
         msg = "a confirmatory analysis of this iteration exists; after the first look the plan cannot change"

@@ -1,0 +1,46 @@
+"""Ends analyses as the worker does, without sampling."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from app.analyses.models import Analysis
+from app.analyses.service import WORK
+from app.db import now, transaction
+from app.jobs import claims
+from app.jobs.failures import Failure
+from app.jobs.ledger import Ledger
+
+
+def _claimed(app: FastAPI, analysis_id: str) -> tuple[Ledger[Analysis], Analysis]:
+    ledger = Ledger(app.state.engine, app.state.settings, WORK, threading.Event())
+    with transaction(app.state.engine) as session:
+        row = claims.claim(session, Analysis, analysis_id, now(), timedelta(seconds=30), 3)
+    assert row is not None, "the analysis does not wait for a worker"
+    return ledger, row
+
+
+@pytest.fixture
+def finish(app: FastAPI) -> Callable[[str, dict[str, Any]], None]:
+    """Claims an analysis and ends it with an answer of the library."""
+
+    def end(analysis_id: str, answer: dict[str, Any]) -> None:
+        ledger, row = _claimed(app, analysis_id)
+        ledger.succeed(row, answer)
+
+    return end
+
+
+@pytest.fixture
+def break_off(app: FastAPI) -> Callable[[str], None]:
+    """Claims an analysis and ends it as failed."""
+
+    def end(analysis_id: str) -> None:
+        ledger, row = _claimed(app, analysis_id)
+        ledger.fail(row, Failure(code="crashed", message="The process that does the work died."))
+
+    return end
