@@ -99,8 +99,7 @@ def _welcome(settings: Settings, server: uvicorn.Server) -> None:
     try:
         if _wants_demonstration(settings):
             say(
-                "pilotlight: loading the demonstration through the API; the worker warms up meanwhile, which takes a "
-                "minute or two the first time …"
+                "pilotlight: the demonstration, through the API; the first time the worker warms up for a minute or two …"
             )
             entries = Demonstration(url, key, say).run()
         else:

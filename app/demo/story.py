@@ -192,6 +192,8 @@ class Demonstration:
     ) -> None:
         """Discover → develop → test, with plan, lock and measures; then the follow-up is entered."""
         path = f"/v1/pilots/{pilot['id']}"
+        if any(self.administrator.every(f"{path}/decisions")):
+            return  # told already; what people did with the pilot since is theirs
         if pilot["stage"] == "discover":
             lead = self._as("lead")
             note = {"kind": "literature", "text": "The source names this driver as a contributor to burnout."}
@@ -268,7 +270,8 @@ class Demonstration:
 
     def _move_on(self, pilot: dict[str, Any], decision: dict[str, Any]) -> None:
         path = f"/v1/pilots/{pilot['id']}"
-        if self._stage(pilot) != "test":
+        current = self.administrator.call("GET", path)
+        if current["stage"] != "test" or current["iteration"] != decision["iteration"]:
             return
         lead = self._as("lead")
         if decision["outcome"] == "scale":
