@@ -295,11 +295,9 @@ def report(entry: dict[str, Any]) -> list[str]:
     """What was found and decided about one pilot, in lines for a terminal."""
     result, decision, pilot = entry["analysis"]["result"], entry["decision"], entry["pilot"]
     recommendation = result["recommendation"]
-    lines = [
-        f"{pilot['title']}: {recommendation['outcome'].upper()} (evidence grade {result['grade']}); "
-        f"signed `{decision['outcome']}` by {decision['signed_by']}; now in {pilot['stage']}",
-        f"  {recommendation['says']}",
-    ]
+    head = f"{pilot['title']}: {recommendation['outcome'].upper()} (evidence grade {result['grade']})"
+    signed = f"signed `{decision['outcome']}` by {decision['signed_by']}; now in {pilot['stage']}"
+    lines = [f"{head}; {signed}", f"  {recommendation['says']}"]
     for effect in result["effects"]:
         sd, interval = effect["adjusted"], effect["adjusted"]["interval"]
         lines.append(
