@@ -98,9 +98,7 @@ def _welcome(settings: Settings, server: uvicorn.Server) -> None:
     say(f"pilotlight: the API answers at {url} (Swagger UI: {url}/docs)")
     try:
         if _wants_demonstration(settings):
-            say(
-                "pilotlight: the demonstration, through the API; the first time the worker warms up for a minute or two …"
-            )
+            say("pilotlight: the demonstration, through the API; at first the worker warms up for a minute or two …")
             entries = Demonstration(url, key, say).run()
         else:
             entries = []
