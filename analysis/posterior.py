@@ -66,7 +66,8 @@ class NormalMixture:
 
     def above(self, threshold: float) -> float:
         """P(δ > threshold)."""
-        return float(self.weights @ tails(threshold, self.means, self.sds))
+        # Weights sum to 1 but for rounding; a probability may not be 1 + 2e-16.
+        return min(max(float(self.weights @ tails(threshold, self.means, self.sds)), 0.0), 1.0)
 
     def quantile(self, p: float) -> float:
         """The value below which δ lies with probability p."""
