@@ -9,6 +9,8 @@ export UV_PYTHON := $(abspath $(BIN)/python)
 export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := $(abspath .venv)
 WORKERS ?= 2
+# One folder of compile caches for everything that is run from here.
+export PILOTLIGHT_CACHE_DIR ?= $(abspath var/cache)
 
 .PHONY: help setup run test check format slow bench lock clean
 
@@ -37,7 +39,7 @@ run: setup ## Serve API, Swagger UI and worker on SQLite, with the demonstration
 
 test: setup ## The tests, on SQLite and PostgreSQL
 	@echo "test: the models compile first where no cache is there; a few minutes in all"
-	PILOTLIGHT_TEST_BOTH=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	PILOTLIGHT_TEST_BOTH=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow"
 
 check: setup ## Format, lint, types, import contracts, migrations
 	$(BIN)/ruff format --check .
@@ -51,7 +53,7 @@ format: setup ## Put the code into the common format
 	$(BIN)/ruff check --fix .
 
 slow: setup ## Calibration and other proofs that take long
-	PILOTLIGHT_TEST_BOTH=1 $(BIN)/python -m pytest -n $(WORKERS) -m slow
+	PILOTLIGHT_TEST_BOTH=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow
 
 bench: setup ## Measure what the README claims
 	$(BIN)/python -m benchmarks
