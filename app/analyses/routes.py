@@ -8,6 +8,7 @@ from sqlmodel import col
 from app.analyses.models import Analysis, Kind
 from app.analyses.schemas import AnalysisIn, AnalysisLine, AnalysisOut
 from app.analyses.service import WORK, ask, data_changed_since
+from app.audit.models import note
 from app.auth.access import fetch, visible
 from app.auth.deps import CallerDep, idempotent
 from app.auth.permissions import Permission
@@ -77,5 +78,13 @@ def cancel_analysis(analysis_id: str, session: SessionDep, caller: CallerDep) ->
     if not request_cancel(session, WORK, analysis, now()) and analysis.status is not JobStatus.CANCELLED:
         msg = f"the analysis has {analysis.status.value} already; there is nothing to cancel"
         raise Conflict(msg, "already_ended")
+    note(
+        session,
+        "cancel_requested",
+        "analyses",
+        analysis.id,
+        organization_id=analysis.organization_id,
+        changes={"status": analysis.status.value},
+    )
     session.flush()
     return AnalysisOut.model_validate(analysis)
