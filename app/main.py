@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 
 import fastapi_swagger
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from app import __version__, health, problems
@@ -104,7 +103,8 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
         swagger_ui_oauth2_redirect_url=None,
         max_body_size=settings.max_body_bytes,
         lifespan=lifespan,
-        generate_unique_id_function=lambda route: route.name if isinstance(route, APIRoute) else str(route),
+        # Names of endpoints are names of operations: stable, and what generated clients call their methods.
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.engine, app.state.settings, app.state.runner = engine, settings, None
     app.state.revision = health.newest_revision()
