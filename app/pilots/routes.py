@@ -1,5 +1,6 @@
 """Interventions and pilots over HTTP; moving a pilot is in `lifecycle/`."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -14,7 +15,7 @@ from app.errors import Invalid, fault
 from app.forms import Page
 from app.pilots.models import Intervention, Pilot, Stage
 from app.pilots.schemas import InterventionIn, InterventionOut, InterventionPatch, PilotIn, PilotOut, PilotPatch
-from app.pilots.service import change_pilot, create_intervention, create_pilot, refuse_emptied, units_of
+from app.pilots.service import change_pilot, create_intervention, create_pilot, refuse_emptied, units_of_each
 from app.requests import Cursor, IfMatch, Limit, SessionDep, TransactionalRoute, check_match, etag, page_of
 
 interventions = APIRouter(prefix="/v1", tags=["3 Interventions"], route_class=TransactionalRoute)
@@ -23,7 +24,13 @@ pilots = APIRouter(prefix="/v1", tags=["4 Pilots"], route_class=TransactionalRou
 
 def pilot_out(session: SessionDep, pilot: Pilot) -> PilotOut:
     """The answer about a pilot."""
-    return PilotOut.model_validate({**pilot.model_dump(), "unit_ids": units_of(session, pilot.id)})
+    return pilots_out(session, [pilot])[0]
+
+
+def pilots_out(session: SessionDep, rows: Sequence[Pilot]) -> list[PilotOut]:
+    """The answers about several pilots."""
+    units = units_of_each(session, [pilot.id for pilot in rows])
+    return [PilotOut.model_validate({**pilot.model_dump(), "unit_ids": units[pilot.id]}) for pilot in rows]
 
 
 @interventions.post("/interventions", status_code=201, dependencies=[idempotent])
@@ -135,7 +142,7 @@ def list_pilots(
     for word in (q or "").split():
         statement = statement.where(col(Pilot.title).icontains(word, autoescape=True))
     rows, following = page_of(session, statement, Pilot.id, limit, cursor)
-    return Page(items=[pilot_out(session, r) for r in rows], next_cursor=following)
+    return Page(items=pilots_out(session, rows), next_cursor=following)
 
 
 @pilots.get("/pilots/{pilot_id}")

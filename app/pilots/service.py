@@ -1,10 +1,10 @@
 """Making and changing interventions and pilots."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from app.audit.models import AuditEntry
 from app.catalog.service import require_driver, require_units
@@ -81,9 +81,18 @@ def _set_units(session: Session, pilot: Pilot, unit_ids: list[str]) -> None:
 
 def units_of(session: Session, pilot_id: str) -> list[str]:
     """The ids of a pilot's units, oldest first."""
-    return list(
-        session.exec(select(PilotUnit.unit_id).where(PilotUnit.pilot_id == pilot_id).order_by(PilotUnit.unit_id))
+    return units_of_each(session, [pilot_id])[pilot_id]
+
+
+def units_of_each(session: Session, pilot_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The ids of the units of several pilots, in one query."""
+    found: dict[str, list[str]] = {pilot_id: [] for pilot_id in pilot_ids}
+    rows = session.exec(
+        select(PilotUnit).where(col(PilotUnit.pilot_id).in_(pilot_ids)).order_by(col(PilotUnit.unit_id))
     )
+    for row in rows:
+        found[row.pilot_id].append(row.unit_id)
+    return found
 
 
 def iteration_of(session: Session, pilot: Pilot, number: int | None = None) -> Iteration:
