@@ -78,12 +78,13 @@ def grouped(rows: Sequence[dict[str, Any]], *keys: str) -> list[tuple[tuple[Any,
     return [(place_, list(group)) for place_, group in groupby(sorted(rows, key=place), key=place)]
 
 
-def close(found: float | None, expected: float | None, scale: float) -> None:
-    """Equal to within what doubles can hold at this distance from zero."""
-    if expected is None:
-        assert found is None
-    else:
-        assert found == pytest.approx(expected, rel=1e-9, abs=1e-7 * scale)
+def close(found: float | None, expected: float | None, *, within: float) -> None:
+    assert found == (None if expected is None else pytest.approx(expected, rel=0, abs=within))
+
+
+def spread_within(offset: float) -> float:
+    """How well an SD can be known when the values themselves are doubles this far from zero."""
+    return 1e-7 * max(1.0, abs(offset) * 1e-6)
 
 
 def sd(values: Sequence[float]) -> float | None:
@@ -125,8 +126,8 @@ def test_anonymous_rows_become_cells(
     for place, group in expected:
         values = [row["value"] for row in group]
         assert found[place]["n"] == len(values)
-        close(found[place]["mean"], statistics.fmean(values), 1)
-        close(found[place]["sd"], sd(values), max(1.0, abs(offset) * 1e-6))
+        close(found[place]["mean"], statistics.fmean(values), within=1e-6)
+        close(found[place]["sd"], sd(values), within=spread_within(offset))
 
 
 @EXAMPLES
@@ -159,8 +160,8 @@ def test_linked_rows_become_pairs(
         cell = found[place]
         assert cell["n"] == len(group)
         for i, values in enumerate((before, after)):
-            close(cell["mean"][i], statistics.fmean(values), 1)
-            close(cell["sd"][i], sd(values) or 0.0, max(1.0, abs(offset) * 1e-6))
+            close(cell["mean"][i], statistics.fmean(values), within=1e-6)
+            close(cell["sd"][i], sd(values) or 0.0, within=spread_within(offset))
         spread = [statistics.pstdev(values) for values in (before, after)]
         if len(group) > 1 and min(spread) > 1e-3 * max(1.0, abs(offset) * 1e-6):
             assert cell["r"] == pytest.approx(statistics.correlation(before, after), abs=1e-4)

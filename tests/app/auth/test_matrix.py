@@ -1,0 +1,244 @@
+"""Every endpoint of the OpenAPI document for every role, in its own organization and against the neighbour's rows.
+
+One table says what is expected; an endpoint without a row in it fails.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from tests.app.steps import CHANGES, PLAN, in_test, intervention, ok, planned, start
+from tests.conftest import Client, House
+
+pytestmark = pytest.mark.anyio
+
+ROLES = ("lead", "analyst", "approver", "administrator")
+EVERYBODY = frozenset(ROLES)
+LEADS = frozenset({"lead", "administrator"})
+ANALYSTS = frozenset({"lead", "analyst", "administrator"})
+APPROVERS = frozenset({"approver"})
+ADMINISTRATORS = frozenset({"administrator"})
+NOBODY: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Who may, with which body, what a permitted call answers, and what the same on a neighbour's row answers.
+
+    `accepted` may be a refusal by a rule (409): the caller was allowed to ask. `across` is None where the path names no
+    row, so that there is nothing of a neighbour's to ask for.
+    """
+
+    may: frozenset[str]
+    body: Any = None
+    accepted: int = 200
+    across: int | None = 404
+    seen_by_all: bool = field(default=False)
+
+
+DECISION = {"analysis_id": "{analysis}", "outcome": "refine", "rationale": "As the rule says."}
+DRIVER = {"key": "night_work", "name": "Night work"}
+MEASURE = {
+    "key": "room_turnover",
+    "name": "Room turnover",
+    "family": "normal",
+    "scope": "proximal",
+    "measure_class": "efficiency",
+    "direction": "lower_is_better",
+}
+INTERVENTION = {"title": "T", "description": "D", "driver": "workload", "ownership_role": "own"}
+ROWS = {"measure": "mbi_ee", "wave": "pre", "rows": [{"value": 20, "arm": "control"}]}
+
+TABLE: Mapping[str, Expected] = {
+    "create_organization": Expected(NOBODY, {"name": "Another"}, across=None),
+    "list_organizations": Expected(EVERYBODY, across=None),
+    "read_organization": Expected(EVERYBODY),
+    "change_organization": Expected(ADMINISTRATORS, {"name": "Renamed"}),
+    "create_unit": Expected(ADMINISTRATORS, {"name": "Ward 2"}, 201),
+    "list_units": Expected(EVERYBODY),
+    "read_unit": Expected(EVERYBODY),
+    "change_unit": Expected(ADMINISTRATORS, {"headcount": 41}),
+    "list_drivers": Expected(EVERYBODY, across=None),
+    "add_driver": Expected(ADMINISTRATORS, DRIVER, 201, across=None),
+    "list_measures": Expected(EVERYBODY, across=None),
+    "add_measure": Expected(ADMINISTRATORS, MEASURE, 201, across=None),
+    "list_program_dimensions": Expected(EVERYBODY, across=None),
+    "add_program_dimension": Expected(ADMINISTRATORS, {"key": "family", "name": "Families"}, 201, across=None),
+    "add_intervention": Expected(LEADS, INTERVENTION, 201, across=None),
+    "list_interventions": Expected(EVERYBODY, across=None),
+    # Interventions are shared between organizations: read by all, changed by their own.
+    "read_intervention": Expected(EVERYBODY, across=200, seen_by_all=True),
+    "change_intervention": Expected(LEADS, {"title": "Renamed"}, across=403, seen_by_all=True),
+    "add_pilot": Expected(LEADS, {"title": "T", "driver": "workload", "unit_ids": []}, 201, across=None),
+    "list_pilots": Expected(EVERYBODY, across=None),
+    "read_pilot": Expected(EVERYBODY),
+    "patch_pilot": Expected(LEADS, {"title": "Renamed"}),
+    "put_plan": Expected(LEADS, PLAN),
+    "read_plan": Expected(EVERYBODY),
+    "list_versions": Expected(EVERYBODY),
+    "lock": Expected(LEADS),
+    "amend_plan": Expected(APPROVERS, {"reason": "R", "plan": PLAN}, 409),
+    "write_wave": Expected(LEADS, {"invited": {"control": 50}}),
+    "list_waves": Expected(EVERYBODY),
+    "add_measurements": Expected(LEADS, ROWS, 201),
+    "add_summaries": Expected(LEADS, CHANGES, 409),
+    "read_cells": Expected(EVERYBODY),
+    "request_analysis": Expected(ANALYSTS, {"seed": 1}, 202),
+    "list_analyses": Expected(EVERYBODY),
+    "read_analysis": Expected(EVERYBODY),
+    "cancel_analysis": Expected(ANALYSTS),
+    "sign_decision": Expected(APPROVERS, DECISION, 409),
+    "list_decisions": Expected(EVERYBODY),
+    "read_decision": Expected(EVERYBODY, accepted=404),  # none was signed
+    "read_next": Expected(EVERYBODY),
+    "make_move": Expected(LEADS, {"to": "scale"}, 409),
+    "list_moves": Expected(EVERYBODY),
+    "list_iterations": Expected(EVERYBODY),
+    "read_timeline": Expected(EVERYBODY),
+    "read_me": Expected(EVERYBODY, across=None),
+    "create_key": Expected(ADMINISTRATORS, {"role": "lead", "label": "new"}, 201, across=None),
+    "list_keys": Expected(ADMINISTRATORS, across=None),
+    "read_key": Expected(ADMINISTRATORS),
+    "revoke_key": Expected(ADMINISTRATORS),
+    "list_audit": Expected(ADMINISTRATORS, across=None),
+}
+OPEN = {"live", "ready"}
+
+
+def operations(app: FastAPI) -> dict[str, tuple[str, str]]:
+    """Method and path of every operation in the document, by its name."""
+    return {
+        operation["operationId"]: (method.upper(), path)
+        for path, methods in app.openapi()["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+@pytest.fixture
+async def ids(house: House) -> dict[str, str]:
+    """A row of each kind in the house's organization."""
+    pilot = await planned(house)
+    await ok(house.lead.post(f"{pilot}/measurements", json=ROWS), 201)
+    analysed = await in_test(house)
+    analysis = (await ok(house.analyst.post(f"{analysed}/analyses"), 202))["id"]
+    key = await ok(house.administrator.post("/v1/keys", json={"role": "lead", "label": "spare"}), 201)
+    return {
+        "organization_id": house.id,
+        "unit_id": house.unit["id"],
+        "intervention_id": await intervention(house),
+        "pilot_id": pilot.rpartition("/")[2],
+        "key": "pre",
+        "analysis_id": analysis,
+        "decision_id": "none",
+        "key_id": key["id"],
+    }
+
+
+def call(client: Client, operation: tuple[str, str], ids: Mapping[str, str], body: Any) -> Any:
+    method, path = operation
+    if body is DECISION:
+        body = {**body, "analysis_id": ids["analysis_id"]}
+    return client.request(method, path.format(**ids), json=body)
+
+
+async def test_every_endpoint_has_a_row_in_the_table(app: FastAPI) -> None:
+    assert set(operations(app)) == set(TABLE) | OPEN
+
+
+async def test_without_a_valid_key_nothing_is_answered(anonymous: Client, app: FastAPI, ids: dict[str, str]) -> None:
+    wrong = {"Authorization": "Bearer pl_" + "x" * 48}
+    for name, operation in operations(app).items():
+        if name in OPEN:
+            assert (await call(anonymous, operation, ids, None)).status_code == 200
+            continue
+        for headers in ({}, wrong, {"Authorization": "Basic YTpi"}, {"Authorization": "Bearer "}):
+            anonymous.headers = httpx.Headers(headers)
+            response = await call(anonymous, operation, ids, TABLE[name].body)
+            assert response.status_code == 401, (name, headers, response.text)
+            assert response.json()["code"] == "unauthenticated"
+            assert "Bearer" in response.headers["www-authenticate"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_own_organization(house: House, app: FastAPI, ids: dict[str, str], role: str) -> None:
+    mutual = {"revoke_key": 1, "cancel_analysis": 1}  # what ends a row comes last
+    for name, operation in sorted(operations(app).items(), key=lambda item: mutual.get(item[0], 0)):
+        if name in OPEN:
+            continue
+        expected = TABLE[name]
+        response = await call(house.of(role), operation, ids, expected.body)
+        if role in expected.may:
+            assert response.status_code == expected.accepted, (name, response.text)
+        else:
+            assert response.status_code == 403, (name, response.text)
+            assert response.json()["code"] == "forbidden"
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_a_neighbours_rows(house: House, neighbour: House, app: FastAPI, ids: dict[str, str], role: str) -> None:
+    for name, operation in operations(app).items():
+        if name in OPEN or TABLE[name].across is None:
+            continue
+        expected = TABLE[name]
+        response = await call(neighbour.of(role), operation, ids, expected.body)
+        assert response.status_code == expected.across, (name, response.text)
+        if not expected.seen_by_all:
+            # As if there were nothing: word for word what an invented id gets, but for the id itself.
+            invented = {**ids, **{k: "nothing" for k in ids if k != "key"}}
+            nothing = await call(neighbour.of(role), operation, invented, expected.body)
+            for kind, row_id in ids.items():
+                if kind != "key":
+                    response._content = response.content.replace(row_id.encode(), b"nothing")
+            assert response.json() == nothing.json()
+
+
+async def test_lists_hold_nothing_of_the_neighbour(house: House, neighbour: House, app: FastAPI) -> None:
+    await in_test(house)
+    await start(neighbour)
+    for name, operation in operations(app).items():
+        if not name.startswith("list_") or "{" in operation[1] or name == "list_interventions":
+            continue
+        answer = (await call(neighbour.administrator, operation, {}, None)).text
+        assert house.id not in answer, name
+        assert "Northfield" not in answer, name
+    for filtered in (f"organization_id={house.id}", "lead=Northfield lead"):
+        assert (await ok(neighbour.lead.get(f"/v1/pilots?{filtered}")))["items"] == []
+
+
+async def test_creating_in_a_neighbours_organization_finds_none(house: House, neighbour: House) -> None:
+    pilot = {"title": "T", "driver": "workload", "unit_ids": []}
+    requests = [
+        neighbour.lead.post("/v1/pilots", json={**pilot, "organization_id": house.id}),
+        neighbour.lead.post("/v1/interventions", json={**INTERVENTION, "organization_id": house.id}),
+        neighbour.administrator.post("/v1/keys", json={"role": "lead", "label": "x", "organization_id": house.id}),
+    ]
+    for request in requests:
+        response = await request
+        assert (response.status_code, response.json()["code"]) == (404, "not_found")
+    response = await neighbour.lead.post("/v1/pilots", json={**pilot, "unit_ids": [house.unit["id"]]})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["code"] == "unknown_unit"
+
+
+async def test_the_administrator_of_the_service_sees_all_and_signs_nothing(
+    root: Client, house: House, neighbour: House, app: FastAPI, ids: dict[str, str]
+) -> None:
+    names = {o["name"] for o in (await ok(root.get("/v1/organizations")))["items"]}
+    assert names == {"Northfield", "Southfield"}
+    for name, operation in operations(app).items():
+        if name in OPEN or operation[0] != "GET":
+            continue
+        response = await call(root, operation, ids, None)
+        assert response.status_code == TABLE[name].accepted, (name, response.text)
+    assert (await call(root, operations(app)["sign_decision"], ids, DECISION)).status_code == 403
+    assert (await call(root, operations(app)["amend_plan"], ids, TABLE["amend_plan"].body)).status_code == 403
+    unnamed = await root.post("/v1/pilots", json={"title": "T", "driver": "workload", "unit_ids": []})
+    assert unnamed.status_code == 422
+    assert unnamed.json()["errors"][0]["loc"] == ["organization_id"]
+    shared = await ok(root.post("/v1/drivers", json=DRIVER), 201)
+    assert shared["organization_id"] is None
+    assert (await ok(house.lead.get("/v1/drivers?key=night_work")))["items"] == [shared]
