@@ -182,6 +182,9 @@ class DecisionRule:
         criteria += [Criterion("cap", name, cap, None, met=False) for cap in self.caps]
         return criteria
 
+    def _scales(self, primary: Judged) -> bool:
+        return all(_at_least(value, threshold) for _, _, value, threshold in self._effect_rows(primary))
+
     def _effect_rows(self, primary: Judged) -> list[tuple[str, str, float | None, float]]:
         t, name = self.thresholds, primary.measure
         benefit = max(t.p_benefit, t.early_p_benefit) if self.early else t.p_benefit
@@ -192,13 +195,17 @@ class DecisionRule:
         ]
 
     def _tipping_point(self, name: str, primary: Judged, shifted: Sequence[tuple[float, Judged]] | None) -> Criterion:
-        """The largest k up to which the effect still scales; not assessed where attrition is unknown."""
+        """The largest k up to which the effect still scales.
+
+        Not assessed where attrition is unknown, nor where there is nothing to overturn: the effect as it stands
+        does not scale.
+        """
         least = self.thresholds.tipping_k
-        if shifted is None:
+        if shifted is None or not self._scales(primary):
             return Criterion("tipping_point", name, None, least, None)
         holds = 0.0
-        for k, effect in sorted(((0.0, primary), *shifted), key=lambda s: s[0]):
-            if not all(_at_least(value, threshold) for _, _, value, threshold in self._effect_rows(effect)):
+        for k, effect in sorted(shifted, key=lambda s: s[0]):
+            if not self._scales(effect):
                 return Criterion("tipping_point", name, holds, least, k > least)
             holds = k
         return Criterion("tipping_point", name, holds, least, met=True)

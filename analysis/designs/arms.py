@@ -64,13 +64,16 @@ def post_only(question: Question, *, seen_before: bool) -> tuple[str | None, lis
     return "no baseline in arms that were not randomised", [note]
 
 
-def require_spread(question: Question, arm: str, sums: Sums) -> None:
-    """Refuse one person alone, and several without any spread: a variance cannot be learned from either."""
-    if sums.n <= 1:
+def require_spread(question: Question, arm: str, sums: Sums, least: int = 2) -> None:
+    """Refuse arms of fewer than `least` people, and arms without any spread: no variance can be learned from them.
+
+    A slope needs three: two people always lie on a line.
+    """
+    if sums.n < least:
         raise Refused(
             "too_few_people",
-            f"{question.measure.measure}: arm {arm!r} has one person; no spread can be learned from one.",
-            "At least two people an arm are needed, and many more for an answer of use.",
+            f"{question.measure.measure}: arm {arm!r} has {sums.n} of the {least} people that can show any spread.",
+            f"At least {least} people an arm are needed, and many more for an answer of use.",
         )
     if sums.ss <= 1e-12 * max(1.0, abs(sums.mean)) ** 2:
         raise no_spread(question, arm, f"all {sums.n} values are the same (SD 0)")

@@ -24,8 +24,6 @@ from analysis.documents import Cell, Change, Pair
 from analysis.errors import Refused
 from analysis.rows import Reduced, reduce_rows
 
-DETERMINED = 2
-"""Two people always lie on a line: their correlation of ±1 says nothing."""
 SINGULAR = 1e-9
 """Share of unexplained variance below which a correlation counts as ±1."""
 
@@ -54,8 +52,8 @@ def _linked(question: Question, pairs: list[Pair]) -> Prepared:
     for arm, sums in ((control_of(question), control), (question.plan.treated, treated)):
         check_scale(question.measure, sums.first, f"{arm}, baseline")
         check_scale(question.measure, sums.second, f"{arm}, follow-up")
-        require_spread(question, arm, sums.second)
-        if sums.n > DETERMINED and sums.residual_share < SINGULAR:
+        require_spread(question, arm, sums.second, least=3)
+        if sums.residual_share < SINGULAR:
             raise no_spread(question, arm, "the follow-up follows from the baseline without error (r is ±1)")
     scale, scale_notes = reference_sd(question, [control.first, treated.first], [control.second, treated.second])
     centre = question.measure.reference_mean

@@ -3,6 +3,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from analysis.documents import FitRequest
 
 Ask = Callable[..., FitRequest]

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import norm
+
 from analysis.documents import FitRequest, confirmatory_seed
 from analysis.draws import as_table
 from analysis.fit import Fit, fit, fit_with_draws
 from analysis.sampling import Sampler, sample
-from scipy.stats import norm
 
 Ask = Callable[..., FitRequest]
 
@@ -162,9 +163,7 @@ def test_nuts_agrees_with_the_exact_engine(ask: Ask, case: str) -> None:
         "binary": ({"counts": counts}, {"family": "binary"}),
     }[case]
     priors = {"borrow": {"mean": 0.3, "sd": 0.1}} if case == "borrow" else {}
-    sampled, exact = (
-        fit(ask(data, primary=primary, priors=priors, engine=engine)) for engine in ("nuts", "exact")
-    )
+    sampled, exact = (fit(ask(data, primary=primary, priors=priors, engine=engine)) for engine in ("nuts", "exact"))
     mine, twin = sampled["effects"][0], exact["effects"][0]
     for block in ("sd", "adjusted", "raw"):
         assert mine[block]["mean"] == pytest.approx(twin[block]["mean"], abs=0.1 * twin[block]["sd"])
@@ -219,7 +218,7 @@ def test_progress_is_of_the_draws_and_never_falls(ask: Ask) -> None:
     assert len({round(value, 1) for value in seen}) > 4
 
 
-class Stopped(Exception):  # noqa: N818
+class Stopped(Exception):
     pass
 
 

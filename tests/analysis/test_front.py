@@ -1,0 +1,124 @@
+"""`python -m analysis`: one document or one a line, exit codes, what is said about a bad one; cheap imports."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from analysis import __main__ as front
+
+
+def call(
+    arguments: list[str], text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, str, str]:
+    import io  # noqa: PLC0415
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    code = front.main(arguments)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.fixture
+def exact(coaching: dict[str, Any]) -> dict[str, Any]:
+    return {**coaching, "engine": "exact"}
+
+
+def test_one_document(exact: dict[str, Any], monkeypatch: Any, capsys: Any) -> None:
+    code, out, err = call(["fit"], json.dumps(exact, indent=1), monkeypatch, capsys)
+    answer = json.loads(out)
+    assert (code, err) == (0, "")
+    assert answer["recommendation"]["outcome"] == "scale"
+    assert set(answer) == {
+        "grade", "gates", "effects", "recommendation", "tipping_point", "borrowed_weight", "without_borrowing",
+        "would_raise_grade", "warnings", "provenance",
+    }  # fmt: skip
+    assert set(answer["effects"][0]) >= {
+        "measure", "role", "sd", "raw", "adjusted", "p_benefit", "p_meaningful", "p_below_zero", "p_harm", "p_rope",
+        "p_benefit_sceptical", "unadjusted", "evidence", "units", "exact",
+    }  # fmt: skip
+    assert answer["effects"][0]["sd"]["interval"].keys() == {"low", "high", "prob", "kind"}
+    assert set(answer["provenance"]) >= {"seed", "data_hash", "plan_hash", "model", "engine", "versions"}
+    assert answer["provenance"]["engine"] == "exact"
+
+
+def test_a_refusal_is_a_result(exact: dict[str, Any], monkeypatch: Any, capsys: Any) -> None:
+    exact["plan"]["design"] = "its"
+    code, out, _ = call(["fit"], json.dumps(exact), monkeypatch, capsys)
+    assert code == 0
+    assert json.loads(out)["refused"].keys() == {"code", "message", "what_would_help"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"plan": None}, "plan"),
+        ({"unknown": 1}, "unknown"),
+        ({"engine": "guess"}, "engine"),
+        ({"data": {"other": {"changes": []}}}, "other"),
+        ({"data": {"mbi_ee": {"changes": [{"arm": "intervention", "mean": 1, "sd": 1}]}}}, "n: Field required"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_a_document_not_of_the_form_exits_2_and_says_where(
+    exact: dict[str, Any], change: dict[str, Any], said: str, monkeypatch: Any, capsys: Any
+) -> None:
+    code, out, err = call(["fit"], json.dumps({**exact, **change}), monkeypatch, capsys)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "nonsense", '{"plan": NaN}'])
+def test_no_document_exits_2(text: str, monkeypatch: Any, capsys: Any) -> None:
+    code, out, err = call(["fit"], text, monkeypatch, capsys)
+    assert (code, out) == (2, "")
+    assert err
+
+
+def test_a_batch_answers_every_line_in_order(exact: dict[str, Any], monkeypatch: Any, capsys: Any) -> None:
+    refused = json.loads(json.dumps(exact))
+    refused["plan"]["design"] = "its"
+    other = json.loads(json.dumps(exact))
+    other["data"]["mbi_ee"]["changes"][0]["mean"] = 1.5
+    lines = [json.dumps(exact), "not json", json.dumps(refused), '{"plan": 1}', json.dumps(other), json.dumps(exact)]
+    code, out, err = call(["fit", "--batch"], "\n".join(lines) + "\n", monkeypatch, capsys)
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert (code, err, len(answers)) == (0, "", 6)
+    assert [next(iter(a)) for a in answers] == ["grade", "error", "refused", "error", "grade", "grade"]
+    assert answers[0] == answers[5]
+    assert answers[4]["effects"][0]["sd"]["mean"] < answers[0]["effects"][0]["sd"]["mean"]
+
+
+@pytest.mark.parametrize("command", ["synthesise", "simulate"])
+def test_what_is_to_follow_says_so(command: str, monkeypatch: Any, capsys: Any) -> None:
+    code, out, _ = call([command], "{}", monkeypatch, capsys)
+    assert code == 0
+    assert json.loads(out)["refused"]["code"] == "not_offered"
+
+
+def test_an_unknown_command_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        front.main(["guess"])
+    assert stopped.value.code == 2
+    assert "guess" in capsys.readouterr().err
+
+
+LIGHT = ("analysis", "analysis.documents", "analysis.grade", "analysis.decide", "analysis.errors", "analysis.__main__")
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_light_modules_load_nothing_heavy(module: str) -> None:
+    code = (
+        f"import sys, {module}; print([m for m in ('numpy', 'scipy', 'pymc', 'arviz', 'nutpie') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout.strip() == "[]"
+
+
+def test_the_front_loads_pymc_only_to_sample() -> None:
+    code = "import sys, analysis.fit; print([m for m in ('pymc', 'nutpie', 'pytensor') if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert run.stdout.strip() == "[]"

@@ -1,0 +1,153 @@
+"""Gates find what they are for, and a failed one reaches the recommendation."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from analysis import gates
+from analysis.designs.inputs import Ancova, AncovaUnknownR, TwoMeans, TwoProportions
+from analysis.documents import FitRequest
+from analysis.fit import fit
+from analysis.posterior import NormalMixture, Sampled
+from analysis.sampling import Draws
+
+Array = NDArray[np.float64]
+RNG = np.random.default_rng(5)
+GOOD = {"delta": RNG.normal(size=(4, 1000)), "sigma": RNG.normal(size=(4, 1000, 2))}
+ENERGY = RNG.normal(size=(4, 1000))
+
+
+def test_independent_draws_pass() -> None:
+    readings = gates.sampler_readings(GOOD, 0, ENERGY)
+    assert all(gates.Reading(name, value, "m", "r").passed for name, value in readings.items())
+    assert readings["ess_bulk"] > 2000
+
+
+@pytest.mark.parametrize("gate", ["rhat", "ess_bulk", "ess_tail", "e_bfmi", "divergences"])
+def test_each_gate_fails_on_what_it_is_for(gate: str) -> None:
+    values, energy, divergences = dict(GOOD), ENERGY, 0
+    walk = np.cumsum(RNG.normal(size=(4, 1000)), axis=1)
+    if gate == "rhat":
+        values["delta"] = GOOD["delta"] + np.arange(4)[:, None]
+    elif gate in ("ess_bulk", "ess_tail"):
+        values["sigma"] = np.stack([GOOD["delta"], walk], axis=-1)
+    elif gate == "e_bfmi":
+        energy = walk
+    else:
+        divergences = 1
+    reading = gates.Reading(gate, gates.sampler_readings(values, divergences, energy)[gate], "m", "r")
+    assert not reading.passed
+
+
+def test_an_idle_auxiliary_is_not_a_reported_quantity() -> None:
+    stuck = {**GOOD, "bias_z": np.cumsum(GOOD["delta"], axis=1)}
+    assert gates.sampler_readings(stuck, 0, ENERGY) == gates.sampler_readings(GOOD, 0, ENERGY)
+
+
+def test_the_report_shows_the_worst_and_nan_never_passes() -> None:
+    lines = gates.report(
+        [
+            gates.Reading("rhat", 1.001, "a", "x"),
+            gates.Reading("rhat", float("nan"), "b", "y"),
+            gates.Reading("ess_bulk", 900.0, "a", "x"),
+            gates.Reading("ess_bulk", 300.0, "b", "y"),
+        ]
+    )
+    by_name = {line["name"]: line for line in lines}
+    assert [line["name"] for line in lines] == list(gates.ORDER)
+    assert (by_name["rhat"]["value"], by_name["rhat"]["passed"], by_name["rhat"]["measure"]) == (None, False, "b")
+    assert (by_name["ess_bulk"]["value"], by_name["ess_bulk"]["passed"]) == (300.0, False)
+    assert by_name["e_bfmi"]["passed"] is None
+    assert "not applicable" in str(by_name["e_bfmi"]["note"])
+
+
+@pytest.mark.parametrize(
+    ("shift", "stretch", "failed"), [(0.0, 1.0, set()), (0.2, 1.0, {"agreement_mean"}), (0.0, 1.2, {"agreement_sd"})]
+)
+def test_agreement_is_read_off_the_bare_draws(shift: float, stretch: float, failed: set[str]) -> None:
+    exact = NormalMixture(np.ones(1), np.zeros(1), np.ones(1))
+    draws = GOOD["delta"] * stretch + shift
+    ones = np.ones((1, *draws.shape))
+    readings = gates.agreement_readings(Sampled(draws, ones, 0 * ones, ones), exact, (0.0, 0.2))
+    assert {n for n, v in readings.items() if not gates.Reading(n, v, "m", "r").passed} == failed
+
+
+def test_agreement_of_probabilities() -> None:
+    exact = NormalMixture(np.ones(1), np.zeros(1), np.ones(1))
+    ones = np.ones((1, *GOOD["delta"].shape))
+    readings = gates.agreement_readings(Sampled(GOOD["delta"], ones, 0.1 * ones, ones), exact, (0.0,))
+    assert readings["agreement_probability"] == pytest.approx(0.0398, abs=1e-3)
+
+
+@pytest.mark.parametrize("off", [0.0, 3.0])
+def test_predictive_check_of_each_model(off: float) -> None:
+    """Draws at the data pass; draws `off` residual SDs away, or of another spread, do not."""
+    n, two = np.array([50.0, 50.0]), np.ones(2)
+    flat = np.zeros((4, 100))
+    sigma = np.full((4, 100, 2), 1.0)
+    draws = {"alpha": flat + off, "total": flat, "sigma": sigma, "beta": flat + 0.5, "r": flat + 0.5, "eta": flat + off}
+    cases = (
+        TwoMeans(n, np.zeros(2), 49 * two, 1.0),
+        Ancova(n, np.zeros(2), np.zeros(2), 49 * two, 24.5 * two, 61.25 * two, 0.5, 4.0, 1.0),
+        AncovaUnknownR(n, np.zeros(2), np.zeros(2), 49 * two, 1.0, 1.0),
+        TwoProportions(n / 2, n, 1.8),
+    )
+    for inputs in cases:
+        passed = gates.Reading("predictive", gates.predictive_reading(inputs, draws), "m", "r").passed
+        assert passed == (off == 0.0), inputs.structure
+    wide = {**draws, "sigma": 3 * sigma}
+    for inputs in cases[:3]:
+        assert not gates.Reading("predictive", gates.predictive_reading(inputs, wide), "m", "r").passed
+
+
+def test_divergences_are_sampled_once_more_with_smaller_steps(
+    ask: Callable[..., FitRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from analysis import engine  # noqa: PLC0415
+
+    real, calls = engine.sample, []
+
+    def diverging(*arguments: object) -> Draws:
+        draws = real(*arguments)  # type: ignore[arg-type]
+        settings = arguments[2]
+        calls.append(settings.target_accept)  # type: ignore[attr-defined]
+        return Draws(draws.values, 1 if len(calls) == 1 else 0, draws.energy, draws.tree)
+
+    monkeypatch.setattr(engine, "sample", diverging)
+    answer = fit(ask(engine="nuts"))
+    assert calls[:3] == [0.9, 0.99, 0.9]
+    assert answer["provenance"]["sampler"]["refits"] == ["m/as_observed: target_accept 0.99 after 1 divergences"]
+    assert all(g["passed"] for g in answer["gates"])
+
+
+def test_divergences_that_stay_leave_no_recommendation(
+    ask: Callable[..., FitRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from analysis import engine  # noqa: PLC0415
+
+    real = engine.sample
+
+    def diverging(*arguments: object) -> Draws:
+        draws = real(*arguments)  # type: ignore[arg-type]
+        return Draws(draws.values, 3, draws.energy, draws.tree)
+
+    monkeypatch.setattr(engine, "sample", diverging)
+    answer = fit(ask(engine="nuts"))
+    assert answer["recommendation"]["outcome"] == "indeterminate"
+    assert "divergences" in answer["recommendation"]["says"]
+
+
+def test_a_probability_at_its_threshold_is_sampled_with_four_times_the_draws(ask: Callable[..., FitRequest]) -> None:
+    counts = {
+        "counts": [
+            {"arm": "treated", "wave": "post", "x": 30, "n": 60},
+            {"arm": "control", "wave": "post", "x": 24, "n": 60},
+        ]
+    }
+    exact = fit(ask(counts, primary={"family": "binary"}))
+    threshold = round(exact["effects"][0]["p_benefit"], 3)
+    answer = fit(ask(counts, primary={"family": "binary"}, engine="nuts", rule={"p_benefit": threshold}))
+    assert any("four times the draws (p_benefit" in note for note in answer["provenance"]["sampler"]["refits"])
+    assert "near_threshold" in {w["code"] for w in answer["warnings"]}
