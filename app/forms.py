@@ -6,6 +6,11 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
 
+def instant_text(at: datetime) -> str:
+    """An instant as every answer and event writes it: RFC 3339 in UTC, ending in Z."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 def _in_utc(at: datetime) -> datetime:
     try:
         return at.astimezone(UTC)
@@ -23,7 +28,7 @@ Id = Annotated[str, StringConstraints(min_length=1, max_length=36)]
 When = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 AtInstant = Annotated[
     datetime,
-    PlainSerializer(lambda at: at.astimezone(UTC).isoformat().replace("+00:00", "Z"), return_type=str),
+    PlainSerializer(instant_text, return_type=str),
 ]
 
 

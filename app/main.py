@@ -101,7 +101,6 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
-        max_body_size=settings.max_body_bytes,
         lifespan=lifespan,
         # Names of endpoints are names of operations: stable, and what generated clients call their methods.
         generate_unique_id_function=lambda route: route.name,
@@ -112,7 +111,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
     for router in routers:
         app.include_router(router, responses=RESPONSES)  # type: ignore[arg-type]
     app.include_router(health.router)
-    problems.install(app)
+    problems.install(app, settings.max_body_bytes)
     health.measure_requests(app)
     fastapi_swagger.patch_fastapi(app)
     _document_problems(app)

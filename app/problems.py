@@ -1,18 +1,23 @@
 """Turns whatever goes wrong into problem details (RFC 9457); what is refused and why, `errors.py` says."""
 
+import re
+
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import IntegrityError, OperationalError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.status import HTTP_400_BAD_REQUEST
+from starlette.status import HTTP_400_BAD_REQUEST, HTTP_405_METHOD_NOT_ALLOWED, HTTP_413_CONTENT_TOO_LARGE
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import AppError, Conflict, Invalid, Problem, fault
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 TITLES = {404: "Not found", 405: "Method not allowed", 413: "Content too large", 503: "Service unavailable"}
+TOO_LARGE = "the body is larger than the service takes; send it in parts"
 PARTS = frozenset({"body", "query", "path", "header"})
 # What pydantic says of a body that was not read as JSON.
 UNREAD = frozenset({"missing", "model_attributes_type", "model_type", "dict_type"})
@@ -65,10 +70,23 @@ async def on_http_exception(request: Request, error: Exception) -> JSONResponse:
     codes = {
         404: ("no_such_path", f"there is nothing at {request.url.path}; see /docs"),
         405: ("method_not_allowed", f"{request.method} is not offered at {request.url.path}; see /docs"),
-        413: ("too_large", "the body is larger than the service takes; send it in parts"),
+        413: ("too_large", TOO_LARGE),
     }
     code, detail = codes.get(error.status_code, ("http_error", str(error.detail)))
-    return _plain(error.status_code, code, detail, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == HTTP_405_METHOD_NOT_ALLOWED:
+        # The framework names the methods of one of the routes at this path; there may be several.
+        headers["Allow"] = ", ".join(_offered(request)) or headers.get("Allow", "")
+    return _plain(error.status_code, code, detail, headers)
+
+
+def _offered(request: Request) -> list[str]:
+    return sorted(
+        method.upper()
+        for template, methods in request.app.openapi()["paths"].items()
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), request.url.path)
+        for method in methods
+    )
 
 
 async def on_integrity_error(_request: Request, error: Exception) -> JSONResponse:
@@ -95,8 +113,40 @@ async def on_bug(request: Request, error: Exception) -> JSONResponse:
     return _plain(500, "internal", "something is broken on our side; nothing was changed")
 
 
-def install(app: FastAPI) -> None:
-    """Register every handler."""
+class BodyLimit:
+    """Refuses bodies above `limit` bytes, by their declared length or as they arrive.
+
+    In place of the framework's own limit, whose refusal is plain text.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self.app, self.limit = app, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, counting."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "0")
+        if declared.isdecimal() and int(declared) > self.limit:
+            await _plain(HTTP_413_CONTENT_TOO_LARGE, "too_large", TOO_LARGE)(scope, receive, send)
+            return
+        arrived = 0
+
+        async def counted() -> Message:
+            nonlocal arrived
+            message = await receive()
+            arrived += len(message.get("body", b""))
+            if arrived > self.limit:
+                raise HTTPException(HTTP_413_CONTENT_TOO_LARGE)
+            return message
+
+        await self.app(scope, counted, send)
+
+
+def install(app: FastAPI, max_body_bytes: int) -> None:
+    """Register every handler, and the limit of bodies."""
+    app.add_middleware(BodyLimit, limit=max_body_bytes)
     app.add_exception_handler(AppError, on_app_error)
     app.add_exception_handler(RequestValidationError, on_malformed)
     app.add_exception_handler(HTTPException, on_http_exception)

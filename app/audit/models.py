@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session as OrmSession
 from sqlmodel import Field, SQLModel
 
 from app.db import Json, id_field, instant_field
+from app.forms import instant_text
 
 SERVICE = "pilotlight"
 
@@ -67,7 +68,9 @@ def note(
 def _plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, datetime | date):
+    if isinstance(value, datetime):
+        return instant_text(value)
+    if isinstance(value, date):
         return value.isoformat()
     return value if isinstance(value, str | int | float | bool | dict | list | None) else str(value)
 

@@ -2,6 +2,7 @@
 
 from sqlmodel import Session
 
+from app.forms import instant_text
 from app.lifecycle.models import Move
 from app.outbox.models import record
 from app.pilots.events import about
@@ -16,7 +17,7 @@ def stage_changed(session: Session, pilot: Pilot, move: Move) -> None:
         "to": move.to_stage.value,
         "reason": move.reason,
         "by": move.by,
-        "at": move.at.isoformat().replace("+00:00", "Z"),
+        "at": instant_text(move.at),
         "sequence": move.sequence,
     }
     record(session, "pilot.stage_changed", data, at=move.at, organization_id=pilot.organization_id, subject_id=pilot.id)

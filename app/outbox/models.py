@@ -7,6 +7,7 @@ from typing import Any
 from sqlmodel import Field, Session, SQLModel
 
 from app.db import id_field, instant_field
+from app.forms import instant_text
 
 
 class OutboxEvent(SQLModel, table=True):
@@ -32,7 +33,7 @@ def record(
     subject_id: str | None,
 ) -> OutboxEvent:
     """Add an event to this transaction; `data` is frozen as JSON now (contract §4)."""
-    body = {"type": kind, "timestamp": at.isoformat().replace("+00:00", "Z"), "data": data}
+    body = {"type": kind, "timestamp": instant_text(at), "data": data}
     payload = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     event = OutboxEvent(
         type=kind, organization_id=organization_id, subject_id=subject_id, payload=payload, created_at=at

@@ -70,13 +70,15 @@ def create_pilot(session: Session, body: PilotIn, organization_id: str, person: 
     return pilot
 
 
-def _set_units(session: Session, pilot: Pilot, unit_ids: list[str]) -> None:
+def _set_units(session: Session, pilot: Pilot, unit_ids: list[str]) -> bool:
+    """Make these the pilot's units; whether that changed anything."""
     current = {row.unit_id: row for row in session.exec(select(PilotUnit).where(PilotUnit.pilot_id == pilot.id))}
     for unit_id in current.keys() - set(unit_ids):
         session.delete(current[unit_id])
     for unit_id in unit_ids:
         if unit_id not in current:
             session.add(PilotUnit(pilot_id=pilot.id, unit_id=unit_id, organization_id=pilot.organization_id))
+    return current.keys() != set(unit_ids)
 
 
 def units_of(session: Session, pilot_id: str) -> list[str]:
@@ -136,8 +138,8 @@ def change_pilot(session: Session, pilot: Pilot, body: PilotPatch) -> Pilot:
         _require_intervention(session, changes["intervention_id"], "intervention_id")
     if (unit_ids := changes.pop("unit_ids", None)) is not None:
         require_units(session, unit_ids, pilot.organization_id)
-        _set_units(session, pilot, unit_ids)
-        pilot.version += 1
+        if _set_units(session, pilot, unit_ids):
+            pilot.version += 1
     if pilot.stage is Stage.REFINE and "lessons" in changes:
         # What is learned in `refine` belongs to the iteration that entering it has closed.
         closed = iteration_of(session, pilot, pilot.iteration - 1)
