@@ -8,20 +8,20 @@ from analysis.decide import SIMILAR, DecisionRule
 from analysis.designs.prepared import Note, Prepared
 from analysis.documents import Engine, Role
 from analysis.effects import Fitted
-from analysis.posterior import Posterior, Sampled
+from analysis.posterior import FromDraws, Posterior, Sampled, SampledAlong
 from analysis.priors import Run
 from analysis.runs import ADJUSTED, EVIDENCE, SCEPTICAL
 from analysis.sampling import Draws, Sampler, derived_seed, sample
 
 NEAR = 2.0
 """A probability within this many Monte-Carlo errors of its threshold is computed again with four times the draws."""
-_SAMPLERS = {"two_proportions": Sampler(draws=4000)}
+_SAMPLERS = {"two_proportions": Sampler(draws=2000)}
 
 
 def settings_of(prepared: Prepared) -> Sampler:
     """The sampler's settings for a model.
 
-    Normal outcomes have their probabilities exact given σ; proportions count draws, so they get more of them.
+    Normal outcomes are exact given σ, proportions only along a grid of η: those get more draws.
     """
     return _SAMPLERS.get(prepared.inputs.structure, Sampler())
 
@@ -54,14 +54,16 @@ class Work:
             return Fitted(prepared, self.exact[name])
         fitted = Fitted(prepared, {run.name: self._run(prepared, run) for run in runs})
         if near := near_threshold(fitted, rule):
-            fitted = Fitted(prepared, {run.name: self._run(prepared, run, factor=4) for run in runs})
+            again = [run for run in runs if run.name in {run_name for _, run_name in near}]
+            finer = {run.name: self._run(prepared, run, factor=4) for run in again}
+            fitted = Fitted(prepared, {**fitted.runs, **finer})
+            self.refits.append(f"{name}: four times the draws ({_names(near)} near a threshold)")
             if still := near_threshold(fitted, rule):
-                message = f"{', '.join(still)} within two Monte-Carlo errors of the threshold; the point value decides."
+                message = f"{_names(still)} within two Monte-Carlo errors of the threshold; the point value decides."
                 self.notes.append(Note("near_threshold", message, name))
-            self.refits.append(f"{name}: four times the draws ({', '.join(near)} near a threshold)")
         return fitted
 
-    def _run(self, prepared: Prepared, run: Run, factor: int = 1) -> Sampled:
+    def _run(self, prepared: Prepared, run: Run, factor: int = 1) -> FromDraws:
         name, inputs = prepared.measure.measure, prepared.inputs
         settings = settings_of(prepared).more(factor)
         first = factor == 1
@@ -100,26 +102,32 @@ class Work:
         self._progress(self._shown)
 
 
-def near_threshold(fitted: Fitted, rule: DecisionRule) -> list[str]:
-    """Deciding probabilities within two Monte-Carlo errors of their threshold."""
+def _names(near: list[tuple[str, str]]) -> str:
+    return ", ".join(dict.fromkeys(name for name, _ in near))
+
+
+def near_threshold(fitted: Fitted, rule: DecisionRule) -> list[tuple[str, str]]:
+    """Deciding probabilities within two Monte-Carlo errors of their threshold, each with the run it comes from."""
     t, m = rule.thresholds, fitted.measure
-    adjusted, sceptical = fitted.runs[ADJUSTED], fitted.runs[SCEPTICAL]
     benefit = max(t.p_benefit, t.early_p_benefit) if rule.early else t.p_benefit
-    checks: list[tuple[str, Posterior, float, float]] = []
+    checks: list[tuple[str, str, float, float]] = []
     if m.role is Role.PRIMARY:
         checks = [
-            ("p_benefit", adjusted, 0.0, benefit),
-            ("p_below_zero", adjusted, 0.0, 1 - t.replace_p_below_zero),
-            ("p_meaningful", adjusted, m.mmd, t.p_meaningful),
-            ("p_meaningful", adjusted, m.mmd, t.replace_p_meaningful),
-            ("p_benefit_sceptical", sceptical, 0.0, t.p_benefit_sceptical),
+            ("p_benefit", ADJUSTED, 0.0, benefit),
+            ("p_below_zero", ADJUSTED, 0.0, 1 - t.replace_p_below_zero),
+            ("p_meaningful", ADJUSTED, m.mmd, t.p_meaningful),
+            ("p_meaningful", ADJUSTED, m.mmd, t.replace_p_meaningful),
+            ("p_benefit_sceptical", SCEPTICAL, 0.0, t.p_benefit_sceptical),
         ]
     if m.role is Role.BALANCING:
-        checks = [("p_harm", adjusted, -m.tolerated_harm, p) for p in (t.balancing_passed, 1 - t.balancing_breached)]
+        checks = [("p_harm", ADJUSTED, -m.tolerated_harm, p) for p in (t.balancing_passed, 1 - t.balancing_breached)]
     if m.role is Role.GLOBAL:
-        checks = [("p_not_worse", adjusted, -SIMILAR, t.global_not_worse)]
-    return [
-        name
-        for name, posterior, at, threshold in checks
-        if isinstance(posterior, Sampled) and abs(posterior.above(at) - threshold) < NEAR * posterior.mcse_above(at)
-    ]
+        checks = [("p_not_worse", ADJUSTED, -SIMILAR, t.global_not_worse)]
+    near = []
+    for name, run, at, threshold in checks:
+        posterior = fitted.runs[run]
+        if isinstance(posterior, Sampled | SampledAlong):
+            error = posterior.mcse_above(at)
+            if error > 0 and abs(posterior.above(at) - threshold) < NEAR * error:
+                near.append((name, run))
+    return near

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from analysis import gaussian, proportions
 from analysis.designs.inputs import AncovaUnknownR, Inputs, TwoProportions
-from analysis.posterior import Posterior, Sampled
+from analysis.posterior import FromDraws, Posterior, Sampled, SampledAlong
 from analysis.priors import Run, given_total
 
 Array = NDArray[np.float64]
+ETA_NODES = 161
+"""Values of η between which conditionals are interpolated."""
 
 
 def posterior(inputs: Inputs, run: Run) -> Posterior:
@@ -30,14 +32,22 @@ def component_weights(inputs: Inputs, run: Run) -> Array:
     return gaussian.component_weights(inputs, run)
 
 
-def rao_blackwell(inputs: Inputs, run: Run, draws: Mapping[str, Array]) -> Sampled:
+def _shaped(parts: tuple[Array, Array, Array]) -> list[Array]:
+    """The parts of δ given Δ in one common shape."""
+    return [np.broadcast_to(part, parts[1].shape) for part in parts]
+
+
+def rao_blackwell(inputs: Inputs, run: Run, draws: Mapping[str, Array]) -> FromDraws:
     """Draws of δ with their conditional distribution given the other parameters of the draw.
 
-    `draws` holds (chain, draw, …) arrays by name. Normal outcomes condition on σ (and r), proportions on Δ.
+    `draws` holds (chain, draw, …) arrays by name. Normal outcomes condition on σ (and r), proportions on η.
     """
     delta = draws["delta"]
     if isinstance(inputs, TwoProportions):
-        return Sampled(delta, *given_total(run, draws["total"]))
+        eta = draws["eta"]
+        nodes = np.linspace(eta.min(), eta.max(), ETA_NODES)
+        total, rows = proportions.given_eta(inputs, run, nodes)
+        return SampledAlong(delta, eta, nodes, total, rows, *_shaped(given_total(run, total)))
     columns = [draws["sigma"]]
     if isinstance(inputs, AncovaUnknownR):
         columns.append(draws["r"][..., None])

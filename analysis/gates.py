@@ -12,7 +12,7 @@ from scipy.special import gammainc, ndtr
 from scipy.stats import binom
 
 from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoMeans, TwoProportions
-from analysis.posterior import Posterior, Sampled
+from analysis.posterior import FromDraws, Posterior
 
 Array = NDArray[np.float64]
 _diagnostics: Any = BaseArray()
@@ -66,7 +66,7 @@ def sampler_readings(values: Mapping[str, Array], divergences: int, energy: Arra
     }
 
 
-def agreement_readings(sampled: Sampled, exact: Posterior, thresholds: Iterable[float]) -> dict[str, float]:
+def agreement_readings(sampled: FromDraws, exact: Posterior, thresholds: Iterable[float]) -> dict[str, float]:
     """How far NUTS lies from the exact engine.
 
     Mean (in SDs) and SD (as a share) are of the bare draws of δ, which share no formula with it; the probability is

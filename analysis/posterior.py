@@ -151,13 +151,85 @@ class Sampled:
 
     def mcse_above(self, threshold: float) -> float:
         """Monte-Carlo standard error of `above`."""
-        values = (self.weights * tails(threshold, self.means, self.sds)).sum(axis=0)
-        if np.ptp(values) == 0:
-            return 0.0
-        return float(_diagnostics.mcse(values, chain_axis=0, draw_axis=1, method="mean"))
+        return _mcse((self.weights * tails(threshold, self.means, self.sds)).sum(axis=0))
 
     def quantile(self, p: float) -> float:
-        """The value below which δ lies with probability p; of the draws where a conditional is a point."""
-        if not self.sds.all():
-            return float(np.quantile(self.draws, p))
+        """The value below which δ lies with probability p."""
         return self._mixture.quantile(p)
+
+
+@dataclass(frozen=True, eq=False)
+class SampledAlong:
+    """Draws (chain, draw) of δ and the conditional distribution of δ along one other parameter, the nuisance.
+
+    As `Sampled`, where the conditional has no closed form but is one line of numbers: `rows` (K, J) are densities of
+    Δ on the even grid `total` (J,) at K values of the nuisance, `nodes`, between which everything is interpolated;
+    `weights`, `means` and `sds` (component, J) are δ given Δ.
+    """
+
+    draws: Array
+    nuisance: Array
+    nodes: Array
+    total: Array
+    rows: Array
+    weights: Array
+    means: Array
+    sds: Array
+
+    @cached_property
+    def _shares(self) -> Array:
+        """The rows, summing to 1."""
+        return np.asarray(self.rows / self.rows.sum(axis=1, keepdims=True))
+
+    @cached_property
+    def _cdf(self) -> CubicSpline:
+        """P(Δ ≤ x) of every node."""
+        integral = CubicSpline(self.total, self.rows, axis=1).antiderivative()
+        return CubicSpline(self.total, np.asarray(integral(self.total)) / np.asarray(integral(self.total[-1:])), axis=1)
+
+    def _mean_of(self, per_node: Array) -> float:
+        return float(np.interp(self.nuisance, self.nodes, per_node).mean())
+
+    @cached_property
+    def mean(self) -> float:
+        """Posterior mean."""
+        return self._mean_of(self._shares @ (self.weights * self.means).sum(axis=0))
+
+    @cached_property
+    def sd(self) -> float:
+        """Posterior SD."""
+        squares = (self.weights * (self.sds**2 + (self.means - self.mean) ** 2)).sum(axis=0)
+        return float(np.sqrt(self._mean_of(self._shares @ squares)))
+
+    def _tails(self, threshold: float) -> Array:
+        """P(δ > threshold) at every node."""
+        if self.sds.all():
+            tail = (self.weights * tails(threshold, self.means, self.sds)).sum(axis=0)
+            return np.asarray(self._shares @ tail)
+        # Without bias δ is Δ up to a constant, and the grid itself carries the density.
+        at = threshold + float(self.total[0] - self.means[0, 0])
+        below = self._cdf(np.clip(at, self.total[0], self.total[-1]))
+        return np.asarray(np.clip(1 - np.asarray(below), 0.0, 1.0))
+
+    def above(self, threshold: float) -> float:
+        """P(δ > threshold)."""
+        return self._mean_of(self._tails(threshold))
+
+    def mcse_above(self, threshold: float) -> float:
+        """Monte-Carlo standard error of `above`."""
+        return _mcse(np.interp(self.nuisance, self.nodes, self._tails(threshold)))
+
+    def quantile(self, p: float) -> float:
+        """The value below which δ lies with probability p."""
+        low, high = float((self.means - 9 * self.sds).min()), float((self.means + 9 * self.sds).max())
+        return float(brentq(lambda x: 1 - self.above(x) - p, low, high, xtol=1e-8))
+
+
+FromDraws = Sampled | SampledAlong
+
+
+def _mcse(values: Array) -> float:
+    """Monte-Carlo standard error of the mean of draws (chain, draw)."""
+    if np.ptp(values) == 0:
+        return 0.0
+    return float(_diagnostics.mcse(values, chain_axis=0, draw_axis=1, method="mean"))

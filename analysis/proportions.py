@@ -63,6 +63,30 @@ def _total(inputs: TwoProportions, run: Run) -> tuple[Array, Array]:
     return total, _log_density(inputs, run, total)
 
 
+def given_eta(inputs: TwoProportions, run: Run, eta: Array) -> tuple[Array, Array]:
+    """The grid of Δ (J,) and its conditional density at each η, (K, J), unnormalised."""
+    total, _ = _total(inputs, run)
+    log_density = _log_likelihood(inputs, eta[:, None], total) + _log_prior(run, total)
+    return total, np.exp(log_density - log_density.max(axis=1, keepdims=True))
+
+
+def _log_likelihood(inputs: TwoProportions, eta: Array, total: Array) -> Array:
+    value = np.zeros(np.broadcast_shapes(eta.shape, total.shape))
+    for arm, sign in ((0, -0.5), (1, 0.5)):
+        linear = eta + sign * inputs.kappa * total
+        value += inputs.x[arm] * linear - inputs.n[arm] * np.logaddexp(0.0, linear)
+    return value
+
+
+def _log_prior(run: Run, total: Array) -> Array:
+    """Log of the prior density of Δ that prior and bias imply."""
+    parts = []
+    for c in run.effect:
+        mean, precision = total_prior(c, run.bias)
+        parts.append(np.log(c.weight) + 0.5 * np.log(precision or 1.0) - 0.5 * precision * (total - mean) ** 2)
+    return np.asarray(np.logaddexp.reduce(np.array(parts), axis=0))
+
+
 def _log_density(inputs: TwoProportions, run: Run, total: Array) -> Array:
     """Log of prior times likelihood of Δ, η integrated: trapezoids about its mode, which Newton's method finds."""
     half = inputs.kappa * total[:, None] / 2 * np.array([-1.0, 1.0])
@@ -78,17 +102,10 @@ def _log_density(inputs: TwoProportions, run: Run, total: Array) -> Array:
             break
     width = 1 / np.sqrt(curvature)
     etas = eta[:, None] + width[:, None] * _ETA_STEPS
-    value = -0.5 * (etas / ETA_SD) ** 2
-    for arm in (0, 1):
-        linear = etas + half[:, arm : arm + 1]
-        value = value + inputs.x[arm] * linear - inputs.n[arm] * np.logaddexp(0.0, linear)
+    value = _log_likelihood(inputs, etas, total[:, None]) - 0.5 * (etas / ETA_SD) ** 2
     best = value.max(axis=1)
     log_likelihood = best + np.log(np.exp(value - best[:, None]).sum(axis=1) * width)
-    parts = []
-    for c in run.effect:
-        mean, precision = total_prior(c, run.bias)
-        parts.append(np.log(c.weight) + 0.5 * np.log(precision or 1.0) - 0.5 * precision * (total - mean) ** 2)
-    return np.asarray(log_likelihood + np.logaddexp.reduce(np.array(parts), axis=0))
+    return np.asarray(log_likelihood + _log_prior(run, total))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,7 @@
 """Gates find what they are for, and a failed one reaches the recommendation."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -139,15 +140,53 @@ def test_divergences_that_stay_leave_no_recommendation(
     assert "divergences" in answer["recommendation"]["says"]
 
 
-def test_a_probability_at_its_threshold_is_sampled_with_four_times_the_draws(ask: Callable[..., FitRequest]) -> None:
-    counts = {
-        "counts": [
-            {"arm": "treated", "wave": "post", "x": 30, "n": 60},
-            {"arm": "control", "wave": "post", "x": 24, "n": 60},
+COUNTS = {
+    "counts": [
+        {"arm": "treated", "wave": "post", "x": 30, "n": 60},
+        {"arm": "control", "wave": "post", "x": 24, "n": 60},
+    ]
+}
+
+
+def test_a_probability_at_its_threshold_is_sampled_with_four_times_the_draws(
+    ask: Callable[..., FitRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from analysis import engine  # noqa: PLC0415
+
+    real, draws = engine.sample, []
+
+    def counting(*arguments: object) -> Draws:
+        draws.append(arguments[2].draws)  # type: ignore[attr-defined]
+        return real(*arguments)  # type: ignore[arg-type]
+
+    def answer() -> dict[str, Any]:
+        draws.clear()
+        return fit(ask(COUNTS, primary={"family": "binary"}, engine="nuts", rule={"p_benefit": threshold}))
+
+    monkeypatch.setattr(engine, "sample", counting)
+    threshold = 0.99
+    plain = answer()
+    assert set(draws) == {2000}
+    threshold = plain["effects"][0]["p_benefit"]
+    near = answer()
+    assert draws[-1] == 8000
+    assert draws.count(8000) == 1  # only the run that decides
+    assert near["provenance"]["sampler"]["refits"] == ["m: four times the draws (p_benefit near a threshold)"]
+    monkeypatch.setattr(engine, "NEAR", 1e6)
+    still = answer()
+    assert "near_threshold" in {w["code"] for w in still["warnings"]}
+
+
+def test_probabilities_hardly_depend_on_the_seed(ask: Callable[..., FitRequest]) -> None:
+    for data, family in ((None, "normal"), (COUNTS, "binary")):
+        seeds = [
+            fit(ask(data, primary={"family": family}, engine="nuts", seed=seed))["effects"][0] for seed in (1, 2, 3)
         ]
-    }
-    exact = fit(ask(counts, primary={"family": "binary"}))
-    threshold = round(exact["effects"][0]["p_benefit"], 3)
-    answer = fit(ask(counts, primary={"family": "binary"}, engine="nuts", rule={"p_benefit": threshold}))
-    assert any("four times the draws (p_benefit" in note for note in answer["provenance"]["sampler"]["refits"])
-    assert "near_threshold" in {w["code"] for w in answer["warnings"]}
+        exact = fit(ask(data, primary={"family": family}))["effects"][0]
+        for name in ("p_benefit", "p_meaningful", "p_harm", "p_benefit_sceptical"):
+            assert [s[name] for s in seeds] == pytest.approx([exact[name]] * 3, abs=2e-3)
+        for block in ("sd", "adjusted"):
+            assert [s[block]["mean"] for s in seeds] == pytest.approx([exact[block]["mean"]] * 3, abs=2e-3)
+            assert [s[block]["interval"]["low"] for s in seeds] == pytest.approx(
+                [exact[block]["interval"]["low"]] * 3, abs=5e-3
+            )
