@@ -10,10 +10,12 @@ from fastapi import FastAPI
 
 from app.analyses.models import Analysis
 from app.analyses.service import WORK
+from app.config import Settings
 from app.db import now, transaction
 from app.jobs import claims
 from app.jobs.failures import Failure
 from app.jobs.ledger import Ledger
+from app.main import create_app
 
 
 def _claimed(app: FastAPI, analysis_id: str) -> tuple[Ledger[Analysis], Analysis]:
@@ -44,3 +46,9 @@ def break_off(app: FastAPI) -> Callable[[str], None]:
         ledger.fail(row, Failure(code="crashed", message="The process that does the work died."))
 
     return end
+
+
+@pytest.fixture(scope="session")
+def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The OpenAPI document; no database is opened for it."""
+    return create_app(Settings(_env_file=None, var_dir=tmp_path_factory.mktemp("document"))).openapi()  # type: ignore[call-arg]

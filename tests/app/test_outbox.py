@@ -15,9 +15,8 @@ pytestmark = pytest.mark.anyio
 
 def events(app: FastAPI) -> list[dict[str, Any]]:
     with app.state.engine.connect() as connection:
-        rows = connection.execute(
-            sa.text("SELECT type, organization_id, subject_id, payload FROM outbox_events ORDER BY id")
-        )
+        read = "SELECT type, organization_id, subject_id, payload FROM outbox_events ORDER BY id"
+        rows = connection.execute(sa.text(read))
         return [
             {"kind": kind, "organization": organization, "subject": subject, **json.loads(bytes(payload))}
             for kind, organization, subject, payload in rows

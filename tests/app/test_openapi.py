@@ -1,0 +1,138 @@
+"""The OpenAPI document that Swagger UI shows: real examples, words a pilot lead understands, nothing from elsewhere."""
+
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from analysis.documents import Design, Direction, Family
+from analysis.documents import Role as MeasureRole
+from app.analyses.models import Kind
+from app.auth.permissions import Role
+from app.decisions.models import Outcome
+from app.jobs.models import JobStatus
+from app.lifecycle.stages import Retirement
+from app.pilots.models import OwnershipRole, Stage
+from app.pilots.schemas import DiscoveryKind
+from tests.app.steps import ok
+from tests.conftest import Client
+
+Document = dict[str, Any]
+
+
+def operations(document: Document) -> Iterator[tuple[str, dict[str, Any]]]:
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            yield operation["operationId"], operation
+
+
+def bodies(document: Document) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, operation in operations(document):
+        if "requestBody" in operation:
+            yield name, operation["requestBody"]["content"]["application/json"]["schema"]
+
+
+def resolved(document: Document, schema: dict[str, Any]) -> dict[str, Any]:
+    for choice in schema.get("anyOf", []):
+        if "$ref" in choice:
+            return resolved(document, choice)
+    if "$ref" in schema:
+        found: dict[str, Any] = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        return found
+    return schema
+
+
+def test_every_body_has_examples_that_fit_its_own_schema(document: Document) -> None:
+    found = dict(bodies(document))
+    assert len(found) > 15
+    for name, schema in found.items():
+        examples = resolved(document, schema).get("examples")
+        assert examples, name
+        validator = jsonschema_rs.validator_for({**schema, "components": document["components"]})
+        for example in examples:
+            assert list(validator.iter_errors(example)) == [], name
+
+
+def test_every_operation_reads_as_a_sentence_and_has_a_stable_name(document: Document) -> None:
+    names = [name for name, _ in operations(document)]
+    assert len(set(names)) == len(names)
+    for name, operation in operations(document):
+        assert re.fullmatch(r"[a-z_]+", name)
+        assert operation["description"].rstrip().endswith("."), name
+        assert len(operation["tags"]) == 1
+
+
+def test_tags_stand_in_the_order_of_the_work(document: Document) -> None:
+    declared = [tag["name"] for tag in document["tags"]]
+    assert [int(name.split()[0]) for name in declared] == list(range(1, len(declared) + 1))
+    assert all(tag["description"] for tag in document["tags"])
+    assert {operation["tags"][0] for _, operation in operations(document)} == set(declared)
+
+
+def test_every_operation_but_health_asks_for_the_key_and_describes_its_refusals(document: Document) -> None:
+    assert document["components"]["securitySchemes"]["API key"]["scheme"] == "bearer"
+    for name, operation in operations(document):
+        if name in {"live", "ready"}:
+            continue
+        assert operation["security"] == [{"API key": []}], name
+        for status in ("401", "403", "404", "409", "422"):
+            content = operation["responses"][status]["content"]
+            assert list(content) == ["application/problem+json"], (name, status)
+
+
+@pytest.mark.parametrize(
+    ("schema", "field", "kind"),
+    [
+        ("KeyIn", "role", Role),
+        ("InterventionIn", "ownership_role", OwnershipRole),
+        ("DiscoveryNote", "kind", DiscoveryKind),
+        ("MoveIn", "to", Stage),
+        ("MoveIn", "retirement", Retirement),
+        ("PilotOut", "stage", Stage),
+        ("DecisionIn", "outcome", Outcome),
+        ("AnalysisOut", "status", JobStatus),
+        ("AnalysisOut", "kind", Kind),
+        ("PlanIn", "design", Design),
+        ("PlannedMeasureIn", "role", MeasureRole),
+        ("PlannedMeasureIn", "family", Family),
+        ("MeasureIn", "direction", Direction),
+        ("MeasureIn", "family", Family),
+    ],
+)
+def test_enumerations_are_named(document: Document, schema: str, field: str, kind: type[StrEnum]) -> None:
+    found = resolved(document, document["components"]["schemas"][schema]["properties"][field])
+    assert found["enum"] == [member.value for member in kind]
+
+
+def test_unknown_fields_are_refused_in_the_document_too(document: Document) -> None:
+    for name, schema in bodies(document):
+        assert resolved(document, schema)["additionalProperties"] is False, name
+
+
+@pytest.mark.anyio
+async def test_docs_need_no_internet(anonymous: Client) -> None:
+    page = await anonymous.get("/docs")
+    assert page.status_code == 200
+    linked = re.findall(r"""(?:src|href|url)\s*[=:]\s*["']([^"']+)["']""", page.text)
+    assert len(linked) >= 4
+    for address in linked:
+        assert address.startswith(("/", "http://service/")), address
+        assert (await anonymous.get(address)).status_code == 200, address
+    assert set(re.findall(r"https?://[^/\"']+", page.text)) <= {"http://service"}
+    document = await ok(anonymous.get("/openapi.json"))
+    assert document["info"]["title"] == "Pilotlight"
+
+
+@pytest.mark.anyio
+async def test_health_and_metrics(anonymous: Client) -> None:
+    assert await ok(anonymous.get("/health/live")) == {"status": "live"}
+    ready = await ok(anonymous.get("/health/ready"))
+    assert ready["status"] == "ready"
+    await anonymous.get("/v1/pilots/0193-secret-id")
+    metrics = (await anonymous.get("/metrics")).text
+    assert 'pilotlight_requests_total{method="GET",route="/health/live",status="200"} 1.0' in metrics
+    assert "/v1/pilots/{pilot_id}" in metrics
+    assert "0193-secret-id" not in metrics
