@@ -1,0 +1,98 @@
+"""The API as a process of its own: it starts within three seconds and never loads the sampler."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+HEAVY = ("pymc", "numpy", "nutpie", "pytensor", "arviz", "scipy", "numba", "matplotlib", "pandas")
+PILOTLIGHT = Path(sys.executable).parent / "pilotlight"
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PILOTLIGHT_")}
+    return {**kept, "PILOTLIGHT_VAR_DIR": str(folder), **more}
+
+
+def test_the_service_does_not_import_the_sampler(tmp_path: Path) -> None:
+    program = (
+        "import sys, json\n"
+        "from app.config import Settings\n"
+        "from app.main import create_app\n"
+        "create_app(Settings()).openapi()\n"
+        f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment(tmp_path), cwd=tmp_path, capture_output=True, check=True
+    )
+    assert json.loads(done.stdout) == []
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        number: int = free.getsockname()[1]
+        return number
+
+
+def test_ready_within_three_seconds(tmp_path: Path, port: int) -> None:
+    env = environment(tmp_path, PILOTLIGHT_PORT=str(port))
+    for _ in range(2):  # the second time there is nothing to do
+        subprocess.run([PILOTLIGHT, "migrate"], env=env, cwd=tmp_path, check=True, capture_output=True)
+    quickest = min(_seconds_to_ready(env, tmp_path, port) for _ in range(2))
+    assert quickest <= 3, f"ready after {quickest:.1f} s"
+
+
+def _waited_for_a_processor(pid: int) -> float:
+    """Seconds in which the process could have run but others did: not its own slowness."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0
+
+
+def _seconds_to_ready(env: dict[str, str], folder: Path, port: int) -> float:
+    began = time.perf_counter()
+    api = subprocess.Popen([PILOTLIGHT, "api"], env=env, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        while time.perf_counter() - began < 30:
+            assert api.poll() is None, "the API ended by itself"
+            try:
+                answer = httpx.get(f"http://127.0.0.1:{port}/health/ready", timeout=5)
+            except httpx.TransportError:
+                time.sleep(0.02)
+                continue
+            assert answer.status_code == 200, answer.text
+            return time.perf_counter() - began - _waited_for_a_processor(api.pid)
+        pytest.fail("not ready after 30 s")
+    finally:
+        api.terminate()
+        api.communicate(timeout=20)
+
+
+def test_not_ready_before_the_schema_is_there(tmp_path: Path, port: int) -> None:
+    env = environment(tmp_path, PILOTLIGHT_PORT=str(port))
+    api = subprocess.Popen([PILOTLIGHT, "api"], env=env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            try:
+                answer = httpx.get(f"http://127.0.0.1:{port}/health/ready", timeout=5)
+            except httpx.TransportError:
+                time.sleep(0.05)
+                continue
+            assert answer.status_code == 503
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert "pilotlight migrate" in answer.json()["detail"]
+            return
+        pytest.fail("the API does not answer")
+    finally:
+        api.terminate()
+        api.communicate(timeout=20)
