@@ -19,11 +19,12 @@ from analysis.engine import Work, settings_of
 from analysis.errors import Refused
 from analysis.grade import Circumstances, Grade, grade, would_raise
 from analysis.models import label
+from analysis.posterior import Posterior
 from analysis.priors import Run
 from analysis.runs import ADJUSTED, PLAIN, runs_of
 from analysis.sampling import warm
 
-__all__ = ["Fit", "fit", "fit_with_draws", "warm"]
+__all__ = ["Fit", "exact_posteriors", "fit", "fit_with_draws", "warm"]
 
 PACKAGES = ("pilotlight", "pymc", "nutpie", "pytensor", "arviz", "numpy", "scipy")
 
@@ -53,9 +54,30 @@ def fit_with_draws(request: FitRequest, *, progress: Callable[[float], None] | N
         return Fit({"refused": refusal.as_dict()})
 
 
+def exact_posteriors(request: FitRequest) -> dict[str, dict[str, Posterior]]:
+    """The exact posterior of δ of every fitted measure, by run (`adjusted`, `as_observed`, …); raises `Refused`.
+
+    In milliseconds and without PyMC: for plots and previews.
+    """
+    plan = _plan_in_force(request)
+    prepared, _ = _prepare_all(request, plan, _look(plan, request.look), [])
+    graded = grade(_circumstances(plan, next(p for p in prepared if p.measure.role is Role.PRIMARY)))
+    return {
+        p.measure.measure: {run.name: exact.posterior(p.inputs, run) for run in runs_of(plan, p, graded)}
+        for p in prepared
+    }
+
+
+def _plan_in_force(request: FitRequest) -> Plan:
+    """The long form; what the waves show of attrition goes before what the plan declares.
+
+    The plan's hash stays that of the plan as locked.
+    """
+    return request.plan.expanded().model_copy(update={"attrition": request.attrition_in_force})
+
+
 def _fit(request: FitRequest, progress: Callable[[float], None]) -> Fit:
-    # What the waves show of attrition goes before what the plan declares; the plan's hash stays that of the plan.
-    plan = request.plan.expanded().model_copy(update={"attrition": request.attrition_in_force})
+    plan = _plan_in_force(request)
     look = _look(plan, request.look)
     notes: list[Note] = []
     prepared, absent = _prepare_all(request, plan, look, notes)
