@@ -9,12 +9,23 @@ import json
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+
+def _number(value: object) -> object:
+    """Refuse what only looks like a number: `true` is not 1, and "50" may be a column too far."""
+    if isinstance(value, bool | str):
+        raise ValueError(f"a number is needed, not {json.dumps(value)}")  # noqa: TRY004 - pydantic wants ValueError
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_number)]
+Spread = Annotated[float, Field(ge=0), BeforeValidator(_number)]
+Correlation = Annotated[float, Field(ge=-1, le=1), BeforeValidator(_number)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=0)]
-People = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0), BeforeValidator(_number)]
+People = Annotated[int, Field(ge=1), BeforeValidator(_number)]
 Key = Annotated[str, Field(min_length=1, max_length=100)]
 UnitId = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -242,6 +253,8 @@ class Plan(Document):
         self._nothing_twice()
         long = self.expanded()
         arms, waves = {a.key for a in long.arms}, {w.key for w in long.waves}
+        if self.baseline is not None and self.baseline == self.followup:
+            raise ValueError(f"baseline and followup are the same wave, {self.followup!r}; name two")
         if self.treated == self.control:
             raise ValueError("treated and control are the same arm; a comparison needs two")
         for unit in self.units:
@@ -315,7 +328,7 @@ class Row(Document):
     arm: Key | None = None
     wave: Key
     participant: Key | None = None
-    value: float
+    value: Number
 
 
 class Cell(Document):
@@ -325,8 +338,8 @@ class Cell(Document):
     arm: Key | None = None
     wave: Key
     n: People
-    mean: float
-    sd: Annotated[float, Field(ge=0)] | None = None
+    mean: Number
+    sd: Spread | None = None
 
 
 class Pair(Document):
@@ -335,9 +348,9 @@ class Pair(Document):
     unit: UnitId | None = None
     arm: Key | None = None
     n: People
-    mean: tuple[float, float]
-    sd: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]]
-    r: Annotated[float, Field(ge=-1, le=1)] | None = None
+    mean: tuple[Number, Number]
+    sd: tuple[Spread, Spread]
+    r: Correlation | None = None
 
 
 class Change(Document):
@@ -346,8 +359,8 @@ class Change(Document):
     unit: UnitId | None = None
     arm: Key | None = None
     n: People
-    mean: float
-    sd: Annotated[float, Field(ge=0)] | None = None
+    mean: Number
+    sd: Spread | None = None
 
 
 class CountOf(Document):
@@ -390,8 +403,8 @@ class Point(Document):
 
     unit: UnitId | None = None
     arm: Key | None = None
-    t: float
-    value: float
+    t: Number
+    value: Number
     exposure: Positive | None = None
 
 

@@ -7,7 +7,7 @@ from sqlmodel import col
 
 from app.analyses.models import Analysis, Kind
 from app.analyses.schemas import AnalysisIn, AnalysisLine, AnalysisOut
-from app.analyses.service import WORK, ask, data_changed_since
+from app.analyses.service import WORK, ask, changes_since
 from app.audit.models import note
 from app.auth.access import fetch, visible
 from app.auth.deps import CallerDep, idempotent
@@ -65,9 +65,7 @@ def read_analysis(analysis_id: str, session: SessionDep, caller: CallerDep) -> A
     answer = AnalysisOut.model_validate(analysis)
     if analysis.status is JobStatus.SUCCEEDED:
         version = fetch(session, caller, PlanVersion, analysis.plan_version_id)
-        if data_changed_since(session, analysis, plan_of(version)):
-            message = "data were entered or changed since; this result stands on the snapshot named in provenance"
-            answer.warnings = [*answer.warnings, {"code": "data_changed", "message": message}]
+        answer.warnings = [*answer.warnings, *changes_since(session, analysis, plan_of(version))]
     return answer
 
 

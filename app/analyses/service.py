@@ -7,6 +7,7 @@ from sqlmodel import Session, select
 
 from analysis.documents import FitRequest, MeasureData, Plan, confirmatory_seed
 from app.analyses.events import analysis_finished
+from app.analyses.looks import LookFacts, forget_look, history_warnings, taken_looks, why_exploratory
 from app.analyses.models import Analysis, Kind
 from app.audit.models import note
 from app.db import now
@@ -15,7 +16,7 @@ from app.jobs.failures import Failure
 from app.jobs.poke import poke
 from app.jobs.work import Work
 from app.measures.cells import snapshot
-from app.pilots.models import Pilot, Stage
+from app.pilots.models import Pilot
 from app.plans.models import PlanVersion
 from app.plans.service import plan_of, require_version
 
@@ -36,7 +37,16 @@ def ask(session: Session, pilot: Pilot, *, seed: int | None, look: int | None, p
     if not taken.data:
         msg = "no measures were entered in this iteration; there is nothing to analyse"
         raise Conflict(msg, "no_data")
-    kind, reason = _kind(session, pilot, version, seed, number)
+    reason = why_exploratory(
+        LookFacts(
+            look=number,
+            taken=taken_looks(session, pilot),
+            own_seed=seed is not None,
+            locked=version.locked_at is not None,
+            stage=pilot.stage,
+        )
+    )
+    kind = Kind.CONFIRMATORY if reason is None else Kind.EXPLORATORY
     data = {key: MeasureData.model_validate(shape) for key, shape in taken.data.items()}
     request = FitRequest(plan=plan, data=data, look=number, attrition=taken.attrition or None)
     data_hash = request.data_hash()
@@ -46,6 +56,7 @@ def ask(session: Session, pilot: Pilot, *, seed: int | None, look: int | None, p
     warnings = list(taken.warnings)
     if reason is not None:
         warnings.append({"code": "exploratory", "message": f"exploratory, cannot be decided on: {reason}"})
+    warnings += history_warnings(session, pilot, version, looks[number].wave, data_hash)
     analysis = Analysis(
         organization_id=pilot.organization_id,
         pilot_id=pilot.id,
@@ -63,7 +74,7 @@ def ask(session: Session, pilot: Pilot, *, seed: int | None, look: int | None, p
         created_by=person,
         created_at=at,
     )
-    if kind is Kind.CONFIRMATORY and version.looked_at is None:
+    if version.locked_at is not None and version.looked_at is None:
         version.looked_at = at
         session.add(version)
     session.add(analysis)
@@ -76,32 +87,19 @@ def _provenance(version: PlanVersion, data_hash: str, seed: int) -> dict[str, An
     return {"plan_version": version.number, "plan_hash": version.hash, "data_hash": data_hash, "seed": seed}
 
 
-def _kind(session: Session, pilot: Pilot, version: PlanVersion, seed: int | None, look: int) -> tuple[Kind, str | None]:
-    """Confirmatory only as planned: locked plan, stage `test`, no seed of one's own, the first of its look."""
-    earlier = session.exec(
-        select(Analysis.id).where(
-            Analysis.pilot_id == pilot.id,
-            Analysis.iteration == pilot.iteration,
-            Analysis.look == look,
-            Analysis.counts_as_look,
-        )
-    ).first()
-    reasons = (
-        (seed is not None, "it has a seed of its own"),
-        (version.locked_at is None, "the plan is not locked"),
-        (pilot.stage is not Stage.TEST, f"the pilot is in {pilot.stage.value}, not in test"),
-        (earlier is not None, f"look {look} has its confirmatory analysis already, {earlier}"),
-    )
-    reason = next((text for holds, text in reasons if holds), None)
-    return (Kind.CONFIRMATORY, None) if reason is None else (Kind.EXPLORATORY, reason)
-
-
-def data_changed_since(session: Session, analysis: Analysis, plan: Plan) -> bool:
-    """Whether the pilot's data differ now from the snapshot the analysis used."""
+def changes_since(session: Session, analysis: Analysis, plan: Plan) -> list[dict[str, str]]:
+    """Warnings when the pilot's data or attrition differ now from the snapshot the analysis used."""
     wave = next(planned.wave for planned in plan.looks if planned.look == analysis.look)
     taken = snapshot(session, analysis.pilot_id, analysis.iteration, plan, wave)
     data = {key: MeasureData.model_validate(shape) for key, shape in taken.data.items()}
-    return FitRequest(plan=plan, data=data).data_hash() != analysis.data_hash
+    found = []
+    if FitRequest(plan=plan, data=data).data_hash() != analysis.data_hash:
+        message = "data were entered or changed since; this result stands on the snapshot named in provenance"
+        found.append({"code": "data_changed", "message": message})
+    if taken.attrition != (analysis.request.get("attrition") or {}):
+        message = "attrition is known differently now; this result stands on what was known when it was asked for"
+        found.append({"code": "attrition_changed", "message": message})
+    return found
 
 
 def _request(_session: Session, analysis: Analysis) -> dict[str, Any]:
@@ -125,36 +123,22 @@ def _ended(session: Session, analysis: Analysis) -> None:
     analysis_finished(session, _pilot(session, analysis), analysis, analysis.finished_at or now())
 
 
-def _forget_look(session: Session, analysis: Analysis) -> None:
-    """Nothing was learned of the effect: the look may be repeated, and before it the plan may be amended."""
-    if not analysis.counts_as_look:
-        return
-    analysis.counts_as_look = False
-    session.add(analysis)
-    session.flush()
-    others = select(Analysis.id).where(Analysis.plan_version_id == analysis.plan_version_id, Analysis.counts_as_look)
-    if session.exec(others.limit(1)).first() is None:
-        version = session.exec(select(PlanVersion).where(PlanVersion.id == analysis.plan_version_id)).one()
-        version.looked_at = None
-        session.add(version)
-
-
 def _succeed(session: Session, analysis: Analysis, answer: dict[str, Any]) -> None:
     analysis.result = answer
     # The library's provenance is part of the result; beside it stands which version of the plan was in force.
     analysis.provenance = {**answer.get("provenance", {}), **analysis.provenance}
     if "refused" in answer:
-        _forget_look(session, analysis)
+        forget_look(session, analysis)
     _ended(session, analysis)
 
 
 def _fail(session: Session, analysis: Analysis, _failure: Failure) -> None:
-    _forget_look(session, analysis)
+    forget_look(session, analysis)
     _ended(session, analysis)
 
 
 def _cancelled(session: Session, analysis: Analysis) -> None:
-    _forget_look(session, analysis)
+    forget_look(session, analysis)
     _ended(session, analysis)
 
 

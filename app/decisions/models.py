@@ -36,6 +36,7 @@ class Decision(Audited, SQLModel, table=True):
     grade: str = Field(max_length=1)
     gates_passed: bool
     provisional: bool
+    warnings: list[dict[str, Any]] = Field(sa_type=Json)
     plan_hash: str = Field(max_length=64)
     data_hash: str = Field(max_length=64)
     signed_by: str = Field(max_length=200)

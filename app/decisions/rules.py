@@ -19,13 +19,14 @@ class DecisionFacts:
     """What a decision is judged by."""
 
     signer: str
-    leads: frozenset[str]
+    is_insider: bool
     in_test: bool
     succeeded: bool
     refused: bool
     confirmatory: bool
     same_iteration: bool
     already_signed: bool
+    superseded: bool
     outcome: Outcome
     recommended: str
     grade: str
@@ -35,8 +36,8 @@ class DecisionFacts:
 
 def refusals(facts: DecisionFacts) -> Iterator[tuple[str, str]]:
     """Every reason why the decision cannot be signed, the gravest first: (code, message)."""
-    if facts.signer in facts.leads:
-        yield ("same_person", f"{facts.signer} leads this pilot (or led it); somebody else signs (four eyes)")
+    if facts.is_insider:
+        yield "same_person", f"{facts.signer} leads this pilot, or made it or its plan; somebody else signs (four eyes)"
     if not facts.same_iteration:
         yield "other_iteration", "the analysis belongs to another iteration; only the current one can be decided"
     if not facts.confirmatory:
@@ -57,6 +58,8 @@ def refusals(facts: DecisionFacts) -> Iterator[tuple[str, str]]:
         yield "not_in_test", "decisions are signed while the pilot is in test"
     if facts.already_signed:
         yield "already_decided", "this analysis has its decision; decisions are never changed"
+    if facts.superseded:
+        yield "superseded", "a later look of this iteration was analysed; the decision rests on the latest one"
     yield from _boldness(facts)
 
 

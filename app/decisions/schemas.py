@@ -47,6 +47,7 @@ class DecisionOut(Answer):
     grade: str
     gates_passed: bool
     provisional: bool
+    warnings: list[dict[str, Any]] = Field(description="What the signer could know: of the plan, the data, the result")
     plan_hash: str
     data_hash: str
     signed_by: str

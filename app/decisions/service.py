@@ -4,7 +4,10 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
+from app.analyses.looks import taken_looks
 from app.analyses.models import Analysis, Kind
+from app.analyses.service import changes_since
+from app.auth.persons import identity
 from app.decisions.models import Decision
 from app.decisions.rules import DecisionFacts, refusals
 from app.decisions.schemas import DecisionIn
@@ -13,7 +16,9 @@ from app.jobs.models import JobStatus
 from app.outbox.models import record
 from app.pilots.events import about
 from app.pilots.models import Pilot, Stage
-from app.pilots.service import leads_of
+from app.pilots.service import insiders_of
+from app.plans.models import PlanVersion
+from app.plans.service import plan_of
 
 
 def latest_decision(session: Session, pilot: Pilot, iteration: int | None = None) -> Decision | None:
@@ -26,6 +31,11 @@ def latest_decision(session: Session, pilot: Pilot, iteration: int | None = None
     return session.exec(statement).first()
 
 
+def _changes(session: Session, analysis: Analysis) -> list[dict[str, str]]:
+    version = session.exec(select(PlanVersion).where(PlanVersion.id == analysis.plan_version_id)).one()
+    return changes_since(session, analysis, plan_of(version))
+
+
 def sign(session: Session, pilot: Pilot, analysis: Analysis, body: DecisionIn, person: str, at: datetime) -> Decision:
     """Sign a decision; Conflict names the first refusal in `code` and all of them in `errors`."""
     result = analysis.result or {}
@@ -33,13 +43,14 @@ def sign(session: Session, pilot: Pilot, analysis: Analysis, body: DecisionIn, p
     gates_passed = all(gate["passed"] is not False for gate in result.get("gates", []))
     facts = DecisionFacts(
         signer=person,
-        leads=leads_of(session, pilot),
+        is_insider=identity(person) in insiders_of(session, pilot),
         in_test=pilot.stage is Stage.TEST,
         succeeded=analysis.status is JobStatus.SUCCEEDED,
         refused="refused" in result,
         confirmatory=analysis.kind is Kind.CONFIRMATORY,
         same_iteration=analysis.pilot_id == pilot.id and analysis.iteration == pilot.iteration,
         already_signed=session.exec(select(Decision.id).where(Decision.analysis_id == analysis.id)).first() is not None,
+        superseded=max(taken_looks(session, pilot), default=0) > analysis.look,
         outcome=body.outcome,
         recommended=recommendation.get("outcome", "indeterminate"),
         grade=result.get("grade", "D"),
@@ -63,6 +74,7 @@ def sign(session: Session, pilot: Pilot, analysis: Analysis, body: DecisionIn, p
         grade=facts.grade,
         gates_passed=gates_passed,
         provisional=bool(recommendation.get("provisional")),
+        warnings=[*result.get("warnings", []), *analysis.warnings, *_changes(session, analysis)],
         plan_hash=analysis.plan_hash,
         data_hash=analysis.data_hash,
         signed_by=person,

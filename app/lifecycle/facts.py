@@ -10,7 +10,7 @@ from app.lifecycle.schemas import MoveIn
 from app.lifecycle.stages import REVIEW, PilotFacts
 from app.measures.models import Measurement, Shape, Summary
 from app.pilots.models import Pilot, Stage
-from app.pilots.service import iteration_of, units_of
+from app.pilots.service import units_of
 from app.plans.service import current_version, plan_of
 
 
@@ -33,6 +33,7 @@ def facts_of(session: Session, pilot: Pilot, asked: MoveIn | None = None) -> Pil
         plan_is_locked=version is not None and version.locked_at is not None,
         has_baseline=plan is not None and _has_baseline(session, pilot, plan),
         baseline_missing_reason=plan is not None and bool(plan.baseline_missing_reason),
+        decision_named_fits=asked is None or asked.decision_id is None or decision is not None,
         decision=decision.outcome.value if decision else None,
         decision_gates_passed=decision is not None and decision.gates_passed,
         decision_is_provisional=decision is not None and decision.provisional,
@@ -40,7 +41,7 @@ def facts_of(session: Session, pilot: Pilot, asked: MoveIn | None = None) -> Pil
         reviewed=frozenset(name for name in REVIEW if review.get(name)),
         scalable=review.get("scalable"),
         has_reason=asked is not None and asked.reason is not None,
-        has_lessons=_has_lessons(session, pilot) or (asked is not None and asked.lessons is not None),
+        has_lessons=pilot.lessons is not None or (asked is not None and asked.lessons is not None),
         retirement=asked.retirement if asked else None,
         successor=asked.successor_id if asked else None,
         successor_fits=asked is not None and _successor_fits(session, pilot, asked.successor_id),
@@ -98,13 +99,6 @@ def _was_effective(session: Session, pilot: Pilot) -> bool:
         )
     )
     return any((result or {}).get("recommendation", {}).get("outcome") == "scale" for result in results)
-
-
-def _has_lessons(session: Session, pilot: Pilot) -> bool:
-    """Lessons of the iteration that a pilot in `refine` has closed, else of the current one."""
-    if pilot.stage is Stage.REFINE:
-        return iteration_of(session, pilot, pilot.iteration - 1).lessons is not None
-    return pilot.lessons is not None
 
 
 def _successor_fits(session: Session, pilot: Pilot, successor_id: str | None) -> bool:

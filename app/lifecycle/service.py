@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from app.analyses.models import Analysis
@@ -16,7 +15,7 @@ from app.lifecycle.models import Move
 from app.lifecycle.schemas import MoveIn
 from app.lifecycle.stages import NEXT, Unmet, missing_for
 from app.pilots.models import Iteration, Pilot, Stage
-from app.pilots.service import iteration_of
+from app.pilots.service import iteration_of, keep_lessons
 from app.plans.models import PlanVersion
 
 
@@ -32,6 +31,8 @@ def move(session: Session, pilot: Pilot, asked: MoveIn, person: str, at: datetim
     if unmet:
         codes = ", ".join(u.code for u in unmet)
         msg = f"the move from {pilot.stage.value} to {asked.to.value} is refused; unmet: {codes}"
+        if unmet[0].code == "no_such_move" and (last := _last_move(session, pilot.id)) is not None:
+            msg += f"; {last.by} moved the pilot from {last.from_stage.value} to {last.to_stage.value} at {last.at:%H:%M:%S} UTC"
         raise Conflict(
             msg,
             "move_refused",
@@ -44,7 +45,7 @@ def move(session: Session, pilot: Pilot, asked: MoveIn, person: str, at: datetim
     made = Move(
         organization_id=pilot.organization_id,
         pilot_id=pilot.id,
-        sequence=_next_sequence(session, pilot.id),
+        sequence=last.sequence + 1 if (last := _last_move(session, pilot.id)) else 1,
         iteration=pilot.iteration,
         from_stage=before,
         to_stage=asked.to,
@@ -53,7 +54,10 @@ def move(session: Session, pilot: Pilot, asked: MoveIn, person: str, at: datetim
         by=person,
         at=at,
     )
-    _keep_lessons(session, pilot, asked.lessons)
+    if asked.lessons is not None:
+        keep_lessons(session, pilot, asked.lessons)
+    if pilot.stage is Stage.REFINE and asked.to is not Stage.RETIRED:
+        pilot.lessons = None  # told with the closed iteration; the new one starts to learn
     if asked.to is Stage.REFINE:
         _open_next_iteration(session, pilot, at)
     if asked.to is Stage.RETIRED:
@@ -67,34 +71,21 @@ def move(session: Session, pilot: Pilot, asked: MoveIn, person: str, at: datetim
     return made
 
 
-def _next_sequence(session: Session, pilot_id: str) -> int:
-    last = session.exec(select(sa.func.max(Move.sequence)).where(Move.pilot_id == pilot_id)).one()
-    return (last or 0) + 1
-
-
-def _keep_lessons(session: Session, pilot: Pilot, lessons: str | None) -> None:
-    """Lessons given with a move belong to the iteration that is over: in `refine` the one before."""
-    if lessons is None:
-        return
-    if pilot.stage is Stage.REFINE:
-        closed = iteration_of(session, pilot, pilot.iteration - 1)
-        closed.lessons = lessons
-        session.add(closed)
-    else:
-        pilot.lessons = lessons
+def _last_move(session: Session, pilot_id: str) -> Move | None:
+    return session.exec(select(Move).where(Move.pilot_id == pilot_id).order_by(col(Move.sequence).desc())).first()
 
 
 def _close(session: Session, pilot: Pilot, at: datetime) -> None:
     row = iteration_of(session, pilot)
     row.closed_at = at
-    row.lessons = pilot.lessons or row.lessons
+    if pilot.stage is not Stage.REFINE:
+        row.lessons = pilot.lessons
     session.add(row)
 
 
 def _open_next_iteration(session: Session, pilot: Pilot, at: datetime) -> None:
     _close(session, pilot, at)
     pilot.iteration += 1
-    pilot.lessons = None
     session.add(
         Iteration(pilot_id=pilot.id, number=pilot.iteration, organization_id=pilot.organization_id, opened_at=at)
     )
@@ -118,7 +109,8 @@ def iteration_details(session: Session, pilot: Pilot) -> list[dict[str, Any]]:
         found.append(
             {
                 **row.model_dump(),
-                "lessons": row.lessons or (pilot.lessons if row.number == pilot.iteration else None),
+                "lessons": row.lessons
+                or (pilot.lessons if row.number == pilot.iteration and pilot.stage is not Stage.REFINE else None),
                 "plan_hash": plan.hash if plan else None,
                 "plan_locked_at": plan.locked_at if plan else None,
                 "analyses": analyses,

@@ -55,6 +55,7 @@ class PilotFacts:
     plan_is_locked: bool = False
     has_baseline: bool = False
     baseline_missing_reason: bool = False
+    decision_named_fits: bool = True
     decision: str | None = None
     decision_gates_passed: bool = False
     decision_is_provisional: bool = False
@@ -101,8 +102,8 @@ def _to_test(f: PilotFacts) -> Iterator[Unmet]:
     if not (f.has_baseline or f.baseline_missing_reason):
         yield Unmet(
             "baseline",
-            "enter baseline data of the primary measure, or say in the plan's "
-            "baseline_missing_reason why there are none",
+            "enter baseline data of the primary measure, or say in the plan's baseline_missing_reason why there are "
+            "none (once it is locked, an approver amends it)",
         )
 
 
@@ -206,4 +207,9 @@ def missing_for(target: Stage, facts: PilotFacts) -> list[Unmet]:
     if rule is None:
         onward = " or ".join(stage.value for stage in NEXT[facts.stage]) or "nowhere"
         return [Unmet("no_such_move", f"the pilot is in {facts.stage.value}; from there it moves to {onward}")]
-    return list(rule(facts))
+    unmet = list(rule(facts))
+    if not facts.decision_named_fits:
+        unmet.append(
+            Unmet("decision_id", "decision_id names no decision of this iteration, or not its newest; leave it out")
+        )
+    return unmet

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from analysis.documents import Categories, Cell, Change, CountOf, Events, Pair, Point
+from analysis.documents import Categories, Cell, Change, CountOf, Events, Number, Pair, Point
 from app.forms import Answer, Form, Id, Line
 from app.measures.models import WaveKind
 
@@ -19,7 +19,7 @@ def _measurable(value: float) -> float:
 
 
 SMALLEST, LARGEST = 1e-12, 1e12
-Value = Annotated[float, AfterValidator(_measurable)]
+Value = Annotated[Number, AfterValidator(_measurable)]
 Pseudonym = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
 

@@ -1,6 +1,6 @@
 """Entering waves, rows and summaries: everything is checked, all or nothing, in one transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -292,6 +292,10 @@ def _report(accepted: int, unchanged: int, errors: list[EntryFault]) -> EntryRep
     return EntryReport(accepted=accepted, unchanged=unchanged, rejected=rejected, errors=errors)
 
 
+def _place(content: Mapping[str, Any]) -> tuple[Any, ...]:
+    return content["arm"], content.get("wave"), content.get("t")
+
+
 def enter_summaries(
     session: Session, pilot: Pilot, body: SummariesIn, *, partial: bool, person: str, at: datetime
 ) -> EntryReport:
@@ -303,6 +307,7 @@ def enter_summaries(
         raise Invalid(faults[0][1], [fault([f], m, c) for f, m, c in faults])
     _refuse_mixture(session, pilot, body.measure, shape)
     held = {s.cell: s.content for s in session.exec(select(Summary).where(*_of_measure(Summary, pilot, body.measure)))}
+    whole = {_place(content): content["unit"] is None for content in held.values()}
     accepted, unchanged, errors = 0, 0, []
     for i, given in enumerate(body.entries):
         content = given.model_dump(mode="json")
@@ -316,10 +321,13 @@ def enter_summaries(
                 unchanged += 1
                 continue
             faults.append(("n", "other numbers of this unit, arm and wave are there already", "duplicate"))
+        if not faults and whole.get(_place(content), content["unit"] is None) is not (content["unit"] is None):
+            message = "an arm is entered as a whole or unit by unit, not both: the same people would count twice"
+            faults.append(("unit", message, "counted_twice"))
         errors += [EntryFault(loc=[shape.value, i, f], msg=m, code=c) for f, m, c in faults]
         if faults:
             continue
-        held[cell] = content
+        held[cell], whole[_place(content)] = content, content["unit"] is None
         accepted += 1
         session.add(
             Summary(

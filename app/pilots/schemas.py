@@ -136,7 +136,9 @@ class PilotPatch(Form):
     justification: Prose | None = Field(default=None, description="Why experiment although a program covers the driver")
     feasibility_note: Prose | None = None
     frontline_involved: Prose | None = Field(default=None, description="Who of the front line took part in planning")
-    lessons: Prose | None = Field(default=None, description="What the current iteration taught; shared openly")
+    lessons: Prose | None = Field(
+        default=None, description="What the iteration taught (in `refine`: the one just closed); shared openly"
+    )
     sustainability_review: SustainabilityReview | None = None
 
 

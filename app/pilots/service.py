@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, and_, col, or_, select
 
-from app.audit.models import AuditEntry
+from app.audit.models import SERVICE, AuditEntry
+from app.auth.persons import identity
 from app.catalog.service import require_driver, require_units
 from app.errors import Conflict, Invalid, NotFound, fault
 from app.pilots.events import pilot_created
@@ -106,18 +107,34 @@ def iteration_of(session: Session, pilot: Pilot, number: int | None = None) -> I
     return row
 
 
-def leads_of(session: Session, pilot: Pilot) -> frozenset[str]:
-    """Everybody who leads or led the pilot: handing it over does not make one a second pair of eyes."""
+def insiders_of(session: Session, pilot: Pilot) -> frozenset[str]:
+    """Who cannot be the second pair of eyes, as identities: see docs/decisions/0005-four-eyes-remembers.md.
+
+    The lead; who created the pilot; who opened, locked or closed an iteration; and who once led and did something to
+    the pilot (being named as lead by somebody else makes nobody an insider).
+    """
     entries = session.exec(
-        select(AuditEntry.changes).where(AuditEntry.resource == "pilots", AuditEntry.resource_id == pilot.id)
-    )
-    former = {
-        value
-        for changes in entries
-        if changes and "lead" in changes
-        for value in (changes["lead"] if isinstance(changes["lead"], list) else [changes["lead"]])
-    }
-    return frozenset({pilot.lead, *former})
+        select(AuditEntry).where(
+            or_(
+                AuditEntry.resource_id == pilot.id,
+                and_(col(AuditEntry.resource) == "iterations", col(AuditEntry.resource_id).startswith(f"{pilot.id}:")),
+            )
+        )
+    ).all()
+    acted = {identity(e.person) for e in entries}
+    steered = {identity(e.person) for e in entries if e.resource == "iterations" and e.person != SERVICE}
+    named = [e.changes["lead"] for e in entries if e.changes and "lead" in e.changes]
+    former = {identity(person) for value in named for person in (value if isinstance(value, list) else [value])}
+    return frozenset({identity(pilot.lead), identity(pilot.created_by), *steered, *(former & acted)})
+
+
+def keep_lessons(session: Session, pilot: Pilot, lessons: str | None) -> None:
+    """Write lessons; in `refine` they are about the iteration that entering it has closed, and go to its row too."""
+    pilot.lessons = lessons
+    if pilot.stage is Stage.REFINE:
+        closed = iteration_of(session, pilot, pilot.iteration - 1)
+        closed.lessons = lessons
+        session.add(closed)
 
 
 def change_pilot(session: Session, pilot: Pilot, body: PilotPatch) -> Pilot:
@@ -141,11 +158,7 @@ def change_pilot(session: Session, pilot: Pilot, body: PilotPatch) -> Pilot:
         if _set_units(session, pilot, unit_ids):
             pilot.version += 1
     if pilot.stage is Stage.REFINE and "lessons" in changes:
-        # What is learned in `refine` belongs to the iteration that entering it has closed.
-        closed = iteration_of(session, pilot, pilot.iteration - 1)
-        closed.lessons = changes.pop("lessons")
-        session.add(closed)
-        pilot.version += 1
+        keep_lessons(session, pilot, changes["lessons"])
     pilot.sqlmodel_update(changes)
     session.add(pilot)
     session.flush()

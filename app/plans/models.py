@@ -1,6 +1,6 @@
 """Plan versions: a draft until it is locked; a locked version never changes.
 
-`looked_at` is set by the first confirmatory analysis of a version: after it nothing may be amended.
+`looked_at` is set by the first analysis under a locked version: after it nothing may be amended.
 """
 
 from datetime import datetime

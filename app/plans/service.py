@@ -6,11 +6,12 @@ from pydantic import ValidationError
 from sqlmodel import Session, col, select
 
 from analysis.documents import Plan
+from app.auth.persons import identity
 from app.catalog.models import Measure
 from app.catalog.service import entry
 from app.errors import Conflict, Invalid, fault
 from app.pilots.models import Pilot, Stage
-from app.pilots.service import iteration_of, leads_of, units_of
+from app.pilots.service import insiders_of, iteration_of, units_of
 from app.plans.events import plan_locked
 from app.plans.models import PlanVersion
 from app.plans.rules import missing_for_lock
@@ -150,11 +151,11 @@ def amend(session: Session, pilot: Pilot, body: PlanIn, reason: str, person: str
     if before.locked_at is None:
         msg = "the plan is not locked: change it with PUT, no amendment is needed"
         raise Conflict(msg, "plan_not_locked")
-    if person in leads_of(session, pilot):
-        msg = f"{person} leads this pilot (or led it); an amendment is signed by somebody else (four eyes)"
+    if identity(person) in insiders_of(session, pilot):
+        msg = f"{person} leads this pilot, or made it or its plan; somebody else signs an amendment (four eyes)"
         raise Conflict(msg, "same_person")
     if before.looked_at is not None:
-        msg = "a confirmatory analysis of this iteration exists; after the first look the plan cannot change"
+        msg = "an analysis under this plan exists; after the first look the plan cannot change"
         raise Conflict(msg, "after_first_look")
     plan = complete(session, pilot, body)
     if unmet := missing_for_lock(plan):

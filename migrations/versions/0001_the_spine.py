@@ -697,6 +697,7 @@ def upgrade() -> None:
         sa.Column("grade", sa.String(length=1), nullable=False),
         sa.Column("gates_passed", sa.Boolean(), nullable=False),
         sa.Column("provisional", sa.Boolean(), nullable=False),
+        sa.Column("warnings", Json, nullable=False),
         sa.Column("plan_hash", sa.String(length=64), nullable=False),
         sa.Column("data_hash", sa.String(length=64), nullable=False),
         sa.Column("signed_by", sa.String(length=200), nullable=False),
