@@ -32,7 +32,8 @@ def move(session: Session, pilot: Pilot, asked: MoveIn, person: str, at: datetim
         codes = ", ".join(u.code for u in unmet)
         msg = f"the move from {pilot.stage.value} to {asked.to.value} is refused; unmet: {codes}"
         if unmet[0].code == "no_such_move" and (last := _last_move(session, pilot.id)) is not None:
-            msg += f"; {last.by} moved the pilot from {last.from_stage.value} to {last.to_stage.value} at {last.at:%H:%M:%S} UTC"
+            when = f"{last.at:%Y-%m-%d %H:%M:%S} UTC"
+            msg += f"; {last.by} moved the pilot from {last.from_stage.value} to {last.to_stage.value}, {when}"
         raise Conflict(
             msg,
             "move_refused",

@@ -110,22 +110,29 @@ def iteration_of(session: Session, pilot: Pilot, number: int | None = None) -> I
 def insiders_of(session: Session, pilot: Pilot) -> frozenset[str]:
     """Who cannot be the second pair of eyes, as identities: see docs/decisions/0005-four-eyes-remembers.md.
 
-    The lead; who created the pilot; who opened, locked or closed an iteration; and who once led and did something to
-    the pilot (being named as lead by somebody else makes nobody an insider).
+    Who leads the pilot, made it, or opened, locked or closed an iteration; and who led it while anything happened.
     """
     entries = session.exec(
-        select(AuditEntry).where(
+        select(AuditEntry)
+        .where(
             or_(
                 AuditEntry.resource_id == pilot.id,
                 and_(col(AuditEntry.resource) == "iterations", col(AuditEntry.resource_id).startswith(f"{pilot.id}:")),
             )
         )
+        .order_by(col(AuditEntry.id))
     ).all()
-    acted = {identity(e.person) for e in entries}
-    steered = {identity(e.person) for e in entries if e.resource == "iterations" and e.person != SERVICE}
-    named = [e.changes["lead"] for e in entries if e.changes and "lead" in e.changes]
-    former = {identity(person) for value in named for person in (value if isinstance(value, list) else [value])}
-    return frozenset({identity(pilot.lead), identity(pilot.created_by), *steered, *(former & acted)})
+    found = {pilot.lead, pilot.created_by}
+    found |= {e.person for e in entries if e.resource == "iterations" and e.person != SERVICE}
+    lead: str | None = None
+    for entry in entries:
+        changes = entry.changes or {}
+        # To be named as lead, and un-named at once, makes nobody an insider: else a lead could bar any approver.
+        if lead is not None and entry.action != "created" and changes.keys() != {"lead"}:
+            found.add(lead)
+        if entry.resource == "pilots" and "lead" in changes:
+            lead = changes["lead"][1] if isinstance(changes["lead"], list) else changes["lead"]
+    return frozenset(identity(person) for person in found)
 
 
 def keep_lessons(session: Session, pilot: Pilot, lessons: str | None) -> None:

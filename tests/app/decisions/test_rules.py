@@ -11,13 +11,14 @@ from app.decisions.rules import DecisionFacts, refusals
 
 GOOD = DecisionFacts(
     signer="carla",
-    leads=frozenset({"ana"}),
+    is_insider=False,
     in_test=True,
     succeeded=True,
     refused=False,
     confirmatory=True,
     same_iteration=True,
     already_signed=False,
+    superseded=False,
     outcome=Outcome.SCALE,
     recommended="scale",
     grade="A",
@@ -64,23 +65,20 @@ def test_every_combination(recommended: str, outcome: Outcome, grade: str, gates
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ({"signer": "ana"}, "same_person"),
+        ({"is_insider": True}, "same_person"),
         ({"same_iteration": False}, "other_iteration"),
         ({"confirmatory": False}, "not_confirmatory"),
         ({"succeeded": False}, "not_succeeded"),
         ({"refused": True}, "refused"),
         ({"in_test": False}, "not_in_test"),
         ({"already_signed": True}, "already_decided"),
+        ({"superseded": True}, "superseded"),
     ],
 )
 def test_each_other_ground_alone(change: dict[str, Any], code: str) -> None:
     assert codes(replace(GOOD, **change)) == [code]
 
 
-def test_a_former_lead_is_no_second_pair_of_eyes() -> None:
-    assert codes(replace(GOOD, signer="ana", leads=frozenset({"ben", "ana"}))) == ["same_person"]
-
-
 def test_all_grounds_are_named_the_gravest_first() -> None:
-    facts = replace(GOOD, signer="ana", same_iteration=False, confirmatory=False, in_test=False, gates_passed=False)
+    facts = replace(GOOD, is_insider=True, same_iteration=False, confirmatory=False, in_test=False, gates_passed=False)
     assert codes(facts) == ["same_person", "other_iteration", "not_confirmatory", "not_in_test", "gate_failed"]
