@@ -1,9 +1,11 @@
 """The command line: `pilotlight serve | api | worker | migrate | keys | demo`."""
 
 import os
+import socket
 import sys
 import threading
 import time
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import httpx
@@ -11,6 +13,7 @@ import typer
 import uvicorn
 
 from app.config import Settings
+from app.db import now
 from app.logs import configure_logs
 
 app = typer.Typer(
@@ -22,6 +25,8 @@ app = typer.Typer(
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
 app.add_typer(keys, name="keys")
 
+# Each `make run` prints a key of its own; they must not pile up as open doors.
+KEY_OF_A_RUN = timedelta(days=30)
 Host = Annotated[str | None, typer.Option(help="Address to listen on")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on")]
 
@@ -73,6 +78,7 @@ def serve(
 ) -> None:
     """API and worker in one command, migrating first."""
     settings = _settings(host, port)
+    _require_free(settings)
     database = f"the SQLite database under {settings.var_dir}/" if settings.embedded else "the database"
     say(f"pilotlight: bringing {database} up to date …")
     _migrate(settings)
@@ -82,6 +88,21 @@ def serve(
     server.run()
     if not server.started:
         raise typer.Exit(1)
+
+
+def _require_free(settings: Settings) -> None:
+    """End with a sentence when somebody listens on the port already: before anything is migrated or warmed up."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            say(
+                f"pilotlight: cannot listen on {settings.host}:{settings.port} ({error.strerror}). Is Pilotlight "
+                "running already? Stop it, or choose another port: PILOTLIGHT_PORT=8001 make run"
+            )
+            raise typer.Exit(1) from error
 
 
 def _welcome(settings: Settings, server: uvicorn.Server) -> None:
@@ -94,7 +115,14 @@ def _welcome(settings: Settings, server: uvicorn.Server) -> None:
         time.sleep(0.05)
     host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104 - compared, not bound
     url = f"http://{host}:{settings.port}"
-    key = _make_key(settings, "administrator", f"make run, {time.strftime('%Y-%m-%d %H:%M')}", None, "administrator")
+    key = _make_key(
+        settings,
+        "administrator",
+        f"make run, {time.strftime('%Y-%m-%d %H:%M')}",
+        None,
+        "administrator",
+        expires_at=now() + KEY_OF_A_RUN,
+    )
     say(f"pilotlight: the API answers at {url} (Swagger UI: {url}/docs)")
     try:
         if _wants_demonstration(settings):
@@ -114,7 +142,8 @@ def _welcome(settings: Settings, server: uvicorn.Server) -> None:
         say("pilotlight: it continues where it stood at the next `make run` (or: pilotlight demo)")
     say(f"address  {url}")
     say(f"docs     {url}/docs")
-    say(f"key      {key}   (administrator; stored as a hash, shown this once)")
+    days = KEY_OF_A_RUN.days
+    say(f"key      {key}   (administrator, for {days} days; stored as a hash, shown this once)")
 
 
 def _wants_demonstration(settings: Settings) -> bool:
@@ -160,7 +189,14 @@ def migrate() -> None:
     say("pilotlight: the database is up to date")
 
 
-def _make_key(settings: Settings, role: str, label: str, organization: str | None, person: str | None) -> str:
+def _make_key(
+    settings: Settings,
+    role: str,
+    label: str,
+    organization: str | None,
+    person: str | None,
+    expires_at: datetime | None = None,
+) -> str:
     from app.auth.keys import make_key  # noqa: PLC0415
     from app.auth.permissions import Role  # noqa: PLC0415
     from app.catalog.models import Organization  # noqa: PLC0415
@@ -175,7 +211,14 @@ def _make_key(settings: Settings, role: str, label: str, organization: str | Non
             if organization is None and role != Role.ADMINISTRATOR:
                 msg = f"a key with the role {role} belongs to one organization; name it with --organization"
                 raise typer.BadParameter(msg)
-            _, secret = make_key(session, role=Role(role), label=label, person=person, organization_id=organization)
+            _, secret = make_key(
+                session,
+                role=Role(role),
+                label=label,
+                person=person,
+                organization_id=organization,
+                expires_at=expires_at,
+            )
     finally:
         engine.dispose()
     return secret

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import Depends, Header, Query, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from sqlmodel import Field, Session, SQLModel
 from starlette.concurrency import run_in_threadpool
@@ -58,6 +59,7 @@ class TransactionalRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap FastAPI's handler."""
         inner = super().get_route_handler()
+        known = _query_names(self.dependant)
 
         async def handle(request: Request) -> Response:
             engine = request.app.state.engine
@@ -66,6 +68,7 @@ class TransactionalRoute(APIRoute):
             session = Session(engine, expire_on_commit=False)
             request.state.session = session
             try:
+                _refuse_unknown_query(request, known)
                 await _refuse_unstorable(request)
                 response = await inner(request)
                 if request.method in SAFE:
@@ -79,6 +82,22 @@ class TransactionalRoute(APIRoute):
             return response
 
         return handle
+
+
+def _query_names(dependant: Dependant) -> frozenset[str]:
+    below = (name for inner in dependant.dependencies for name in _query_names(inner))
+    return frozenset({*(field.alias for field in dependant.query_params), *below})
+
+
+def _refuse_unknown_query(request: Request, known: frozenset[str]) -> None:
+    """Raise Invalid for a parameter the route does not have: a filter with a typo must not return everything."""
+    faults = [
+        fault([name], f"unknown parameter; known here: {', '.join(sorted(known)) or 'none'}", "unknown_parameter")
+        for name in request.query_params
+        if name not in known
+    ]
+    if faults:
+        raise Invalid(f"unknown parameter {', '.join(f['loc'][0] for f in faults)}", faults)
 
 
 async def _refuse_unstorable(request: Request) -> None:
@@ -226,6 +245,7 @@ def check_match(if_match: str | None, version: int | None, what: str) -> None:
 OfIteration = Annotated[
     int | None, Query(ge=1, le=1_000_000, description="An earlier iteration of the pilot; default: the current one")
 ]
+CURSOR = re.compile(r"[0-9a-f-]{36}")
 Limit = Annotated[int, Query(ge=1, le=200, description="Items a page")]
 Cursor = Annotated[str | None, Query(max_length=100, description="`next_cursor` of the page before")]
 
@@ -235,6 +255,9 @@ def page_of(
 ) -> tuple[list[Any], str | None]:
     """One page of `statement`, oldest first, by keyset on `column` (an id that sorts by creation)."""
     if cursor is not None:
+        if CURSOR.fullmatch(cursor) is None:
+            msg = "this is not a cursor of this list; pass the `next_cursor` of the page before, or none"
+            raise Invalid(msg, [fault(["cursor"], msg, "unknown_cursor")])
         statement = statement.where(column > cursor)
     rows = list(session.scalars(statement.order_by(column).limit(limit + 1)))
     more = len(rows) > limit

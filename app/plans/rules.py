@@ -68,10 +68,22 @@ def missing_for_lock(plan: Plan) -> list[Remark]:
     return unmet
 
 
+# What this version's analyses can do; held to the library's own table by a test.
+OFFERED = frozenset({(Design.PARALLEL, Family.NORMAL), (Design.PARALLEL, Family.BINARY)})
+
+
 def warnings_of(plan: Plan) -> list[Remark]:
     """What the people who lock the plan should know."""
     plan = plan.expanded()
-    found = []
+    found = [
+        Remark(
+            "not_offered",
+            f"{m.measure}: this version cannot analyse the design {plan.design.value} for {m.family.value} measures; it "
+            f"can: {', '.join(sorted(f'{d.value} × {f.value}' for d, f in OFFERED))}",
+        )
+        for m in plan.measures
+        if (plan.design, m.family) not in OFFERED
+    ]
     if looser := looser_thresholds(plan.rule):
         found.append(Remark("rule_looser", f"asks for less than the default rule: {', '.join(looser)}"))
     if plan.priors != Priors():
