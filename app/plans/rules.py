@@ -78,8 +78,8 @@ def warnings_of(plan: Plan) -> list[Remark]:
     found = [
         Remark(
             "not_offered",
-            f"{m.measure}: this version cannot analyse the design {plan.design.value} for {m.family.value} measures; it "
-            f"can: {', '.join(sorted(f'{d.value} × {f.value}' for d, f in OFFERED))}",
+            f"{m.measure}: this version cannot analyse the design {plan.design.value} for {m.family.value} measures; "
+            f"it can: {', '.join(sorted(f'{d.value} × {f.value}' for d, f in OFFERED))}",
         )
         for m in plan.measures
         if (plan.design, m.family) not in OFFERED
