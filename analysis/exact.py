@@ -14,8 +14,8 @@ from analysis.posterior import FromDraws, Posterior, Sampled, SampledAlong
 from analysis.priors import Run, given_total
 
 Array = NDArray[np.float64]
-ETA_NODES = 161
-"""Values of η between which conditionals are interpolated."""
+CENTRE_NODES = 161
+"""Values of the intercept `centre` between which conditionals are interpolated."""
 
 
 def posterior(inputs: Inputs, run: Run) -> Posterior:
@@ -40,14 +40,14 @@ def _shaped(parts: tuple[Array, Array, Array]) -> list[Array]:
 def rao_blackwell(inputs: Inputs, run: Run, draws: Mapping[str, Array]) -> FromDraws:
     """Draws of δ with their conditional distribution given the other parameters of the draw.
 
-    `draws` holds (chain, draw, …) arrays by name. Normal outcomes condition on σ (and r), proportions on η.
+    `draws` holds (chain, draw, …) arrays by name. Normal outcomes condition on σ (and r), proportions on `centre`.
     """
     delta = draws["delta"]
     if isinstance(inputs, TwoProportions):
-        eta = draws["eta"]
-        nodes = np.linspace(eta.min(), eta.max(), ETA_NODES)
-        total, rows = proportions.given_eta(inputs, run, nodes)
-        return SampledAlong(delta, eta, nodes, total, rows, *_shaped(given_total(run, total)))
+        centre = draws["centre"]
+        nodes = np.linspace(centre.min(), centre.max(), CENTRE_NODES)
+        total, rows = proportions.given_centre(inputs, run, nodes)
+        return SampledAlong(delta, centre, nodes, total, rows, *_shaped(given_total(run, total)))
     columns = [draws["sigma"]]
     if isinstance(inputs, AncovaUnknownR):
         columns.append(draws["r"][..., None])

@@ -26,9 +26,10 @@ AT_MOST: Final[Mapping[str, float]] = {
 }
 AT_LEAST: Final[Mapping[str, float]] = {"ess_bulk": 400.0, "ess_tail": 400.0, "e_bfmi": 0.3, "predictive": 0.001}
 SAMPLER_GATES: Final = ("rhat", "ess_bulk", "ess_tail", "divergences", "e_bfmi")
+MORE_DRAWS: Final = ("rhat", "ess_bulk", "ess_tail")
+"""What four times the draws may mend."""
 SHIFT_GATES: Final = ("agreement_mean", "agreement_sd", "agreement_probability")
 ORDER: Final = (*SAMPLER_GATES, *SHIFT_GATES, "predictive")
-NOT_REPORTED: Final = frozenset({"bias_z"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,7 @@ class Reading:
 def sampler_readings(values: Mapping[str, Array], divergences: int, energy: Array) -> dict[str, float]:
     """The worst R̂, bulk and tail ESS over all quantities (chain, draw, …), divergences, the lowest E-BFMI."""
     columns = [
-        column
-        for name, array in values.items()
-        if name not in NOT_REPORTED
-        for column in np.moveaxis(array.reshape(*array.shape[:2], -1), -1, 0)
+        column for array in values.values() for column in np.moveaxis(array.reshape(*array.shape[:2], -1), -1, 0)
     ]
     axes = {"chain_axis": 0, "draw_axis": 1}
     return {

@@ -31,6 +31,7 @@ def conditional(inputs: NormalInputs, hyper: Array, run: Run) -> tuple[Array, Ar
     component, up to a constant common to all nodes; the prior of the hyper-parameters is not in it.
     """
     precision, shift, log_rest = _normal_equations(inputs, hyper)
+    precision[:, 0, 0] += run.intercept
     weights, means, variances = [], [], []
     for c in run.effect:
         prior_mean, prior_precision = total_prior(c, run.bias)
@@ -57,7 +58,10 @@ def conditional(inputs: NormalInputs, hyper: Array, run: Run) -> tuple[Array, Ar
 
 @singledispatch
 def _normal_equations(inputs: NormalInputs, hyper: Array) -> tuple[Array, Array, Array]:
-    """Precision (K, p, p), shift (K, p) and what is left of the log likelihood (K,); Δ is the last coefficient."""
+    """Precision (K, p, p), shift (K, p) and what is left of the log likelihood (K,), without the intercept's prior.
+
+    α is the first coefficient and Δ the last.
+    """
     raise NotImplementedError(type(inputs))
 
 
@@ -96,9 +100,9 @@ def _(inputs: AncovaUnknownR, hyper: Array) -> tuple[Array, Array, Array]:
 
 
 def _means(w: Array, mean: Array) -> tuple[Array, Array, Array]:
-    """Normal equations of (α, Δ) from two means with precisions w (K, 2), and Σ w mean²; α ~ N(0, 1)."""
+    """Normal equations of (α, Δ) from two means with precisions w (K, 2), and Σ w mean²."""
     precision = np.empty((len(w), 2, 2))
-    precision[:, 0, 0] = w.sum(1) + 1.0
+    precision[:, 0, 0] = w.sum(1)
     precision[:, 0, 1] = precision[:, 1, 0] = precision[:, 1, 1] = w[:, 1]
     weighted = w * mean
     return precision, np.stack([weighted.sum(1), weighted[:, 1]], axis=1), (weighted * mean).sum(1)

@@ -44,11 +44,15 @@ NO_BIAS = Bias()
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One posterior to be computed: a prior on δ and a bias. Its name seeds it."""
+    """One posterior to be computed: a prior on δ and a bias. Its name seeds it.
+
+    `intercept` multiplies the precision of the intercept's prior: 1 leaves it, 0 makes it flat.
+    """
 
     name: str
     effect: tuple[Component, ...]
     bias: Bias
+    intercept: float = 1.0
 
     @property
     def flat(self) -> bool:
@@ -56,11 +60,12 @@ class Run:
         return any(c.precision == 0 for c in self.effect)
 
     def model_data(self) -> dict[str, Array]:
-        """The shared data `effect_prior` (2, 3: log constant, mean, precision) and `bias` (2,) of every model."""
+        """The shared data `total_prior` (2, 3: log constant, mean, precision of Δ) and `intercept` of every model."""
         table = np.array([[UNUSED, 0.0, 0.0]] * 2)
         for i, c in enumerate(self.effect):
-            table[i] = [math.log(c.weight) + 0.5 * math.log(c.precision or 1.0), c.mean, c.precision]
-        return {"effect_prior": table, "bias": np.array([self.bias.mean, self.bias.sd])}
+            mean, precision = total_prior(c, self.bias)
+            table[i] = [math.log(c.weight) + 0.5 * math.log(precision or 1.0), mean, precision]
+        return {"total_prior": table, "intercept": np.array(self.intercept)}
 
 
 def normal(prior: NormalPrior) -> tuple[Component, ...]:
@@ -116,3 +121,12 @@ def given_total(run: Run, total: Array) -> tuple[Array, Array, Array]:
     log_weights = np.array(weights)
     relative = np.exp(log_weights - log_weights.max(axis=0))
     return relative / relative.sum(axis=0), np.array(means), np.array(sds)
+
+
+def drawn_effect(run: Run, total: Array, seed: int) -> Array:
+    """One draw of δ for each draw of Δ: exact, and the same for the same seed."""
+    weights, means, sds = given_total(run, total)
+    rng = np.random.default_rng(seed)
+    which = (rng.random(total.shape) > np.cumsum(weights, axis=0)[:-1]).sum(axis=0)
+    chosen = [np.take_along_axis(part, which[None], axis=0)[0] for part in (means, sds)]
+    return np.asarray(chosen[0] + chosen[1] * rng.standard_normal(total.shape))

@@ -63,10 +63,13 @@ def _total(inputs: TwoProportions, run: Run) -> tuple[Array, Array]:
     return total, _log_density(inputs, run, total)
 
 
-def given_eta(inputs: TwoProportions, run: Run, eta: Array) -> tuple[Array, Array]:
-    """The grid of Δ (J,) and its conditional density at each η, (K, J), unnormalised."""
+def given_centre(inputs: TwoProportions, run: Run, centre: Array) -> tuple[Array, Array]:
+    """The grid of Δ (J,) and its conditional density at each `centre` of the model, (K, J), unnormalised."""
     total, _ = _total(inputs, run)
-    log_density = _log_likelihood(inputs, eta[:, None], total) + _log_prior(run, total)
+    eta = centre[:, None] + inputs.kappa * (0.5 - inputs.leaning) * total
+    log_density = (
+        _log_likelihood(inputs, eta, total) + _log_prior(run, total) - 0.5 * run.intercept * (eta / ETA_SD) ** 2
+    )
     return total, np.exp(log_density - log_density.max(axis=1, keepdims=True))
 
 
@@ -91,10 +94,11 @@ def _log_density(inputs: TwoProportions, run: Run, total: Array) -> Array:
     """Log of prior times likelihood of Δ, η integrated: trapezoids about its mode, which Newton's method finds."""
     half = inputs.kappa * total[:, None] / 2 * np.array([-1.0, 1.0])
     eta = np.full(len(total), float(np.log((inputs.x.sum() + 0.5) / (inputs.n.sum() - inputs.x.sum() + 0.5))))
+    prior_precision = run.intercept * ETA_SD**-2
     for _ in range(50):
         p = expit(eta[:, None] + half)
-        gradient = (inputs.x - inputs.n * p).sum(1) - eta / ETA_SD**2
-        curvature = (inputs.n * p * (1 - p)).sum(1) + ETA_SD**-2
+        gradient = (inputs.x - inputs.n * p).sum(1) - eta * prior_precision
+        curvature = (inputs.n * p * (1 - p)).sum(1) + prior_precision
         # A step is held to 2 logits: far from the mode the curvature vanishes and Newton would jump.
         move = np.clip(gradient / curvature, -2.0, 2.0)
         eta = eta + move
@@ -102,7 +106,7 @@ def _log_density(inputs: TwoProportions, run: Run, total: Array) -> Array:
             break
     width = 1 / np.sqrt(curvature)
     etas = eta[:, None] + width[:, None] * _ETA_STEPS
-    value = _log_likelihood(inputs, etas, total[:, None]) - 0.5 * (etas / ETA_SD) ** 2
+    value = _log_likelihood(inputs, etas, total[:, None]) - 0.5 * prior_precision * etas**2
     best = value.max(axis=1)
     log_likelihood = best + np.log(np.exp(value - best[:, None]).sum(axis=1) * width)
     return np.asarray(log_likelihood + _log_prior(run, total))

@@ -33,7 +33,7 @@ def runs_of(plan: Plan, prepared: Prepared, graded: Grade) -> list[Run]:
         Run(ENTHUSIASTIC, normal(ENTHUSIASTIC_PRIOR), bias),
     ]
     if bounded(prepared):
-        runs.append(Run(EVIDENCE, FLAT, NO_BIAS))
+        runs.append(Run(EVIDENCE, FLAT, NO_BIAS, intercept=0.0))
     if lent:
         runs.append(Run(PLAIN, plain, bias))
     return runs

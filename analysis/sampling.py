@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from analysis.designs.inputs import Inputs
 from analysis.models import VERSIONS
-from analysis.priors import Run
+from analysis.priors import Run, drawn_effect
 
 Array = NDArray[np.float64]
 Report = Callable[[float], None]
@@ -142,7 +142,10 @@ def derived_seed(seed: int, *names: str) -> int:
 
 
 def sample(inputs: Inputs, run: Run, settings: Sampler, seed: int, report: Report) -> Draws:
-    """Sample one posterior. `report` gets 0…1 from the sampler's own draws; what it raises cancels and propagates."""
+    """Sample one posterior: Δ and the nuisances by NUTS, then δ given Δ.
+
+    `report` gets 0…1 from the sampler's own draws; what it raises cancels and propagates.
+    """
     model = compiled(inputs.structure)
     import nutpie  # noqa: PLC0415
 
@@ -182,5 +185,7 @@ def sample(inputs: Inputs, run: Run, settings: Sampler, seed: int, report: Repor
         handle.cancel()
         raise
     posterior, stats = tree["posterior"], tree["sample_stats"]
+    delta = drawn_effect(run, np.asarray(posterior["total"].values), derived_seed(seed, "delta"))
+    posterior.dataset = posterior.to_dataset().assign(delta=(("chain", "draw"), delta))
     values = {str(name): np.asarray(posterior[name].values) for name in posterior.data_vars}
     return Draws(values, int(stats["diverging"].sum()), np.asarray(stats["energy"].values), tree)

@@ -32,7 +32,8 @@ class TwoMeans:
 
     def model_data(self) -> dict[str, Array]:
         """Shared data of the PyMC model."""
-        return {"n": self.n, "mean": self.mean, "ss": self.ss, "sigma_scale": np.array(self.sigma_scale)}
+        sums = {"n": self.n, "mean": self.mean, "ss": self.ss, "sigma_scale": np.array(self.sigma_scale)}
+        return {**sums, "leaning": _leaning(self.n, self.ss)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +72,8 @@ class Ancova:
         """Shared data of the PyMC model."""
         sums = {name: getattr(self, name) for name in ("n", "mean1", "mean2", "s11", "s12", "s22")}
         slope = np.array([self.slope_mean, self.slope_precision])
-        return {**sums, "slope_prior": slope, "sigma_scale": np.array(self.sigma_scale)}
+        scale, leaning = np.array(self.sigma_scale), _leaning(self.n, self.s22)
+        return {**sums, "slope_prior": slope, "sigma_scale": scale, "leaning": leaning}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +105,8 @@ class AncovaUnknownR:
     def model_data(self) -> dict[str, Array]:
         """Shared data of the PyMC model."""
         sums = {name: getattr(self, name) for name in ("n", "mean1", "mean2", "s22")}
-        return {**sums, "sd1": np.array(self.sd1), "sigma_scale": np.array(self.sigma_scale)}
+        scale, leaning = np.array(self.sigma_scale), _leaning(self.n, self.s22)
+        return {**sums, "sd1": np.array(self.sd1), "sigma_scale": scale, "leaning": leaning}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +120,14 @@ class TwoProportions:
 
     def model_data(self) -> dict[str, Array]:
         """Shared data of the PyMC model."""
-        return {"x": self.x, "n": self.n, "kappa": np.array(self.kappa)}
+        return {"x": self.x, "n": self.n, "kappa": np.array(self.kappa), "leaning": self.leaning}
+
+    @property
+    def leaning(self) -> Array:
+        """Share of the treated arm in what is known of the arms' logits."""
+        p = (self.x + 0.5) / (self.n + 1)
+        known = self.n * p * (1 - p)
+        return np.array(known[1] / known.sum())
 
 
 Inputs = TwoMeans | Ancova | AncovaUnknownR | TwoProportions
@@ -128,6 +138,12 @@ def centred_baseline(arms: tuple[PairedSums, PairedSums]) -> Array:
     """Baseline means about the baseline mean of everyone analysed."""
     pooled = sum(a.n * a.mean1 for a in arms) / sum(a.n for a in arms)
     return _array(a.mean1 - pooled for a in arms)
+
+
+def _leaning(n: Array, squares: Array) -> Array:
+    """Share of the treated arm in what is known of the arms' means, from n and sums of squares; need not be exact."""
+    known = n * (n - 1) / squares
+    return np.array(known[1] / known.sum())
 
 
 def _array(values: object) -> Array:

@@ -4,7 +4,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from analysis.models.effect import effect_and_total
+from analysis.models.effect import intercept, total_effect
 from analysis.models.shared import EFFECT, Layout, unpacked
 
 SUMS = ("n", "mean1", "mean2", "s11", "s12", "s22")
@@ -19,8 +19,8 @@ def build() -> pm.Model:
     """
     with pm.Model() as model:
         d = unpacked(LAYOUT)
-        total = effect_and_total(d)
-        alpha = pm.Normal("alpha", 0.0, 1.0)
+        total = total_effect(d)
+        alpha = intercept(d, "alpha", 1.0, -d["leaning"] * total)
         beta = pm.Flat("beta")
         pm.Potential("slope_log_prior", -0.5 * d["slope_prior"][1] * (beta - d["slope_prior"][0]) ** 2)
         sigma = pm.HalfNormal("sigma", d["sigma_scale"], shape=2)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 Layout = Mapping[str, tuple[int, ...]]
 NAME = "data"
 
-EFFECT: Layout = {"effect_prior": (2, 3), "bias": (2,)}
+EFFECT: Layout = {"total_prior": (2, 3), "intercept": (), "leaning": ()}
+"""What every model reads: the prior of Δ, 1 or 0 for a flat intercept, and the share of the treated arm in `centre`."""
 
 
 def unpacked(layout: Layout) -> dict[str, Any]:

@@ -79,6 +79,13 @@ def test_coaching_trial_agrees_with_the_closed_form(coached: Fit) -> None:
     assert effect["raw"]["interval"]["low"] < effect["raw"]["mean"] < effect["raw"]["interval"]["high"] < 0
 
 
+def test_coaching_trial_keeps_its_numbers(coached: Fit) -> None:
+    effect = coached.answer["effects"][0]
+    for block, mean, sd in (("sd", 0.574, 0.170), ("adjusted", 0.569, 0.176)):
+        assert effect[block]["mean"] == pytest.approx(mean, abs=0.002)
+        assert effect[block]["sd"] == pytest.approx(sd, abs=0.002)
+
+
 def test_coaching_trial_scales_with_all_gates_and_its_warnings(coached: Fit) -> None:
     answer = coached.answer
     assert answer["grade"] == "A"
@@ -174,6 +181,50 @@ def test_nuts_agrees_with_the_exact_engine(ask: Ask, case: str) -> None:
     assert sampled["recommendation"]["outcome"] == exact["recommendation"]["outcome"]
     assert all(g["passed"] for g in sampled["gates"])
     assert {g["passed"] for g in exact["gates"]} == {None}
+
+
+@pytest.mark.parametrize("randomised", [True, False], ids=["A", "C"])
+@pytest.mark.parametrize("case", ["changes", "pairs", "unknown_r", "binary", "unequal"])
+def test_large_pilots_pass_every_gate(ask: Ask, case: str, *, randomised: bool) -> None:
+    """SE(Δ) far below the SD of the bias: sampled side by side, δ and b would be a ridge too thin to walk."""
+    n = 20_000
+    pair = {"n": n, "mean": [0.0, 0.0], "sd": [1.0, 1.0], "r": None if case == "unknown_r" else 0.7}
+    counts = [("treated", 11_000, n), ("control", 10, 20) if case == "unequal" else ("control", 10_000, n)]
+    data = {
+        "changes": {
+            "changes": [{"arm": a, "n": n, "mean": m, "sd": 0.8} for a, m in (("treated", 0.25), ("control", 0.0))]
+        },
+        "pairs": {"pairs": [{**pair, "arm": "treated", "mean": [0.3, 0.5]}, {**pair, "arm": "control"}]},
+    }
+    data["unknown_r"] = data["pairs"]
+    data["binary"] = data["unequal"] = {
+        "counts": [{"arm": a, "wave": "post", "x": x, "n": people} for a, x, people in counts]
+    }
+    primary = {"family": "binary"} if case in ("binary", "unequal") else {}
+    answer, exact = (
+        fit(ask(data[case], primary=primary, randomised=randomised, engine=engine)) for engine in ("nuts", "exact")
+    )
+    assert [g["name"] for g in answer["gates"] if not g["passed"]] == []
+    assert answer["provenance"]["sampler"]["refits"] == []
+    mine, twin = answer["effects"][0], exact["effects"][0]
+    for block in ("sd", "adjusted"):
+        assert mine[block]["mean"] == pytest.approx(twin[block]["mean"], abs=0.06 * twin[block]["sd"])
+        assert mine[block]["sd"] == pytest.approx(twin[block]["sd"], rel=0.05)
+    assert mine["p_meaningful"] == pytest.approx(twin["p_meaningful"], abs=0.01)
+
+
+@pytest.mark.parametrize("engine", ["exact", "nuts"])
+def test_evidence_is_the_estimate_of_the_data_alone(ask: Ask, engine: str) -> None:
+    """Means far from the centre of the scale: the prior on the intercept must not reach what a synthesis takes."""
+    cells = [{"arm": a, "wave": "post", "n": 50, "mean": m, "sd": 10.0} for a, m in (("treated", 29), ("control", 20))]
+    primary = {"reference_sd": 10.0, "reference_mean": 0.0}
+    effect = fit(ask({"cells": cells}, primary=primary, engine=engine))["effects"][0]
+    assert effect["evidence"]["effect_sd"] == pytest.approx(0.9, abs=0.01)
+    assert effect["evidence"]["se_sd"] == pytest.approx(0.2, abs=0.005)
+    counts = [{"arm": a, "wave": "post", "x": x, "n": 400} for a, x in (("treated", 388), ("control", 380))]
+    effect = fit(ask({"counts": counts}, primary={"family": "binary"}, engine=engine))["effects"][0]
+    estimate = (np.log(388 / 12) - np.log(380 / 20)) / (np.pi / np.sqrt(3))
+    assert effect["evidence"]["effect_sd"] == pytest.approx(estimate, abs=0.02)
 
 
 def test_the_same_request_gives_the_same_numbers(ask: Ask) -> None:

@@ -42,11 +42,6 @@ def test_each_gate_fails_on_what_it_is_for(gate: str) -> None:
     assert not reading.passed
 
 
-def test_an_idle_auxiliary_is_not_a_reported_quantity() -> None:
-    stuck = {**GOOD, "bias_z": np.cumsum(GOOD["delta"], axis=1)}
-    assert gates.sampler_readings(stuck, 0, ENERGY) == gates.sampler_readings(GOOD, 0, ENERGY)
-
-
 def test_the_report_shows_the_worst_and_nan_never_passes() -> None:
     lines = gates.report(
         [
@@ -121,6 +116,46 @@ def test_divergences_are_sampled_once_more_with_smaller_steps(
     assert calls[:3] == [0.9, 0.99, 0.9]
     assert answer["provenance"]["sampler"]["refits"] == ["m/as_observed: target_accept 0.99 after 1 divergences"]
     assert all(g["passed"] for g in answer["gates"])
+
+
+def test_too_few_effective_draws_are_sampled_once_more_with_four_times_as_many(
+    ask: Callable[..., FitRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from analysis import engine  # noqa: PLC0415
+
+    real, calls = engine.sample, []
+
+    def sticky(*arguments: object) -> Draws:
+        draws = real(*arguments)  # type: ignore[arg-type]
+        settings = arguments[2]
+        calls.append((settings.draws, settings.target_accept))  # type: ignore[attr-defined]
+        if len(calls) > 1:
+            return draws
+        walk = np.cumsum(draws.values["alpha"], axis=1)
+        return Draws({**draws.values, "alpha": walk}, 0, draws.energy, draws.tree)
+
+    monkeypatch.setattr(engine, "sample", sticky)
+    answer = fit(ask(engine="nuts"))
+    assert calls[:3] == [(1000, 0.9), (4000, 0.99), (1000, 0.9)]
+    assert answer["provenance"]["sampler"]["refits"] == [
+        "m/as_observed: four times the draws, target_accept 0.99 (rhat, ess_bulk, ess_tail)"
+    ]
+    assert all(g["passed"] for g in answer["gates"])
+
+
+def test_what_decides_nothing_is_not_sampled(ask: Callable[..., FitRequest], monkeypatch: pytest.MonkeyPatch) -> None:
+    from analysis import engine  # noqa: PLC0415
+
+    real, runs = engine.sample, []
+
+    def listing(*arguments: object) -> Draws:
+        runs.append(arguments[1].name)  # type: ignore[attr-defined]
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(engine, "sample", listing)
+    mine, twin = fit(ask(engine="nuts"))["effects"][0], fit(ask())["effects"][0]
+    assert runs == ["as_observed", "adjusted", "sceptical", "evidence"]
+    assert mine["p_benefit_enthusiastic"] == twin["p_benefit_enthusiastic"]
 
 
 def test_divergences_that_stay_leave_no_recommendation(

@@ -181,7 +181,7 @@ def test_an_unknown_correlation_widens_the_answer(ask: Ask) -> None:
     unknown = fit(ask({"pairs": pairs}, primary={"reference_sd": 5.0}))
     assert unknown["effects"][0]["sd"]["sd"] > known["effects"][0]["sd"]["sd"]
     assert codes(unknown) - codes(known) == {"correlation_unknown"}
-    assert unknown["provenance"]["model"] == "ancova_unknown_r/1"
+    assert unknown["provenance"]["model"] == "ancova_unknown_r/2"
 
 
 def test_people_seen_once_are_counted_and_show_attrition(ask: Ask) -> None:
