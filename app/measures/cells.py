@@ -2,7 +2,7 @@
 
 The cost of an analysis does not grow with the number of rows (docs/methods.md, principles): linked people become
 `pairs` (n, means, SDs, r per unit and arm), anonymous answers `cells`, yes/no answers `counts`; summaries pass as they
-were entered. Values are shifted by their overall mean before squares are added up, so that nothing cancels.
+were entered. Squares are of deviations from the mean of their cell, so that nothing cancels.
 """
 
 import math
@@ -18,6 +18,8 @@ from analysis.documents import Family, Plan, PlannedMeasure, Role
 from app.measures.models import Measurement, Summary, Wave
 from app.measures.service import responses
 
+# Equal values differ from their computed mean by rounding alone.
+ROUNDING = 1e-12
 # Linked pairs serve the families whose designs read them; others count per wave.
 PAIRED = frozenset({Family.NORMAL})
 
@@ -83,7 +85,7 @@ class _Rows:
         self.session, self.measure = session, measure
         self.pilot_id, self.iteration = pilot_id, iteration
         self.baseline, self.followup = baseline, followup
-        self.mine = (
+        self.mine: Any = (
             Measurement.pilot_id == pilot_id,
             Measurement.iteration == iteration,
             Measurement.measure == measure.measure,
@@ -130,21 +132,24 @@ class _Rows:
         return {arm: 1 - kept / n for arm, n, kept in grouped}
 
     def _shift(self) -> float:
-        mean = self.session.exec(select(sa.func.avg(Measurement.value)).where(*self.mine)).one()
-        return float(mean or 0.0)
+        """The smallest value: near the others, so that means of large values keep their digits."""
+        return float(self.session.exec(select(sa.func.min(Measurement.value)).where(*self.mine)).one() or 0.0)
 
     def _cells(self) -> list[dict[str, Any]]:
         m, shift = Measurement, self._shift()
-        d = col(m.value) - shift
-        grouped = self.session.exec(
-            select(m.unit_id, m.arm, m.wave, sa.func.count(), sa.func.sum(d), sa.func.sum(d * d))  # type: ignore[call-overload]
-            .where(*self.mine)
-            .group_by(m.unit_id, m.arm, m.wave)
-            .order_by(m.unit_id, m.arm, m.wave)
-        ).all()
+        place: Sequence[Any] = [col(m.unit_id), col(m.arm), col(m.wave)]
+        x = col(m.value) - shift
+        rows = sa.select(
+            *place, x.label("x"), (x - sa.func.avg(x).over(partition_by=place)).label("dx")
+        ).where(*self.mine).subquery()  # fmt: skip
+        c = rows.c
+        by = [c.unit_id, c.arm, c.wave]
+        grouped: Any = self.session.connection().execute(
+            sa.select(*by, sa.func.count(), sa.func.avg(c.x), sa.func.sum(c.dx * c.dx)).group_by(*by).order_by(*by)
+        )
         return [
-            {"unit": unit, "arm": arm, "wave": wave, "n": n, "mean": shift + s / n, "sd": _sd(n, s, ss)}
-            for unit, arm, wave, n, s, ss in grouped
+            {"unit": unit, "arm": arm, "wave": wave, "n": n, "mean": shift + _settled(mean), "sd": _sd(n, ss)}
+            for unit, arm, wave, n, mean, ss in grouped
         ]
 
     def _counts(self) -> list[dict[str, Any]]:
@@ -159,9 +164,11 @@ class _Rows:
 
     def _pairs(self) -> list[dict[str, Any]]:
         before, after, shift = aliased(Measurement), aliased(Measurement), self._shift()
-        x, y = col(before.value) - shift, col(after.value) - shift
-        sums: Sequence[Any] = [sa.func.sum(term) for term in (x, y, x * x, y * y, x * y)]
         place: Sequence[Any] = [col(after.unit_id), col(after.arm)]
+        x, y = col(before.value) - shift, col(after.value) - shift
+        centred = [
+            term - sa.func.avg(term).over(partition_by=place) for term in (x, y)
+        ]  # fmt: skip
         own: list[Any] = [
             column
             for side in (before, after)
@@ -171,33 +178,29 @@ class _Rows:
                 side.measure == self.measure.measure,
             )
         ]
-        grouped: Sequence[Any] = (
-            self.session.connection()
-            .execute(
-                sa.select(*place, sa.func.count(), *sums)
-                .join_from(before, after, col(before.participant) == col(after.participant))
-                .where(*own, col(before.wave) == self.baseline, col(after.wave) == self.followup)
-                .group_by(*place)
-                .order_by(*place)
-            )
-            .all()
+        rows = (
+            sa.select(*place, x.label("x"), y.label("y"), centred[0].label("dx"), centred[1].label("dy"))
+            .join_from(before, after, col(before.participant) == col(after.participant))
+            .where(*own, col(before.wave) == self.baseline, col(after.wave) == self.followup)
+            .subquery()
         )
-        found = []
-        for unit, arm, n, sx, sy, sxx, syy, sxy in grouped:
-            sd = (_sd(n, sx, sxx) or 0.0, _sd(n, sy, syy) or 0.0)
-            spread = math.sqrt(max(sxx - sx * sx / n, 0.0) * max(syy - sy * sy / n, 0.0))
-            r = (sxy - sx * sy / n) / spread if spread > 0 else None
-            found.append(
-                {
-                    "unit": unit,
-                    "arm": arm,
-                    "n": n,
-                    "mean": [shift + sx / n, shift + sy / n],
-                    "sd": list(sd),
-                    "r": None if r is None else max(-1.0, min(1.0, r)),
-                }
-            )
-        return found
+        c = rows.c
+        sums = [sa.func.sum(term) for term in (c.dx * c.dx, c.dy * c.dy, c.dx * c.dy)]
+        by = [c.unit_id, c.arm]
+        grouped: Any = self.session.connection().execute(
+            sa.select(*by, sa.func.count(), sa.func.avg(c.x), sa.func.avg(c.y), *sums).group_by(*by).order_by(*by)
+        )
+        return [
+            {
+                "unit": unit,
+                "arm": arm,
+                "n": n,
+                "mean": [shift + _settled(mx), shift + _settled(my)],
+                "sd": [_sd(n, sxx) or 0.0, _sd(n, syy) or 0.0],
+                "r": _correlation(sxx, syy, sxy),
+            }
+            for unit, arm, n, mx, my, sxx, syy, sxy in grouped
+        ]
 
     def _warn_of_incomplete(self, taken: Snapshot, complete: int) -> None:
         waves = [self.baseline, self.followup]
@@ -216,6 +219,20 @@ class _Rows:
             )
 
 
-def _sd(n: int, total: float, squares: float) -> float | None:
-    """The SD (n − 1) from sums of shifted values; None for a single value."""
-    return math.sqrt(max(squares - total * total / n, 0.0) / (n - 1)) if n > 1 else None
+def _settled(value: float) -> float:
+    """Twelve digits: the last ones hang on the order in which a database adds up, and a snapshot must hash alike."""
+    return float(f"{value:.12g}")
+
+
+def _sd(n: int, squares: float) -> float | None:
+    """The SD (n − 1) from the sum of squared deviations; None for a single value."""
+    if n <= 1:
+        return None
+    sd = math.sqrt(squares / (n - 1))
+    return _settled(sd) if sd > ROUNDING else 0.0
+
+
+def _correlation(sxx: float, syy: float, sxy: float) -> float | None:
+    """r, or None where one of the two does not vary."""
+    spread = math.sqrt(sxx * syy)
+    return max(-1.0, min(1.0, _settled(sxy / spread))) if spread > 0 else None
