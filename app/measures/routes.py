@@ -11,12 +11,14 @@ from app.auth.permissions import Permission
 from app.db import now
 from app.forms import Page
 from app.measures.cells import snapshot
-from app.measures.models import Wave, WaveKind
+from app.measures.models import Measurement, Summary, Wave, WaveKind
 from app.measures.schemas import (
     EntryReport,
+    MeasurementOut,
     MeasurementsIn,
     SufficientStatistics,
     SummariesIn,
+    SummaryOut,
     WaveIn,
     WaveOut,
 )
@@ -28,6 +30,9 @@ from app.requests import Cursor, IfMatch, Limit, OfIteration, SessionDep, Transa
 
 router = APIRouter(prefix="/v1/pilots/{pilot_id}", tags=["6 Measures"], route_class=TransactionalRoute)
 Partial = Annotated[bool, Query(description="Enter what is right and report the rest, instead of all or nothing")]
+
+OfMeasure = Annotated[str | None, Query(max_length=100, description="Only of this measure")]
+OfWave = Annotated[str | None, Query(max_length=100, description="Only of this wave")]
 
 
 def wave_out(session: SessionDep, pilot: Pilot, wave: Wave) -> WaveOut:
@@ -96,6 +101,49 @@ def add_summaries(
     """Enter summaries of one measure: counts, means with SDs, changes … as computed or published elsewhere."""
     pilot = fetch(session, caller, Pilot, pilot_id, Permission.MEASURES_WRITE, for_update=True)
     return enter_summaries(session, pilot, body, partial=partial, person=caller.person, at=now())
+
+
+@router.get("/measurements")
+def list_measurements(
+    pilot_id: str,
+    session: SessionDep,
+    caller: CallerDep,
+    iteration: OfIteration = None,
+    measure: OfMeasure = None,
+    wave: OfWave = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[MeasurementOut]:
+    """The single values that were entered, oldest first."""
+    pilot = fetch(session, caller, Pilot, pilot_id)
+    number = iteration_of(session, pilot, iteration).number
+    statement = visible(caller, Measurement).where(col(Measurement.pilot_id) == pilot.id)
+    statement = statement.where(Measurement.iteration == number)
+    for column, value in ((Measurement.measure, measure), (Measurement.wave, wave)):
+        if value is not None:
+            statement = statement.where(column == value)
+    rows, following = page_of(session, statement, Measurement.id, limit, cursor)
+    return Page(items=[MeasurementOut.model_validate(r) for r in rows], next_cursor=following)
+
+
+@router.get("/summaries")
+def list_summaries(
+    pilot_id: str,
+    session: SessionDep,
+    caller: CallerDep,
+    iteration: OfIteration = None,
+    measure: OfMeasure = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[SummaryOut]:
+    """The summaries that were entered, oldest first."""
+    pilot = fetch(session, caller, Pilot, pilot_id)
+    number = iteration_of(session, pilot, iteration).number
+    statement = visible(caller, Summary).where(col(Summary.pilot_id) == pilot.id, col(Summary.iteration) == number)
+    if measure is not None:
+        statement = statement.where(Summary.measure == measure)
+    rows, following = page_of(session, statement, Summary.id, limit, cursor)
+    return Page(items=[SummaryOut.model_validate(r) for r in rows], next_cursor=following)
 
 
 @router.get("/cells")

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from analysis.documents import Categories, Cell, Change, CountOf, Events, Number, Pair, Point
-from app.forms import Answer, Form, Id, Line
-from app.measures.models import WaveKind
+from app.forms import Answer, AtInstant, Form, Id, Line
+from app.measures.models import Shape, WaveKind
 
 
 def _measurable(value: float) -> float:
@@ -163,6 +163,34 @@ class EntryReport(Answer):
     unchanged: int
     rejected: int
     errors: list[EntryFault]
+
+
+class MeasurementOut(Answer):
+    """One value as it was entered."""
+
+    id: str
+    iteration: int
+    measure: str
+    wave: str
+    arm: str
+    unit_id: str | None
+    participant: str | None
+    value: float
+    collected_on: date | None
+    created_by: str
+    created_at: AtInstant
+
+
+class SummaryOut(Answer):
+    """One entry of a summary as it was entered, in its shape."""
+
+    id: str
+    iteration: int
+    measure: str
+    shape: Shape
+    content: dict[str, Any]
+    created_by: str
+    created_at: AtInstant
 
 
 class SufficientStatistics(Answer):

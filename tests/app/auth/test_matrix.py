@@ -87,6 +87,8 @@ TABLE: Mapping[str, Expected] = {
     "add_measurements": Expected(LEADS, ROWS, 201),
     "add_summaries": Expected(LEADS, CHANGES, 409),
     "read_cells": Expected(EVERYBODY),
+    "list_measurements": Expected(EVERYBODY),
+    "list_summaries": Expected(EVERYBODY),
     "request_analysis": Expected(ANALYSTS, {"seed": 1}, 202),
     "list_analyses": Expected(EVERYBODY),
     "read_analysis": Expected(EVERYBODY),
