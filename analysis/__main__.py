@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _single(command: str) -> int:
     try:
         answer = _answer(command, sys.stdin.read())
-    except ValueError as error:
+    except Exception as error:  # noqa: BLE001 - one line on standard error, never a traceback
         sys.stderr.write(f"{_explained(error)}\n")
         return 2
     _write(answer)
@@ -54,14 +54,14 @@ def _batch(command: str) -> int:
     for line in sys.stdin:
         try:
             answer = _answer(command, line)
-        except ValueError as error:
+        except Exception as error:  # noqa: BLE001 - whatever one line does, the others are answered
             answer = {"error": _explained(error)}
         _write(answer)
     return 0
 
 
 def _answer(command: str, text: str) -> dict[str, Any]:
-    """The answer to one document; raises ValueError (JSON, pydantic) when it is not of the form."""
+    """The answer to one document; raises when it is not of the form."""
     if command != "fit":
         json.loads(text)
         return NOT_YET
@@ -79,13 +79,15 @@ def _warm() -> int:
     return 0
 
 
-def _explained(error: ValueError) -> str:
-    """One line that says where the document departs from the form."""
+def _explained(error: Exception) -> str:
+    """One line that says where the document departs from the form, or what else went wrong."""
     if isinstance(error, ValidationError):
         return "; ".join(
             f"{'.'.join(str(part) for part in e['loc']) or 'document'}: {e['msg']}" for e in error.errors()
         )
-    return f"not JSON: {error}"
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+        return f"not JSON: {error}"
+    return f"could not be answered: {type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _write(answer: dict[str, Any]) -> None:

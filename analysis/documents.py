@@ -19,13 +19,18 @@ def _number(value: object) -> object:
     return value
 
 
-Number = Annotated[float, BeforeValidator(_number)]
-Spread = Annotated[float, Field(ge=0), BeforeValidator(_number)]
+LARGEST = 1e12
+"""Beyond this no measurement lies, and squares still have digits to spare."""
+Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST), BeforeValidator(_number)]
+Spread = Annotated[float, Field(ge=0, le=LARGEST), BeforeValidator(_number)]
 Correlation = Annotated[float, Field(ge=-1, le=1), BeforeValidator(_number)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=0), BeforeValidator(_number)]
-People = Annotated[int, Field(ge=1), BeforeValidator(_number)]
+Count = Annotated[int, Field(ge=0, le=10**9), BeforeValidator(_number)]
+PriorMean = Annotated[float, Field(ge=-100, le=100)]
+PriorSpread = Annotated[float, Field(ge=1e-3, le=1e3)]
+"""In SD units: what lies outside is another unit or a slip."""
+People = Annotated[int, Field(ge=1, le=10**9), BeforeValidator(_number)]
 Key = Annotated[str, Field(min_length=1, max_length=100)]
 UnitId = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -106,15 +111,19 @@ class PlannedMeasure(Document):
     role: Role = Role.PRIMARY
     family: Family
     direction: Direction
-    reference_sd: Positive | None = Field(
+    reference_sd: Annotated[float, Field(ge=1e-9, le=LARGEST)] | None = Field(
         default=None,
         description="SD between people that turns raw units into SD units: benchmark, pooled baseline or the "
         "measure's default; never the SD of the change. Needed for normal measures",
     )
     reference_sd_source: str | None = Field(default=None, description="Where the reference SD comes from")
-    reference_mean: float | None = Field(default=None, description="Centre of the scale; null: from the data")
-    mmd: Annotated[float, Field(ge=0)] = Field(default=0.2, description="Minimal meaningful difference, SD units")
-    margin: Annotated[float, Field(ge=0)] | None = Field(
+    reference_mean: Annotated[float, Field(ge=-LARGEST, le=LARGEST)] | None = Field(
+        default=None, description="Centre of the scale; null: from the data"
+    )
+    mmd: Annotated[float, Field(ge=0, le=100)] = Field(
+        default=0.2, description="Minimal meaningful difference, SD units"
+    )
+    margin: Annotated[float, Field(ge=0, le=100)] | None = Field(
         default=None, description="Largest harm still tolerated, SD units; null: 0.2"
     )
     objective: bool = Field(default=False, description="Logged, unselected metric: halves the bias of the grade")
@@ -133,21 +142,21 @@ class PlannedMeasure(Document):
 class NormalPrior(Document):
     """N(mean, sd); `sd` is a standard deviation."""
 
-    mean: float = 0.0
-    sd: Positive
+    mean: PriorMean = 0.0
+    sd: PriorSpread
 
 
 class ScalePrior(Document):
     """Half-normal with this scale."""
 
-    scale: Positive
+    scale: PriorSpread
 
 
 class BorrowPrior(Document):
     """What an earlier version found: the informative part of a robust mixture on the effect."""
 
-    mean: float
-    sd: Positive
+    mean: PriorMean
+    sd: PriorSpread
     weight: Share = 0.5
 
 

@@ -44,7 +44,7 @@ def probabilities(posterior: Posterior, measure: PlannedMeasure, shift: float = 
         "p_meaningful": posterior.above(mmd + shift),
         "p_below_zero": 1 - posterior.above(shift),
         "p_harm": 1 - posterior.above(-margin + shift),
-        "p_rope": posterior.above(-mmd + shift) - posterior.above(mmd + shift),
+        "p_rope": max(posterior.above(-mmd + shift) - posterior.above(mmd + shift), 0.0),
     }
 
 

@@ -3,7 +3,9 @@
 Sampling itself is in `sampling.py`, statistics in the modules named in the imports; no formula lives here.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
@@ -48,10 +50,40 @@ def fit(request: FitRequest, *, progress: Callable[[float], None] | None = None)
 
 def fit_with_draws(request: FitRequest, *, progress: Callable[[float], None] | None = None) -> Fit:
     """As `fit`, with the draws of every run for storage; the exact engine and refusals have none."""
+    raised: list[BaseException] = []
+
+    def report(fraction: float) -> None:
+        try:
+            if progress is not None:
+                progress(fraction)
+        except BaseException as error:
+            raised.append(error)
+            raise
+
     try:
-        return _fit(request, progress or (lambda _: None))
+        with _computable(raised):
+            return _fit(request, report)
     except Refused as refusal:
         return Fit({"refused": refusal.as_dict()})
+
+
+@contextmanager
+def _computable(raised: Sequence[BaseException] = ()) -> Iterator[None]:
+    """Turn a breakdown of the arithmetic into a refusal: never an exception, never a made-up number.
+
+    NumPy's LinAlgError and what SciPy finds out of range are ValueErrors. `raised` is what the caller's own progress
+    raised: that is passed on.
+    """
+    try:
+        yield
+    except (ArithmeticError, ValueError) as error:
+        if raised:
+            raise
+        raise Refused(
+            "not_computable",
+            f"The computation broke down on these numbers ({type(error).__name__}: {error}).",
+            "Check the data, the reference SD and the priors for numbers of another size than the rest.",
+        ) from error
 
 
 def exact_posteriors(request: FitRequest) -> dict[str, dict[str, Posterior]]:
@@ -59,13 +91,14 @@ def exact_posteriors(request: FitRequest) -> dict[str, dict[str, Posterior]]:
 
     In milliseconds and without PyMC: for plots and previews.
     """
-    plan = _plan_in_force(request)
-    prepared, _ = _prepare_all(request, plan, _look(plan, request.look), [])
-    graded = grade(_circumstances(plan, next(p for p in prepared if p.measure.role is Role.PRIMARY)))
-    return {
-        p.measure.measure: {run.name: exact.posterior(p.inputs, run) for run in runs_of(plan, p, graded)}
-        for p in prepared
-    }
+    with _computable():
+        plan = _plan_in_force(request)
+        prepared, _ = _prepare_all(request, plan, _look(plan, request.look), [])
+        graded = grade(_circumstances(plan, next(p for p in prepared if p.measure.role is Role.PRIMARY)))
+        return {
+            p.measure.measure: {run.name: exact.posterior(p.inputs, run) for run in runs_of(plan, p, graded)}
+            for p in prepared
+        }
 
 
 def _plan_in_force(request: FitRequest) -> Plan:
@@ -115,6 +148,7 @@ def _fit(request: FitRequest, progress: Callable[[float], None]) -> Fit:
         "warnings": [n.as_dict() for n in notes],
         "provenance": _provenance(request, look, seed, prepared, primary, work),
     }
+    json.dumps(answer, allow_nan=False)  # a number that is none is not an answer
     return Fit(answer, as_tree(work.trees) if work.trees else None)
 
 
@@ -252,13 +286,19 @@ def _borrowed(first: Fitted, plan: Plan, runs: list[Run], rule: DecisionRule, ef
     alone = Fitted(first.prepared, {**first.runs, ADJUSTED: first.runs[PLAIN]})
     others = [e for e in effects if e.role is not Role.PRIMARY]
     return {
-        "borrowed_weight": float(exact.component_weights(first.prepared.inputs, mixture)[0]),
+        "borrowed_weight": _weight(first.prepared, mixture, plan),
         "without_borrowing": {
             "adjusted": summary(first.runs[PLAIN], plan.interval),
             **probabilities(first.runs[PLAIN], first.measure),
             "outcome": rule.judge([judged(alone), *others]).outcome,
         },
     }
+
+
+def _weight(primary: Prepared, mixture: Run, plan: Plan) -> float:
+    """Posterior weight of what was borrowed; a planned weight of 0 has no such part in the mixture."""
+    planned = plan.priors.borrow.weight if plan.priors.borrow is not None else 0.0
+    return float(exact.component_weights(primary.inputs, mixture)[0]) if planned > 0 else 0.0
 
 
 def _provenance(

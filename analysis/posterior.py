@@ -213,7 +213,7 @@ class SampledAlong:
 
     def above(self, threshold: float) -> float:
         """P(δ > threshold)."""
-        return self._mean_of(self._tails(threshold))
+        return min(max(self._mean_of(self._tails(threshold)), 0.0), 1.0)
 
     def mcse_above(self, threshold: float) -> float:
         """Monte-Carlo standard error of `above`."""

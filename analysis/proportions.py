@@ -124,19 +124,26 @@ class BetaDifference:
         return np.stack([self.inputs.x + 1, self.inputs.n - self.inputs.x + 1], axis=1)
 
     @cached_property
-    def _control(self) -> tuple[Array, Array]:
-        """Nodes of the control's proportion and their probabilities."""
-        a, b = self._shapes[0]
+    def _narrow(self) -> int:
+        """The arm with the narrower Beta: integrated over, the other's distribution function hardly bends there."""
+        total = self._shapes.sum(1)
+        return int(np.argmin(self._shapes.prod(1) / (total**2 * (total + 1))))
+
+    @cached_property
+    def _nodes(self) -> tuple[Array, Array]:
+        """Nodes of the narrow arm's proportion and their probabilities."""
+        a, b = self._shapes[self._narrow]
         low, high = betaincinv(a, b, _EDGE), betaincinv(a, b, 1 - _EDGE)
         p = low + (high - low) * (_NODES + 1) / 2
         log_density = (a - 1) * np.log(p) + (b - 1) * np.log1p(-p) - betaln(a, b)
         weights = np.exp(log_density) * _WEIGHTS * (high - low) / 2
         return p, weights / weights.sum()
 
-    def _expected_upper(self, threshold: Array) -> float:
-        """P(p_treated > threshold(p_control))."""
-        a, b = self._shapes[1]
-        return float(self._control[1] @ (1 - betainc(a, b, np.clip(threshold, 0.0, 1.0))))
+    def _treated_above(self, control_moved: Array, treated_moved: Array) -> float:
+        """P(p_treated > moved p_control) = P(p_control < back-moved p_treated), whichever arm is integrated over."""
+        a, b = self._shapes[1 - self._narrow]
+        below = betainc(a, b, np.clip(treated_moved if self._narrow else control_moved, 0.0, 1.0))
+        return float(np.clip(self._nodes[1] @ (below if self._narrow else 1 - below), 0.0, 1.0))
 
     @cached_property
     def mean(self) -> float:
@@ -152,7 +159,8 @@ class BetaDifference:
 
     def above(self, threshold: float) -> float:
         """P(risk difference > threshold)."""
-        return self._expected_upper(self._control[0] + threshold)
+        p = self._nodes[0]
+        return self._treated_above(p + threshold, p - threshold)
 
     def quantile(self, p: float) -> float:
         """The risk difference below which it lies with probability p."""
@@ -160,8 +168,8 @@ class BetaDifference:
 
     def effect_above(self, threshold: float) -> float:
         """P(log odds ratio / κ, oriented to benefit, > threshold)."""
-        shifted = expit(logit(self._control[0]) + self.inputs.kappa * threshold)
-        above = self._expected_upper(shifted)
+        at, shift = logit(self._nodes[0]), self.inputs.kappa * threshold
+        above = self._treated_above(expit(at + shift), expit(at - shift))
         return above if self.inputs.kappa > 0 else 1 - above
 
 

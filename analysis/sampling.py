@@ -141,6 +141,14 @@ def derived_seed(seed: int, *names: str) -> int:
     return int(hashlib.sha256(text.encode()).hexdigest()[:15], 16)
 
 
+def _result(handle: Any) -> Any:
+    """The finished draws; TimeoutError while there are none, ArithmeticError where the density cannot be computed."""
+    try:
+        return handle.wait(timeout=POLL_SECONDS)
+    except RuntimeError as error:
+        raise ArithmeticError(f"the sampler gave up: {error}") from error
+
+
 def sample(inputs: Inputs, run: Run, settings: Sampler, seed: int, report: Report) -> Draws:
     """Sample one posterior: Δ and the nuisances by NUTS, then δ given Δ.
 
@@ -179,7 +187,7 @@ def sample(inputs: Inputs, run: Run, settings: Sampler, seed: int, report: Repor
         while tree is None:
             report(min(latest[0], 1.0))
             with suppress(TimeoutError):
-                tree = handle.wait(timeout=POLL_SECONDS)
+                tree = _result(handle)
         report(1.0)
     except BaseException:
         handle.cancel()

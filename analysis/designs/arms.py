@@ -10,8 +10,13 @@ from analysis.designs.prepared import SMALL_ARM, Note, Question
 from analysis.documents import Cell, Change, CountOf, Pair
 from analysis.errors import Refused
 
-SMALLEST_SD = 0.33
-"""Share of the reference SD below which a reported SD is doubted."""
+SD_DOUBTED, SD_IMPOSSIBLE = 0.40, 0.10
+"""Shares of the reference SD below which a reported SD is doubted, and below which it is no SD of these values."""
+CHANGE_DOUBTED, CHANGE_IMPOSSIBLE = 0.45, 0.20
+"""The same of changes, whose SD is √(2 (1 − r)) reference SDs: at these shares r would be 0.90 and 0.98."""
+SD_TOO_LARGE = 100.0
+SD_TELLS = 5
+"""People an arm from which on a tiny SD is no accident."""
 
 # --- what may be compared ---------------------------------------------------------------------------------------
 
@@ -102,20 +107,21 @@ def wrong_shape(question: Question, shapes: str) -> Refused:
 # --- scale, balance, warnings -----------------------------------------------------------------------------------
 
 
-def reference_sd(question: Question, baselines: list[Sums], reported: list[Sums]) -> tuple[float, list[Note]]:
+def reference_sd(
+    question: Question, baselines: list[Sums], reported: list[Sums], changes: Sequence[Sums] = ()
+) -> tuple[float, list[Note]]:
     """The plan's reference SD, else the pooled baseline SD within arms with a warning, else `Refused`.
 
-    `reported` are values (not changes) whose SDs should be of its size: a standard error entered as SD is not.
+    `reported` are values whose SDs should be of its size, those of `changes` somewhat smaller: a standard error
+    entered as SD is neither.
     """
     name, planned = question.measure.measure, question.measure.reference_sd
     if planned is not None:
-        if any(s.n > 1 and s.sd < SMALLEST_SD * planned for s in [*baselines, *reported]):
-            message = (
-                f"A reported SD is less than a third of the reference SD ({planned:g}): was a standard error entered? "
-                "The effect would look far more certain than it is."
-            )
-            return planned, [Note("sd_implausible", message, name)]
-        return planned, []
+        notes = [
+            *_plausible_sds(name, planned, [*baselines, *reported], SD_DOUBTED, SD_IMPOSSIBLE),
+            *_plausible_sds(name, planned, changes, CHANGE_DOUBTED, CHANGE_IMPOSSIBLE),
+        ]
+        return planned, notes[:1]
     free, ss = sum(s.n - 1 for s in baselines), sum(s.ss for s in baselines)
     if free < 1 or ss <= 0:
         raise Refused(
@@ -125,6 +131,34 @@ def reference_sd(question: Question, baselines: list[Sums], reported: list[Sums]
         )
     message = "No reference SD was planned; the pooled SD of the baseline stands in. Freeze one in the plan."
     return math.sqrt(ss / free), [Note("reference_sd_from_data", message, name)]
+
+
+def _plausible_sds(name: str, planned: float, sums: Sequence[Sums], doubted: float, impossible: float) -> list[Note]:
+    """A warning where an SD is small against the reference SD; `Refused` where no such values could have it."""
+    shares = [s.sd / planned for s in sums if s.n > 1 and s.ss > 0]
+    if not shares:
+        return []
+    if max(shares) > SD_TOO_LARGE:
+        raise Refused(
+            "sd_impossible",
+            f"{name}: a reported SD is {max(shares):.3g} times the reference SD ({planned:g}).",
+            "Check the unit of the data and of the plan's reference SD; both are in the unit of the measure.",
+        )
+    least = min(shares)
+    if any(s.sd < impossible * planned for s in sums if s.n >= SD_TELLS and s.ss > 0):
+        raise Refused(
+            "sd_impossible",
+            f"{name}: a reported SD is only {least:.2g} of the reference SD ({planned:g}); people do not differ so "
+            "little, and the effect would look far more certain than it is.",
+            "Enter the SD, not the standard error: SE × √n. If the SD is right, check the plan's reference SD.",
+        )
+    if least >= doubted:
+        return []
+    message = (
+        f"A reported SD is only {least:.2g} of the reference SD ({planned:g}): was a standard error entered? The "
+        "effect would look far more certain than it is. Enter the SD, not the standard error: SE × √n."
+    )
+    return [Note("sd_implausible", message, name)]
 
 
 def balance(question: Question, control: Sums, treated: Sums, scale: float) -> dict[str, object]:

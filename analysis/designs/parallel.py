@@ -24,8 +24,8 @@ from analysis.documents import Cell, Change, Pair
 from analysis.errors import Refused
 from analysis.rows import Reduced, reduce_rows
 
-SINGULAR = 1e-9
-"""Share of unexplained variance below which a correlation counts as ±1."""
+SINGULAR = 1e-4
+"""Share of unexplained variance (r beyond ±0.99995) below which a correlation counts as ±1."""
 
 
 def normal(question: Question) -> Prepared:
@@ -54,7 +54,7 @@ def _linked(question: Question, pairs: list[Pair]) -> Prepared:
         check_scale(question.measure, sums.second, f"{arm}, follow-up")
         require_spread(question, arm, sums.second, least=3)
         if sums.residual_share < SINGULAR:
-            raise no_spread(question, arm, "the follow-up follows from the baseline without error (r is ±1)")
+            raise no_spread(question, arm, "the follow-up follows from the baseline as good as without error (r is ±1)")
     scale, scale_notes = reference_sd(question, [control.first, treated.first], [control.second, treated.second])
     centre = question.measure.reference_mean
     if centre is None:
@@ -103,7 +103,7 @@ def _changes(question: Question, changes: list[Change]) -> Prepared:
     for arm, sums in ((control_of(question), control), (question.plan.treated, treated)):
         _check_change(question, arm, sums)
         require_spread(question, arm, sums)
-    scale, scale_notes = reference_sd(question, [], [])
+    scale, scale_notes = reference_sd(question, [], [], [control, treated])
     c, t = (a.standardised(0.0, question.sign * scale) for a in (control, treated))
     message = (
         "Only changes are known: the comparison cannot adjust for the baseline and is less precise than it could be."

@@ -157,6 +157,28 @@ def test_beta_difference_against_plain_integration() -> None:
     assert mine.effect_above(0.2) == pytest.approx(float(joint[effect > 0.2].sum()), abs=2e-3)
 
 
+@pytest.mark.parametrize(("turned", "p"), [(False, 0.2008), (True, 0.2008)])
+def test_beta_difference_of_a_small_arm_against_a_huge_one(*, turned: bool, p: float) -> None:
+    """10 of 20 against 50,000 of 100,000: the huge arm is a point, the small one a Beta(11, 11)."""
+    x, n = np.array([10.0, 50_000.0]), np.array([20.0, 100_000.0])
+    kappa = np.pi / np.sqrt(3)
+    mine = BetaDifference(TwoProportions(x[::-1] if turned else x, n[::-1] if turned else n, kappa))
+    expected = float(beta.sf(expit(kappa * 0.2), 11, 11))
+    assert mine.effect_above(0.2) == pytest.approx(expected, abs=1e-4)
+    assert mine.effect_above(0.2) == pytest.approx(p, abs=2e-3)
+    assert mine.above(0.1) == pytest.approx(float(beta.sf(0.6, 11, 11)), abs=1e-4)
+    assert mine.effect_above(0.0) == pytest.approx(0.5, abs=1e-6)
+
+
+def test_a_probability_is_never_below_nought() -> None:
+    for x in ((0.0, 60.0), (60.0, 0.0), (0.0, 0.0)):
+        for kappa in (1.8, -1.8):
+            mine = BetaDifference(TwoProportions(np.array(x), np.array([60.0, 60.0]), kappa))
+            for at in (-0.9, -0.2, 0.0, 0.2, 0.9):
+                assert 0 <= mine.effect_above(at) <= 1
+                assert 0 <= mine.above(at) <= 1
+
+
 def test_weight_of_what_was_borrowed_falls_under_conflict() -> None:
     def weight(mean: float) -> float:
         inputs = TwoMeans(np.array([60.0, 60.0]), np.array([0.0, mean]), np.array([40.0, 40.0]), 1.0)

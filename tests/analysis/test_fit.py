@@ -126,7 +126,7 @@ def test_two_arms_from_pairs_reference(ask: Ask) -> None:
     """Published: 1.8824 (SE 0.1019); the change score 1.975 and the post-only 3.911 are the traps."""
     request = ask(
         LORD,
-        primary={"reference_sd": 10.0},
+        primary={"reference_sd": 2.0},
         priors={"effect": "flat", "slope": "flat"},
         engine="nuts",
     )

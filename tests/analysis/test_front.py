@@ -92,6 +92,51 @@ def test_a_batch_answers_every_line_in_order(exact: dict[str, Any], monkeypatch:
     assert answers[4]["effects"][0]["sd"]["mean"] < answers[0]["effects"][0]["sd"]["mean"]
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (("priors", "effect"), {"mean": 0, "sd": 1e-200}, "priors.effect.NormalPrior.sd"),
+        (("priors", "effect"), {"mean": 1e300, "sd": 1}, "priors.effect.NormalPrior.mean"),
+        (("priors", "sigma"), {"scale": 1e-200}, "priors.sigma.scale"),
+        (("measures", 0, "reference_sd"), 1e-300, "reference_sd"),
+    ],
+)
+def test_numbers_out_of_all_bounds_are_told_and_the_batch_goes_on(
+    exact: dict[str, Any], path: tuple[Any, ...], value: Any, said: str, monkeypatch: Any, capsys: Any
+) -> None:
+    odd = json.loads(json.dumps(exact))
+    odd["plan"]["priors"] = {}
+    at = odd["plan"]
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = value
+    code, out, _ = call(["fit", "--batch"], f"{json.dumps(odd)}\n{json.dumps(exact)}\n", monkeypatch, capsys)
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert (code, [next(iter(a)) for a in answers]) == (0, ["error", "grade"])
+    assert said in answers[0]["error"]
+
+
+def test_a_line_that_breaks_the_library_does_not_break_the_batch(
+    exact: dict[str, Any], monkeypatch: Any, capsys: Any
+) -> None:
+    from analysis import fit as module  # noqa: PLC0415
+
+    real = module.fit
+
+    def broken(request: Any) -> Any:
+        if request.seed == 2:
+            raise RuntimeError("a fault\nof two lines")
+        return real(request)
+
+    monkeypatch.setattr(module, "fit", broken)
+    lines = [json.dumps({**exact, "seed": 2}), json.dumps(exact)]
+    code, out, _ = call(["fit", "--batch"], "\n".join(lines) + "\n", monkeypatch, capsys)
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert answers[0] == {"error": "could not be answered: RuntimeError: a fault of two lines"}
+    assert "grade" in answers[1]
+
+
 @pytest.mark.parametrize("command", ["synthesise", "simulate"])
 def test_what_is_to_follow_says_so(command: str, monkeypatch: Any, capsys: Any) -> None:
     code, out, _ = call([command], "{}", monkeypatch, capsys)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from analysis.documents import FitRequest, MeasureData
-from analysis.fit import fit
+from analysis.errors import Refused
+from analysis.fit import exact_posteriors, fit
 from analysis.rows import reduce_rows
 
 Ask = Callable[..., FitRequest]
@@ -249,6 +250,14 @@ def arms(entry: dict[str, Any], **treated: Any) -> list[dict[str, Any]]:
         ("impossible_summary", {"pairs": arms(PAIR, mean=[1, 1], sd=[1, 4])}, {"minimum": 0, "maximum": 4}, {}),
         ("impossible_summary", {"changes": arms(CHANGE, sd=6.0)}, {"minimum": 0, "maximum": 4}, {}),
         ("baseline_unlinked", {"cells": [ONE, OTHER, *BEFORE]}, {}, {"randomised": False}),
+        ("no_variation", {"pairs": arms(PAIR, n=5, r=0.999999)}, {}, {}),
+        ("too_few_people", {"pairs": arms(PAIR, n=2, r=-1)}, {}, {}),
+        ("too_few_people", {"rows": rows(n=2)}, {"reference_sd": 5.0}, {}),
+        ("sd_impossible", {"changes": arms(CHANGE, sd=1e-4)}, {}, {}),
+        ("sd_impossible", {"changes": arms(CHANGE, n=40, sd=0.12)}, {}, {}),
+        ("sd_impossible", {"cells": [ONE, {**OTHER, "sd": 0.09}]}, {}, {}),
+        ("sd_impossible", {"pairs": arms(PAIR, sd=[1, 0.09])}, {}, {}),
+        ("sd_impossible", {"pairs": arms(PAIR, sd=[200, 1])}, {}, {}),
         ("improper_posterior", {"counts": arms(COUNT, x=0)}, {"family": "binary"}, {"priors": {"effect": "flat"}}),
         ("improper_posterior", {"pairs": arms({**PAIR, "sd": [0, 1]})}, {}, {"priors": {"slope": "flat"}}),
     ],
@@ -324,6 +333,8 @@ def test_two_people_an_arm_are_warned_about_and_never_scale(ask: Ask) -> None:
         ("flat_effect_prior", None, {}, {"priors": {"effect": "flat"}}),
         ("small_arm", {"changes": arms(CHANGE, n=9)}, {}, {}),
         ("sd_implausible", {"cells": [{**ONE, "sd": 0.2}, OTHER]}, {}, {}),
+        ("sd_implausible", {"changes": arms(CHANGE, sd=0.44)}, {}, {}),
+        ("sd_implausible", {"pairs": arms(PAIR, sd=[1, 0.39])}, {}, {}),
         ("reference_sd_from_data", {"cells": [ONE, OTHER, *BEFORE]}, {"reference_sd": None}, {}),
         ("post_only_not_randomised", {"cells": [ONE, OTHER]}, {}, {"randomised": False}),
         ("post_only_not_randomised", {"counts": arms(COUNT)}, {"family": "binary"}, {"randomised": False}),
@@ -408,6 +419,50 @@ def test_borrowing_is_shown_with_and_without(ask: Ask) -> None:
     assert lent["without_borrowing"]["outcome"] == plain["recommendation"]["outcome"]
     conflict = fit(ask(data, priors={"borrow": {"mean": -0.8, "sd": 0.05}}))
     assert conflict["borrowed_weight"] < 0.05
+
+
+def test_nothing_planned_to_be_borrowed_leaves_no_weight(ask: Ask) -> None:
+    data = {"pairs": arms({**PAIR, "n": 25, "mean": [0, 0]}, mean=[0, 0.4])}
+    lent = fit(ask(data, priors={"borrow": {"mean": 0.4, "sd": 0.05, "weight": 0}}))
+    assert lent["borrowed_weight"] == 0.0
+    assert lent["effects"][0]["adjusted"] == fit(ask(data))["effects"][0]["adjusted"]
+    whole = fit(ask(data, priors={"borrow": {"mean": 0.4, "sd": 0.05, "weight": 1}}))
+    assert whole["borrowed_weight"] == 1.0
+
+
+@pytest.mark.parametrize("error", [np.linalg.LinAlgError("Singular matrix"), OverflowError("too large"), None])
+def test_a_breakdown_of_the_arithmetic_is_a_refusal(
+    ask: Ask, error: Exception | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from analysis import exact  # noqa: PLC0415
+    from analysis.posterior import NormalMixture  # noqa: PLC0415
+
+    def broken(*_: object) -> NormalMixture:
+        if error is not None:
+            raise error
+        return NormalMixture(np.ones(1), np.full(1, np.nan), np.ones(1))
+
+    monkeypatch.setattr(exact, "posterior", broken)
+    assert fit(ask())["refused"]["code"] == "not_computable"
+    if error is not None:
+        with pytest.raises(Refused, match="broke down"):
+            exact_posteriors(ask())
+
+
+def test_what_progress_raises_is_not_taken_for_a_breakdown(ask: Ask) -> None:
+    def stop(_: float) -> None:
+        raise ValueError("stopped")
+
+    with pytest.raises(ValueError, match="stopped"):
+        fit(ask(), progress=stop)
+
+
+@pytest.mark.parametrize("engine", ["exact", "nuts"])
+def test_the_narrowest_and_widest_priors_allowed_are_computed(ask: Ask, engine: str) -> None:
+    for size, mean in ((1e-3, 0.0), (1e3, 100.0)):
+        prior = {"mean": mean, "sd": size}
+        priors = {"effect": prior, "slope": prior, "sigma": {"scale": size}}
+        assert "refused" not in fit(ask({"pairs": arms(PAIR)}, priors=priors, engine=engine))
 
 
 def test_the_tipping_point_flips_where_lost_people_matter(ask: Ask) -> None:
