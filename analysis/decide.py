@@ -16,6 +16,20 @@ PROVISIONAL = "C"
 SIMILAR = 0.2
 """A global measure may not be worse by more than this (SD units)."""
 TIPPING_STEPS = (0.1, 0.2, 0.3)
+FOLLOWUP_MONTHS = 6
+"""The default of a plan's `min_followup_months`."""
+EASIER_BELOW = (
+    "p_benefit",
+    "p_meaningful",
+    "p_benefit_sceptical",
+    "balancing_passed",
+    "global_not_worse",
+    "tipping_k",
+    "early_p_benefit",
+    "replace_p_meaningful",
+)
+EASIER_ABOVE = ("replace_p_below_zero", "balancing_breached")
+"""Thresholds that are easier to pass when they are below, or above, their default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +124,7 @@ class DecisionRule:
         scale_by = self._scale(primary, effects, shifted)
         criteria = (gates, *replace_by, *scale_by)
         outcome, provisional = self._outcome(replace_by, scale_by)
-        return Verdict(outcome, provisional, criteria, self._says(outcome, primary, criteria))
+        return Verdict(outcome, provisional, criteria, self._says(outcome, primary, criteria) + self._looser(outcome))
 
     def tipping(self, effects: Sequence[Judged], shifted: Sequence[tuple[float, Judged]]) -> list[tuple[float, str]]:
         """The outcome at each k, the tipping criterion itself left out."""
@@ -222,10 +236,34 @@ class DecisionRule:
                 why = [_reason(c) for c in criteria if c.decides == "replace" and c.met]
                 return f"Replace: {'; '.join(why)} ({numbers})."
             case "scale" if self.grade == PROVISIONAL:
-                return f"Scale provisionally, with a controlled evaluation inside the roll-out: {numbers}, but grade C."
+                return (
+                    f"Scale provisionally, with a controlled evaluation inside the roll-out: {numbers}, but grade C"
+                    f"{_not_assessed(criteria)}."
+                )
             case "scale":
-                return f"Scale: {numbers}, and every other criterion is met."
+                if not (open_ := _not_assessed(criteria)):
+                    return f"Scale: {numbers}, and every other criterion is met."
+                return f"Scale: {numbers}, and every criterion that could be assessed is met{open_}."
         return f"Refine: {numbers}; still open: {'; '.join(unmet)}." if unmet else f"Refine: {numbers}; grade D."
+
+    def _looser(self, outcome: Outcome) -> str:
+        """A sentence that names every threshold easier to pass than the default; nobody shall have to look it up."""
+        if outcome == "indeterminate":
+            return ""
+        mine, default = self.thresholds, Thresholds()
+        easier = [n for n in EASIER_BELOW if getattr(mine, n) < getattr(default, n)]
+        easier += [n for n in EASIER_ABOVE if getattr(mine, n) > getattr(default, n)]
+        named = [f"{n} {getattr(mine, n):.2f}" for n in easier]
+        if self.min_followup_months is not None and self.min_followup_months < FOLLOWUP_MONTHS:
+            named.append(f"min_followup_months {self.min_followup_months:g}")
+        return f" This is under a rule looser than the default ({', '.join(named)})." if named else ""
+
+
+def _not_assessed(criteria: Sequence[Criterion]) -> str:
+    """What the verdict does not stand on, as the end of a sentence."""
+    names = {"tipping_point": "loss to follow-up"}
+    open_ = [names.get(c.name, c.name) for c in criteria if c.decides == "scale" and c.met is None]
+    return f"; not assessed: {', '.join(open_)}" if open_ else ""
 
 
 def _at_least(value: float | None, threshold: float) -> bool:

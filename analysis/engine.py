@@ -10,7 +10,7 @@ from analysis.documents import Engine, Role
 from analysis.effects import Fitted
 from analysis.posterior import FromDraws, Posterior, Sampled, SampledAlong
 from analysis.priors import Run
-from analysis.runs import ADJUSTED, ENTHUSIASTIC, EVIDENCE, SCEPTICAL
+from analysis.runs import ADJUSTED, ENTHUSIASTIC, EVIDENCE, OBSERVED, SCEPTICAL
 from analysis.sampling import Draws, Sampler, derived_seed, sample
 
 NEAR = 2.0
@@ -32,6 +32,7 @@ class Work:
     def __init__(self, engine: Engine, seed: int, progress: Callable[[float], None], runs: int) -> None:
         self.engine, self.seed, self.runs, self.done = engine, seed, runs, 0
         self.exact: dict[str, dict[str, Posterior]] = {}
+        self.slopes: dict[str, tuple[float, float] | None] = {}
         self.readings: list[gates.Reading] = []
         self.trees: dict[str, dict[str, Any]] = {}
         self.notes: list[Note] = []
@@ -42,6 +43,7 @@ class Work:
         """All posteriors of a measure by the engine asked for; the exact twin is computed in any case."""
         name = prepared.measure.measure
         self.exact[name] = {run.name: exact.posterior(prepared.inputs, run) for run in runs}
+        self.slopes[name] = exact.slope(prepared.inputs, next(run for run in runs if run.name == OBSERVED))
         if EVIDENCE not in self.exact[name]:
             message = (
                 "An arm with no event or nothing but events has no finite estimate without a prior; "

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis import gaussian, proportions
-from analysis.designs.inputs import AncovaUnknownR, Inputs, TwoProportions
+from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoProportions
 from analysis.posterior import FromDraws, Posterior, Sampled, SampledAlong
 from analysis.priors import Run, given_total
 
@@ -30,6 +30,11 @@ def component_weights(inputs: Inputs, run: Run) -> Array:
     if isinstance(inputs, TwoProportions):
         return proportions.component_weights(inputs, run)
     return gaussian.component_weights(inputs, run)
+
+
+def slope(inputs: Inputs, run: Run) -> tuple[float, float] | None:
+    """Mean and SD of the slope on the baseline; None where the model has none of its own."""
+    return gaussian.slope(inputs, run) if isinstance(inputs, Ancova) else None
 
 
 def _shaped(parts: tuple[Array, Array, Array]) -> list[Array]:

@@ -136,6 +136,9 @@ def _fit(request: FitRequest, progress: Callable[[float], None]) -> Fit:
     tipping, shifted = _tipping(rule, circumstances, plan, first, effects)
     verdict = rule.judge(effects, shifted)
     blocks = {f.measure.measure: effect(f, work.exact[f.measure.measure], plan.rule, plan.interval) for f in fitted}
+    for name, slope in work.slopes.items():
+        if slope is not None:
+            blocks[name]["slope"] = {"mean": slope[0], "sd": slope[1]}
     blocks |= {m.measure: missing(m, reason) for m, reason in absent}
     answer = {
         "grade": graded.letter,

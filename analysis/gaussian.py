@@ -5,7 +5,8 @@ quadrature, where its evidence weighs the nodes, and the draws of NUTS, whose ta
 """
 
 import math
-from functools import singledispatch
+from collections.abc import Iterator
+from functools import lru_cache, singledispatch
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,9 @@ from analysis.priors import Run, effect_given_total, total_prior
 Array = NDArray[np.float64]
 
 R_MEAN, R_SD, R_HIGH = 0.65, 0.15, 0.95
-_R_NODES, _R_WEIGHTS = np.polynomial.legendre.leggauss(20)
-R_NODES: Array = R_HIGH / 2 * (_R_NODES + 1)
+FEWEST_R, MANY_R, MOST_R = 20, 60, 1500
+TAIL_R = 0.9
+"""r beyond which the prior leaves so little that nodes may lie wider apart."""
 COARSE, FINE, FINE_R = 15, 41, 29
 NEGLIGIBLE = 34.0
 """Nodes whose log weight lies this far below the largest are left out (2e-15)."""
@@ -30,9 +32,19 @@ def conditional(inputs: NormalInputs, hyper: Array, run: Run) -> tuple[Array, Ar
     `hyper` columns: σ of control, σ of treated, r if unknown. The log weight is the evidence of the data under the
     component, up to a constant common to all nodes; the prior of the hyper-parameters is not in it.
     """
+    weights, means, variances = [], [], []
+    for c, (log_evidence, theta, inverse) in zip(run.effect, coefficients(inputs, hyper, run), strict=True):
+        mean, var = effect_given_total(c, run.bias, theta[:, -1], inverse[:, -1, -1])
+        weights.append(log_evidence)
+        means.append(mean)
+        variances.append(var)
+    return np.array(weights), np.array(means), np.array(variances)
+
+
+def coefficients(inputs: NormalInputs, hyper: Array, run: Run) -> Iterator[tuple[Array, Array, Array]]:
+    """Of each component of the prior: log evidence (K,), mean (K, p) and covariance (K, p, p) of α, β if any, Δ."""
     precision, shift, log_rest = _normal_equations(inputs, hyper)
     precision[:, 0, 0] += run.intercept
-    weights, means, variances = [], [], []
     for c in run.effect:
         prior_mean, prior_precision = total_prior(c, run.bias)
         a = precision.copy()
@@ -49,11 +61,7 @@ def conditional(inputs: NormalInputs, hyper: Array, run: Run) -> tuple[Array, Ar
             - 0.5 * prior_precision * prior_mean**2
             + math.log(c.weight)
         )
-        mean, var = effect_given_total(c, run.bias, theta[:, -1], inverse[:, -1, -1])
-        weights.append(log_evidence)
-        means.append(mean)
-        variances.append(var)
-    return np.array(weights), np.array(means), np.array(variances)
+        yield log_evidence, theta, inverse
 
 
 @singledispatch
@@ -116,6 +124,18 @@ def posterior(inputs: NormalInputs, run: Run) -> NormalMixture:
     return NormalMixture(weights / weights.sum(), means[keep], np.sqrt(variances[keep]))
 
 
+def slope(inputs: Ancova, run: Run) -> tuple[float, float]:
+    """Posterior mean and SD of the slope on the baseline."""
+    nodes, log_prior = _nodes(inputs, _box(inputs, run), FINE)
+    parts = list(coefficients(inputs, nodes, run))
+    log_weights = np.array([part[0] for part in parts]) + log_prior
+    weights = np.exp(log_weights - log_weights.max())
+    weights /= weights.sum()
+    means, variances = np.array([p[1][:, 1] for p in parts]), np.array([p[2][:, 1, 1] for p in parts])
+    mean = float((weights * means).sum())
+    return mean, math.sqrt(float((weights * (variances + (means - mean) ** 2)).sum()))
+
+
 def component_weights(inputs: NormalInputs, run: Run) -> Array:
     """Posterior weight of each component of the prior."""
     log_weights, _, _ = _integrate(inputs, run)
@@ -124,7 +144,30 @@ def component_weights(inputs: NormalInputs, run: Run) -> Array:
 
 
 def _integrate(inputs: NormalInputs, run: Run) -> tuple[Array, Array, Array]:
-    """Log weight, mean and variance of δ, (component, K) each: trapezoids over log σ, Gauss-Legendre over r.
+    """Log weight, mean and variance of δ, (component, K) each: trapezoids over log σ, Gauss-Legendre over r."""
+    box = _box(inputs, run)
+    count, count_r = FINE, FEWEST_R
+    if isinstance(inputs, AncovaUnknownR):
+        count_r = _nodes_of_r(inputs)
+        # At the sizes that need many nodes of r the spreads are all but normal, and few nodes of theirs suffice.
+        count = FINE_R if count_r < MANY_R else COARSE
+    _, log_weights, means, variances = _evaluate(inputs, run, box, count, count_r)
+    return log_weights, means, variances
+
+
+def _nodes_of_r(inputs: AncovaUnknownR) -> int:
+    """Nodes of r so many that Δ given r moves by less than half its own SD from one to the next.
+
+    Where the baselines differ, Δ follows r; in large arms fewer nodes would leave a comb instead of a density.
+    """
+    tau2 = inputs.s22 / (inputs.n - 1)
+    sd = math.sqrt(float((tau2 / inputs.n).sum()) * (1 - TAIL_R**2))
+    slopes = np.sqrt(tau2) / inputs.sd1 * inputs.mean1
+    return int(np.clip(2 * R_HIGH * abs(slopes[1] - slopes[0]) / sd, FEWEST_R, MOST_R))
+
+
+def _box(inputs: NormalInputs, run: Run) -> Array:
+    """Where log σ of both arms matters, (2, 2).
 
     The box starts where each arm by itself puts its σ and grows or shrinks until nothing that matters lies outside;
     the integrand is smooth and vanishes at the edges, so the trapezoid rule converges geometrically.
@@ -143,9 +186,7 @@ def _integrate(inputs: NormalInputs, run: Run) -> tuple[Array, Array, Array]:
             break
         reach = np.stack([low, high], axis=1) + 0.5 * (box[:, 1] - box[:, 0])[:, None] * np.array([-1.0, 1.0])
         box = np.where(touches, reach, grown)
-    count = FINE_R if isinstance(inputs, AncovaUnknownR) else FINE
-    _, log_weights, means, variances = _evaluate(inputs, run, box, count)
-    return log_weights, means, variances
+    return box
 
 
 def _start(inputs: NormalInputs) -> Array:
@@ -157,18 +198,34 @@ def _start(inputs: NormalInputs) -> Array:
     return np.stack([centre - half, centre + half], axis=1)
 
 
-def _evaluate(inputs: NormalInputs, run: Run, box: Array, count: int) -> tuple[Array, Array, Array, Array]:
+def _evaluate(
+    inputs: NormalInputs, run: Run, box: Array, count: int, count_r: int = FEWEST_R
+) -> tuple[Array, Array, Array, Array]:
     """Nodes (K, 2) in log σ; log weight, mean and variance of δ, (component, K × nodes of r) each."""
-    axes = [np.linspace(low, high, count) for low, high in box]
-    u = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
-    hyper = np.exp(u)
-    log_prior = (u - hyper**2 / (2 * inputs.sigma_scale**2)).sum(1)
+    hyper, log_prior = _nodes(inputs, box, count)
+    u = np.log(hyper)
     if isinstance(inputs, AncovaUnknownR):
-        log_r = np.log(_R_WEIGHTS) - 0.5 * ((R_NODES - R_MEAN) / R_SD) ** 2
+        r, weights = _legendre(count_r)
+        log_r = np.log(weights) - 0.5 * ((r - R_MEAN) / R_SD) ** 2
         log_prior = (log_prior[:, None] + log_r).ravel()
-        hyper = np.column_stack([np.repeat(hyper, len(R_NODES), axis=0), np.tile(R_NODES, len(u))])
+        hyper = np.column_stack([np.repeat(hyper, len(r), axis=0), np.tile(r, len(u))])
     log_weights, means, variances = conditional(inputs, hyper, run)
     return u, log_weights + log_prior, means, variances
+
+
+def _nodes(inputs: NormalInputs, box: Array, count: int) -> tuple[Array, Array]:
+    """Nodes (K, 2) of σ, even in log σ, and the log of their prior density in log σ."""
+    axes = [np.linspace(low, high, count) for low, high in box]
+    u = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+    sigma = np.exp(u)
+    return sigma, (u - sigma**2 / (2 * inputs.sigma_scale**2)).sum(1)
+
+
+@lru_cache(maxsize=16)
+def _legendre(count: int) -> tuple[Array, Array]:
+    """Nodes of r on (0, 0.95) and their weights."""
+    nodes, weights = np.polynomial.legendre.leggauss(count)
+    return R_HIGH / 2 * (nodes + 1), weights
 
 
 def _marginal(log_weights: Array, nodes: int) -> Array:

@@ -199,3 +199,39 @@ def test_thresholds_are_those_of_the_plan(thresholds: Rule, p: float) -> None:
 def test_a_value_just_short_does_not_read_like_its_threshold() -> None:
     says = RULE.judge([effect(p_benefit_sceptical=0.8985)], SHIFTED).says
     assert "89.85 % (needs 90.00 %)" in says
+
+
+def test_a_criterion_that_was_not_assessed_is_not_claimed_to_be_met() -> None:
+    assert RULE.judge([effect()], SHIFTED).says.endswith("and every other criterion is met.")
+    says = RULE.judge([effect()], None).says
+    assert says.endswith("and every criterion that could be assessed is met; not assessed: loss to follow-up.")
+    assert replace(RULE, grade="C").judge([effect()], None).says.endswith("grade C; not assessed: loss to follow-up.")
+
+
+def test_nobody_lost_overturns_what_does_not_scale_anyway() -> None:
+    weak = effect(p_benefit=0.9)
+    verdict = RULE.judge([weak], [(k, weak) for k in (0.1, 0.2, 0.3)])
+    assert verdict.outcome == "refine"
+    assert "lost to follow-up" not in verdict.says
+    criterion = next(c for c in verdict.criteria if c.name == "tipping_point")
+    assert (criterion.value, criterion.met) == (None, None)
+
+
+@pytest.mark.parametrize("outcome", ["scale", "refine", "replace"])
+def test_a_looser_rule_is_named(outcome: str) -> None:
+    loose = replace(RULE, thresholds=Rule(p_benefit=0.6, p_meaningful=0.4))
+    values = {"scale": {}, "refine": {"p_benefit": 0.5}, "replace": {"p_below_zero": 0.9}}[outcome]
+    verdict = loose.judge([effect(**values)], SHIFTED)
+    assert verdict.outcome == outcome
+    assert "a rule looser than the default (p_benefit 0.60, p_meaningful 0.40)." in verdict.says
+    assert "looser" not in RULE.judge([effect(**values)], SHIFTED).says
+    strict = replace(RULE, thresholds=Rule(p_benefit=0.99, replace_p_below_zero=0.7))
+    assert "looser" not in strict.judge([effect(**values)], SHIFTED).says
+
+
+def test_other_ways_of_a_looser_rule_are_named() -> None:
+    assert (
+        "replace_p_below_zero 0.95" in replace(RULE, thresholds=Rule(replace_p_below_zero=0.95)).judge([effect()]).says
+    )
+    assert "min_followup_months 3" in replace(RULE, min_followup_months=3).judge([effect()]).says
+    assert "looser" not in replace(RULE, failed_gates=("rhat",), min_followup_months=3).judge([effect()]).says

@@ -125,6 +125,26 @@ def test_ancova_with_unknown_correlation(run: Run) -> None:
     same(exact.posterior(inputs, run), of_effect(np.linspace(-8, 8, len(likelihood)), likelihood, run))
 
 
+@pytest.mark.parametrize("n", [20_000, 100_000, 10_000_000])
+def test_unknown_correlation_in_large_arms_with_unlike_baselines(n: int) -> None:
+    """Where everything but r is known, Δ is a line in r: its density is that of r, and no comb of nodes."""
+    inputs = AncovaUnknownR(
+        n=np.full(2, float(n)),
+        mean1=np.array([-0.5, 0.5]),
+        mean2=np.array([-0.5, 0.35]),
+        s22=np.full(2, n - 1.0),
+        sd1=1.0,
+        sigma_scale=1.0,
+    )
+    mine = exact.posterior(inputs, RUNS[0])
+    r = np.linspace(0, 0.95, 200_001)
+    total = 0.85 - r
+    weight = norm.pdf(r, 0.65, 0.15) * norm.pdf(total, 0, 0.5) * norm.pdf(-0.5 + 0.5 * r)
+    for threshold in (-0.05, 0.0, 0.1, 0.2, 0.33):
+        expected = weight[total > threshold].sum() / weight.sum()
+        assert mine.above(threshold) == pytest.approx(expected, abs=1e-3)
+
+
 @pytest.mark.parametrize("run", RUNS, ids=ids)
 @pytest.mark.parametrize("counts", [(24, 56, 19, 51), (6, 14, 5, 12)], ids=str)
 def test_two_proportions(run: Run, counts: tuple[int, int, int, int]) -> None:

@@ -135,6 +135,9 @@ def test_two_arms_from_pairs_reference(ask: Ask) -> None:
     assert effect["raw"]["sd"] == pytest.approx(0.1019, rel=0.1)
     slope = as_table(fit_with_draws(request).draws).query("run == 'as_observed'")["beta"]
     assert slope.mean() == pytest.approx(1.0478, abs=0.02)
+    assert effect["slope"]["mean"] == pytest.approx(1.0478, abs=0.005)
+    assert effect["slope"]["mean"] == pytest.approx(slope.mean(), abs=0.1 * slope.std())
+    assert effect["slope"]["sd"] == pytest.approx(slope.std(), rel=0.1)
 
 
 @pytest.mark.parametrize(("x", "n", "p"), [((0, 3), (12, 14), 0.9333), ((5, 5), (5, 5), 0.5)])
