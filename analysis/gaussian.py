@@ -22,6 +22,7 @@ FEWEST_R, MANY_R, MOST_R = 20, 60, 1500
 TAIL_R = 0.9
 """r beyond which the prior leaves so little that nodes may lie wider apart."""
 COARSE, FINE, FINE_R = 15, 41, 29
+SEARCHES, STRIDE = 200, 2.0
 NEGLIGIBLE = 34.0
 """Nodes whose log weight lies this far below the largest are left out (2e-15)."""
 
@@ -173,20 +174,25 @@ def _box(inputs: NormalInputs, run: Run) -> Array:
     the integrand is smooth and vanishes at the edges, so the trapezoid rule converges geometrically.
     """
     box = _start(inputs)
-    for _ in range(60):
+    for _ in range(SEARCHES):
         nodes, log_weights, _, _ = _evaluate(inputs, run, box, COARSE)
         dense = _marginal(log_weights, len(nodes))
         relevant = nodes[dense > dense.max() - NEGLIGIBLE]
-        step = (box[:, 1] - box[:, 0]) / (COARSE - 1)
+        width = box[:, 1] - box[:, 0]
+        step = width / (COARSE - 1)
         low, high = relevant.min(0), relevant.max(0)
-        grown = np.stack([low - step, high + step], axis=1)
         touches = np.stack([low - step / 2 < box[:, 0], high + step / 2 > box[:, 1]], axis=1)
-        wide = (grown[:, 1] - grown[:, 0]) > 0.55 * (box[:, 1] - box[:, 0])
-        if not touches.any() and wide.all():
-            break
-        reach = np.stack([low, high], axis=1) + 0.5 * (box[:, 1] - box[:, 0])[:, None] * np.array([-1.0, 1.0])
-        box = np.where(touches, reach, grown)
-    return box
+        if touches.any():
+            # About twice as wide, so that no distance is too far, but in bounds; the other arm's side waits.
+            stride = np.minimum(width, STRIDE)
+            reach = np.stack([low - stride, high + stride], axis=1)
+            box = np.where(touches.any(axis=1, keepdims=True), reach, box)
+            continue
+        grown = np.stack([low - step, high + step], axis=1)
+        if (grown[:, 1] - grown[:, 0] > 0.55 * width).all():
+            return box
+        box = grown
+    raise ArithmeticError("the spread of the arms could not be located")
 
 
 def _start(inputs: NormalInputs) -> Array:

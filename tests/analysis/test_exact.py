@@ -252,3 +252,29 @@ def test_no_events_or_nothing_else(x: tuple[int, int], n: tuple[int, int]) -> No
             assert posterior.sd == pytest.approx(run.effect[0].precision ** -0.5, rel=0.35)
         else:
             assert posterior.above(0) > 0.95
+
+
+@pytest.mark.parametrize("n", [(150, 90), (124_632, 124_632), (844_750, 5_000)], ids=str)
+def test_ancova_of_large_arms_is_generalised_least_squares(n: tuple[int, int]) -> None:
+    """Residual SDs far below those of y2, of either arm: the search for them has a long way to go."""
+    size = np.array(n, float)
+    sd1, sd2, r = np.array([1.0, 0.73]), np.array([1.0, 1.22]), np.array([0.94, 0.82])
+    inputs = Ancova(
+        n=size,
+        mean1=np.array([-0.15, 0.15]),
+        mean2=np.array([0.0, 0.8]),
+        s11=(size - 1) * sd1**2,
+        s12=(size - 1) * r * sd1 * sd2,
+        s22=(size - 1) * sd2**2,
+        slope_mean=0.0,
+        slope_precision=0.0,
+        sigma_scale=10.0,
+    )
+    variance = np.ones(2)
+    for _ in range(200):
+        beta_hat = ((inputs.s12 / variance).sum()) / ((inputs.s11 / variance).sum())
+        variance = (inputs.s22 - 2 * beta_hat * inputs.s12 + beta_hat**2 * inputs.s11) / (size - 1)
+    se = np.sqrt((variance / size).sum() + 0.3**2 / (inputs.s11 / variance).sum())
+    mine = exact.posterior(inputs, Run("evidence", FLAT, NO_BIAS, intercept=0.0))
+    assert mine.mean == pytest.approx(0.8 - 0.3 * beta_hat, abs=0.05 * se)
+    assert mine.sd == pytest.approx(se, rel=0.03)
