@@ -10,7 +10,7 @@ from analysis.designs.prepared import SMALL_ARM, Note, Question
 from analysis.documents import Cell, Change, CountOf, Pair
 from analysis.errors import Refused
 
-SD_DOUBTED, SD_IMPOSSIBLE = 0.40, 0.10
+SD_DOUBTED, SD_IMPOSSIBLE = 0.40, 0.05
 """Shares of the reference SD below which a reported SD is doubted, and below which it is no SD of these values."""
 CHANGE_DOUBTED, CHANGE_IMPOSSIBLE = 0.45, 0.20
 """The same of changes, whose SD is √(2 (1 − r)) reference SDs: at these shares r would be 0.90 and 0.98."""
