@@ -1,0 +1,134 @@
+"""Integrals over a few parameters on the whole real line: mode, curvature, then weighted quasi-random nodes.
+
+Knows no model. A log density comes in, vectorised over nodes; nodes with weights come out. Deterministic.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaincinv, gammaln, ndtri
+from scipy.stats import qmc
+
+Array = NDArray[np.float64]
+LogDensity = Callable[[Array], Array]
+"""Nodes (K, d) to log densities (K,), up to a constant."""
+
+FREEDOM = 8.0
+"""Degrees of freedom of the proposal: heavier tails than a posterior's, so that no weight explodes."""
+ENOUGH = 0.5
+"""Share of the nodes that must count (effective sample size of the weights) for a proposal to be kept."""
+PILOT, ROUNDS = 512, 6
+STEP, NEWTON_STEPS, CLOSE = 1e-3, 60, 1e-6
+FLATTEST = 1e-3
+"""Smallest curvature taken at its word; a flatter direction is searched as if it had this one."""
+SEED = 20240229
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Peak:
+    """Where a log density is highest (d,), and the Cholesky factor (d, d) of its inverse curvature there."""
+
+    at: Array
+    scale: Array
+
+
+def peak(log_density: LogDensity, start: Array) -> Peak:
+    """The mode by damped Newton steps with numerical derivatives; ArithmeticError when there is none."""
+    at = np.asarray(start, dtype=np.float64)
+    value = float(log_density(at[None])[0])
+    for _ in range(NEWTON_STEPS):
+        gradient, curvature = _derivatives(log_density, at)
+        factor = _root(curvature)
+        move = factor @ (factor.T @ gradient)
+        # Several lengths at once: one call of the density judges them all; a step is held to 4.
+        move *= min(1.0, 4.0 / max(float(np.abs(move).max()), 1e-300))
+        lengths = 0.5 ** np.arange(12)
+        values = log_density(at + lengths[:, None] * move)
+        best = int(np.nanargmax(np.where(np.isfinite(values), values, -np.inf)))
+        if not values[best] > value:
+            break
+        gain = float(values[best]) - value
+        at, value = at + lengths[best] * move, float(values[best])
+        if gain < CLOSE:
+            break
+    if not np.isfinite(value):
+        raise ArithmeticError("the mode of a density could not be found")
+    _, curvature = _derivatives(log_density, at)
+    return Peak(at, _root(curvature))
+
+
+def nodes(log_density: LogDensity, start: Peak, count: int) -> tuple[Array, Array]:
+    """`count` nodes (K, d) and their weights (K,), which sum to 1: Σ w f ≈ the mean of f under the density.
+
+    Importance sampling on a scrambled Sobol sequence with a multivariate t about the mode; where too few nodes count,
+    the t is moved to the weighted mean and spread and the search goes on.
+    """
+    proposal, size = start, min(PILOT, count)
+    for _ in range(ROUNDS):
+        points, weights = _weighted(log_density, proposal, size)
+        share = 1 / (float((weights**2).sum()) * size)
+        if share >= ENOUGH:
+            break
+        mean = weights @ points
+        centred = points - mean
+        spread = (weights[:, None] * centred).T @ centred
+        # Early rounds see few nodes and would shrink too far.
+        spread += 0.1 * np.diag(np.diag(spread)) + 1e-12 * np.eye(len(mean))
+        proposal = Peak(mean, np.linalg.cholesky(spread))
+    if size == count:
+        return points, weights
+    return _weighted(log_density, proposal, count)
+
+
+def _weighted(log_density: LogDensity, proposal: Peak, count: int) -> tuple[Array, Array]:
+    standard, log_proposal = _student(len(proposal.at), count)
+    points = proposal.at + standard @ proposal.scale.T
+    log_weights = log_density(points) - log_proposal
+    log_weights = np.where(np.isfinite(log_weights), log_weights, -np.inf)
+    best = log_weights.max()
+    if not np.isfinite(best):
+        raise ArithmeticError("a density vanishes everywhere it was looked at")
+    weights = np.exp(log_weights - best)
+    return points, weights / weights.sum()
+
+
+@lru_cache(maxsize=64)
+def _student(dimension: int, count: int) -> tuple[Array, Array]:
+    """Quasi-random multivariate t nodes (K, d) of unit scale and their log density up to a constant."""
+    uniform = qmc.Sobol(dimension + 1, scramble=True, rng=SEED).random(count)
+    uniform = np.clip(uniform, 1e-12, 1 - 1e-12)
+    mixing = np.sqrt(FREEDOM / (2 * gammaincinv(FREEDOM / 2, uniform[:, -1])))
+    points = ndtri(uniform[:, :-1]) * mixing[:, None]
+    half = (FREEDOM + dimension) / 2
+    log_density = gammaln(half) - half * np.log1p((points**2).sum(1) / FREEDOM)
+    return points, log_density
+
+
+def _derivatives(log_density: LogDensity, at: Array) -> tuple[Array, Array]:
+    """Gradient (d,) and negative Hessian (d, d) by central differences, in one call of the density."""
+    d = len(at)
+    unit = STEP * np.eye(d)
+    pairs = [(i, j) for i in range(d) for j in range(i)]
+    offsets = [np.zeros(d), *unit, *-unit]
+    for i, j in pairs:
+        offsets += [unit[i] + unit[j], -unit[i] - unit[j]]
+    values = log_density(at + np.array(offsets))
+    middle, ahead, behind = values[0], values[1 : d + 1], values[d + 1 : 2 * d + 1]
+    gradient = (ahead - behind) / (2 * STEP)
+    hessian = np.diag((ahead - 2 * middle + behind) / STEP**2)
+    for position, (i, j) in enumerate(pairs):
+        both, neither = values[2 * d + 1 + 2 * position : 2 * d + 3 + 2 * position]
+        mixed = (both + neither - ahead[i] - behind[i] - ahead[j] - behind[j] + 2 * middle) / (2 * STEP**2)
+        hessian[i, j] = hessian[j, i] = mixed
+    return gradient, -hessian
+
+
+def _root(curvature: Array) -> Array:
+    """A factor F with F Fᵀ the inverse of the curvature, made positive definite where it is not."""
+    if not np.isfinite(curvature).all():
+        raise ArithmeticError("a density has no curvature where its mode was sought")
+    values, vectors = np.linalg.eigh(curvature)
+    return np.asarray(vectors / np.sqrt(np.maximum(np.abs(values), FLATTEST)))
