@@ -4,8 +4,7 @@ Sampling itself is in `sampling.py`, statistics in the modules named in the impo
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
@@ -18,7 +17,7 @@ from analysis.documents import Engine, FitRequest, Plan, PlannedLook, PlannedMea
 from analysis.draws import as_tree
 from analysis.effects import Fitted, effect, judged, missing, probabilities, summary
 from analysis.engine import Work, settings_of
-from analysis.errors import Refused
+from analysis.errors import Refused, computable
 from analysis.grade import Circumstances, Grade, grade, would_raise
 from analysis.models import label
 from analysis.posterior import Posterior
@@ -61,29 +60,10 @@ def fit_with_draws(request: FitRequest, *, progress: Callable[[float], None] | N
             raise
 
     try:
-        with _computable(raised):
+        with computable(raised):
             return _fit(request, report)
     except Refused as refusal:
         return Fit({"refused": refusal.as_dict()})
-
-
-@contextmanager
-def _computable(raised: Sequence[BaseException] = ()) -> Iterator[None]:
-    """Turn a breakdown of the arithmetic into a refusal: never an exception, never a made-up number.
-
-    NumPy's LinAlgError and what SciPy finds out of range are ValueErrors. `raised` is what the caller's own progress
-    raised: that is passed on.
-    """
-    try:
-        yield
-    except (ArithmeticError, ValueError) as error:
-        if raised:
-            raise
-        raise Refused(
-            "not_computable",
-            f"The computation broke down on these numbers ({type(error).__name__}: {error}).",
-            "Check the data, the reference SD and the priors for numbers of another size than the rest.",
-        ) from error
 
 
 def exact_posteriors(request: FitRequest) -> dict[str, dict[str, Posterior]]:
@@ -91,7 +71,7 @@ def exact_posteriors(request: FitRequest) -> dict[str, dict[str, Posterior]]:
 
     In milliseconds and without PyMC: for plots and previews.
     """
-    with _computable():
+    with computable():
         plan = _plan_in_force(request)
         prepared, _ = _prepare_all(request, plan, _look(plan, request.look), [])
         graded = grade(_circumstances(plan, next(p for p in prepared if p.measure.role is Role.PRIMARY)))

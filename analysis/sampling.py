@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -154,13 +154,28 @@ def sample(inputs: Inputs, run: Run, settings: Sampler, seed: int, report: Repor
 
     `report` gets 0…1 from the sampler's own draws; what it raises cancels and propagates.
     """
-    model = compiled(inputs.structure)
+    tree = sampled(inputs.structure, {**inputs.model_data(), **run.model_data()}, settings, seed, report)
+    posterior = tree["posterior"]
+    delta = drawn_effect(run, np.asarray(posterior["total"].values), derived_seed(seed, "delta"))
+    posterior.dataset = posterior.to_dataset().assign(delta=(("chain", "draw"), delta))
+    return draws_of(tree)
+
+
+def draws_of(tree: Any) -> Draws:
+    """What the gates and the posteriors read of nutpie's DataTree."""
+    posterior, stats = tree["posterior"], tree["sample_stats"]
+    values = {str(name): np.asarray(posterior[name].values) for name in posterior.data_vars}
+    return Draws(values, int(stats["diverging"].sum()), np.asarray(stats["energy"].values), tree)
+
+
+def sampled(structure: str, data: Mapping[str, Array], settings: Sampler, seed: int, report: Report) -> Any:
+    """NUTS on a structure with these data: nutpie's DataTree. `report` as in `sample`."""
+    model = compiled(structure)
     import nutpie  # noqa: PLC0415
 
     from analysis.models.shared import NAME, packed  # noqa: PLC0415
 
-    layout = _model_of(inputs.structure).LAYOUT
-    model = model.with_data(**{NAME: packed(layout, {**inputs.model_data(), **run.model_data()})})
+    model = model.with_data(**{NAME: packed(_model_of(structure).LAYOUT, data)})
 
     latest = [0.0]
 
@@ -192,8 +207,4 @@ def sample(inputs: Inputs, run: Run, settings: Sampler, seed: int, report: Repor
     except BaseException:
         handle.cancel()
         raise
-    posterior, stats = tree["posterior"], tree["sample_stats"]
-    delta = drawn_effect(run, np.asarray(posterior["total"].values), derived_seed(seed, "delta"))
-    posterior.dataset = posterior.to_dataset().assign(delta=(("chain", "draw"), delta))
-    values = {str(name): np.asarray(posterior[name].values) for name in posterior.data_vars}
-    return Draws(values, int(stats["diverging"].sum()), np.asarray(stats["energy"].values), tree)
+    return tree
