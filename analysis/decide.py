@@ -55,7 +55,7 @@ class Criterion:
     value: float | str | None
     threshold: float | str | None
     met: bool | None
-    decides: Literal["any", "replace", "scale"] = "scale"
+    decides: Literal["any", "replace", "scale", "stop"] = "scale"
 
     def as_dict(self) -> dict[str, float | str | bool | None]:
         """The criterion as the answer holds it."""
@@ -71,18 +71,24 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """An outcome with everything it stands on."""
+    """An outcome with everything it stands on.
+
+    `stop` says that the pilot should not go on to its next planned look because success has become unlikely. That is
+    no verdict on the intervention: the outcome stays `refine` (a larger or a changed pilot), never `replace`.
+    """
 
     outcome: Outcome
     provisional: bool
     criteria: tuple[Criterion, ...]
     says: str
+    stop: bool = False
 
     def as_dict(self) -> dict[str, object]:
         """The recommendation as the answer holds it."""
         return {
             "outcome": self.outcome,
             "provisional": self.provisional,
+            "stop_for_futility": self.stop,
             "says": self.says,
             "criteria": [c.as_dict() for c in self.criteria],
         }
@@ -112,19 +118,28 @@ class DecisionRule:
     caps: tuple[str, ...] = ()
     failed_gates: tuple[str, ...] = ()
 
-    def judge(self, effects: Sequence[Judged], shifted: Sequence[tuple[float, Judged]] | None = None) -> Verdict:
+    def judge(
+        self,
+        effects: Sequence[Judged],
+        shifted: Sequence[tuple[float, Judged]] | None = None,
+        success: float | None = None,
+    ) -> Verdict:
         """The verdict on these effects; exactly one of them is primary.
 
         `shifted` holds the primary effect as it would be with non-responders of the treated arm k SD worse, by k;
-        None where attrition is unknown: the tipping point is then not assessed and does not block.
+        None where attrition is unknown: the tipping point is then not assessed and does not block. `success` is the
+        predictive probability of success, read at a look before the last; None: not known, and nothing stops.
         """
         primary = next(e for e in effects if e.role is Role.PRIMARY)
         gates = Criterion("gates", None, float(len(self.failed_gates)), 0.0, not self.failed_gates, "any")
         replace_by = self._replace(primary, effects)
         scale_by = self._scale(primary, effects, shifted)
-        criteria = (gates, *replace_by, *scale_by)
+        futility = self._futility(primary, success)
+        criteria = (gates, *replace_by, *scale_by, *futility)
         outcome, provisional = self._outcome(replace_by, scale_by)
-        return Verdict(outcome, provisional, criteria, self._says(outcome, primary, criteria) + self._looser(outcome))
+        stop = outcome == "refine" and any(c.met is False for c in futility)
+        says = self._says(outcome, primary, criteria) + self._next_look(outcome, futility) + self._looser(outcome)
+        return Verdict(outcome, provisional, criteria, says, stop)
 
     def tipping(self, effects: Sequence[Judged], shifted: Sequence[tuple[float, Judged]]) -> list[tuple[float, str]]:
         """The outcome at each k, the tipping criterion itself left out."""
@@ -195,6 +210,26 @@ class DecisionRule:
         )
         criteria += [Criterion("cap", name, cap, None, met=False) for cap in self.caps]
         return criteria
+
+    def _futility(self, primary: Judged, success: float | None) -> list[Criterion]:
+        """Whether the pilot is worth its next look: only where there is one."""
+        if not self.early:
+            return []
+        least = self.thresholds.futility
+        met = None if success is None else success >= least
+        return [Criterion("futility", primary.measure, success, least, met, "stop")]
+
+    def _next_look(self, outcome: Outcome, futility: Sequence[Criterion]) -> str:
+        """What follows for the next look, as a sentence; nothing where the outcome ends the pilot by itself."""
+        if outcome != "refine" or not futility:
+            return ""
+        c = futility[0]
+        if not isinstance(c.value, float):
+            return " Whether the next look is worth while could not be assessed."
+        chance = f"the last look has a {_percent(c.value)} chance of meeting the criteria for {c.measure}"
+        if c.met is False:
+            return f" Stop for futility: {chance} (stops below {_percent(c.threshold)}); plan a larger or changed pilot."
+        return f" Go on to the next look: {chance}."
 
     def _scales(self, primary: Judged) -> bool:
         return all(_at_least(value, threshold) for _, _, value, threshold in self._effect_rows(primary))
@@ -270,9 +305,9 @@ def _at_least(value: float | None, threshold: float) -> bool:
     return value is not None and value >= threshold
 
 
-def _percent(p: float | None) -> str:
+def _percent(p: float | str | None) -> str:
     """A probability in words: never 0 or 100 %."""
-    if p is None:
+    if not isinstance(p, float):
         return "an unknown"
     rounded = round(100 * p)
     return "over 99 %" if rounded == 100 else "under 1 %" if rounded == 0 else f"{rounded} %"  # noqa: PLR2004
