@@ -4,25 +4,36 @@ Sampling itself is in `sampling.py`, statistics in the modules named in the impo
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
 from analysis import exact, gates
-from analysis.decide import TIPPING_STEPS, DecisionRule, Judged
+from analysis.decide import TIPPING_STEPS, DecisionRule, Judged, Verdict
 from analysis.designs import prepare
 from analysis.designs.prepared import Note, Prepared, Question
-from analysis.documents import Engine, FitRequest, Plan, PlannedLook, PlannedMeasure, Role, confirmatory_seed
+from analysis.documents import (
+    Engine,
+    FitRequest,
+    MeasureData,
+    Plan,
+    PlannedLook,
+    PlannedMeasure,
+    Role,
+    confirmatory_seed,
+)
 from analysis.draws import as_tree
 from analysis.effects import Fitted, effect, judged, missing, probabilities, summary
 from analysis.engine import Work, settings_of
 from analysis.errors import Refused, computable
+from analysis.futility import predictive_probability
 from analysis.grade import Circumstances, Grade, grade, would_raise
 from analysis.models import label
 from analysis.posterior import Posterior
 from analysis.priors import Run
-from analysis.runs import ADJUSTED, PLAIN, runs_of
+from analysis.runs import ADJUSTED, EVIDENCE, PLAIN, SCEPTICAL, runs_of
 from analysis.sampling import warm
 
 __all__ = ["Fit", "exact_posteriors", "fit", "fit_with_draws", "warm"]
@@ -73,12 +84,37 @@ def exact_posteriors(request: FitRequest) -> dict[str, dict[str, Posterior]]:
     """
     with computable():
         plan = _plan_in_force(request)
-        prepared, _ = _prepare_all(request, plan, _look(plan, request.look), [])
+        prepared, _ = _prepare_all(request.data, plan, _look(plan, request.look), [])
         graded = grade(_circumstances(plan, next(p for p in prepared if p.measure.role is Role.PRIMARY)))
         return {
             p.measure.measure: {run.name: exact.posterior(p.inputs, run) for run in runs_of(plan, p, graded)}
             for p in prepared
         }
+
+
+def exact_verdict(plan: Plan, data: Mapping[str, MeasureData], look: PlannedLook) -> Verdict:
+    """The verdict of the exact engine from only the posteriors a decision reads; raises `Refused`.
+
+    For simulation: the same path as `fit`. `plan` is in its long form and holds the attrition in force.
+    """
+    with computable():
+        prepared, absent = _prepare_all(data, plan, look, [])
+        primary = next(p for p in prepared if p.measure.role is Role.PRIMARY)
+        circumstances = _circumstances(plan, primary)
+        graded = grade(circumstances)
+        rule = _rule(plan, look, graded, primary)
+        deciding = {ADJUSTED, SCEPTICAL, *([EVIDENCE] if rule.early else [])}
+        runs = {p.measure.measure: [r for r in runs_of(plan, p, graded) if r.name in deciding] for p in prepared}
+        fitted = [
+            Fitted(p, {r.name: exact.posterior(p.inputs, r) for r in runs[p.measure.measure]})
+            for p in prepared
+            if p.measure.role is not Role.SECONDARY
+        ]
+        effects = [judged(f) for f in fitted] + [Judged(m.measure, m.role) for m, _ in absent]
+        first = next(f for f in fitted if f.prepared is primary)
+        _, shifted = _tipping(rule, circumstances, plan, first, effects)
+        success = _success(rule, first, {r.name: r for r in runs[primary.measure.measure]})
+        return rule.judge(effects, shifted, success)
 
 
 def _plan_in_force(request: FitRequest) -> Plan:
@@ -93,7 +129,7 @@ def _fit(request: FitRequest, progress: Callable[[float], None]) -> Fit:
     plan = _plan_in_force(request)
     look = _look(plan, request.look)
     notes: list[Note] = []
-    prepared, absent = _prepare_all(request, plan, look, notes)
+    prepared, absent = _prepare_all(request.data, plan, look, notes)
     primary = next(p for p in prepared if p.measure.role is Role.PRIMARY)
     circumstances = _circumstances(plan, primary)
     graded = grade(circumstances)
@@ -114,7 +150,8 @@ def _fit(request: FitRequest, progress: Callable[[float], None]) -> Fit:
     effects = [judged(f) for f in fitted] + [Judged(m.measure, m.role) for m, _ in absent]
     first = next(f for f in fitted if f.prepared is primary)
     tipping, shifted = _tipping(rule, circumstances, plan, first, effects)
-    verdict = rule.judge(effects, shifted)
+    success = _success(rule, first, {r.name: r for r in runs_of(plan, primary, graded)})
+    verdict = rule.judge(effects, shifted, success)
     blocks = {f.measure.measure: effect(f, work.exact[f.measure.measure], plan.rule, plan.interval) for f in fitted}
     for name, slope in work.slopes.items():
         if slope is not None:
@@ -126,6 +163,7 @@ def _fit(request: FitRequest, progress: Callable[[float], None]) -> Fit:
         "effects": [blocks[m.measure] for m in plan.measures],
         "recommendation": verdict.as_dict(),
         "tipping_point": tipping,
+        "predictive_probability_of_success": success,
         **_borrowed(first, plan, runs_of(plan, primary, graded), rule, effects),
         "would_raise_grade": would_raise(circumstances),
         "warnings": [n.as_dict() for n in notes],
@@ -149,7 +187,7 @@ def _look(plan: Plan, number: int | None) -> PlannedLook:
 
 
 def _prepare_all(
-    request: FitRequest, plan: Plan, look: PlannedLook, notes: list[Note]
+    given: Mapping[str, MeasureData], plan: Plan, look: PlannedLook, notes: list[Note]
 ) -> tuple[list[Prepared], list[tuple[PlannedMeasure, str]]]:
     """Prepared measures in the plan's order, and those that could not be with the reason; the primary must be."""
     primaries = [m.measure for m in plan.measures if m.role is Role.PRIMARY]
@@ -165,7 +203,7 @@ def _prepare_all(
     absent: list[tuple[PlannedMeasure, str]] = []
     for measure in plan.measures:
         try:
-            prepared.append(_prepare(request, plan, measure, look))
+            prepared.append(_prepare(given, plan, measure, look))
             notes.extend(prepared[-1].warnings)
         except Refused as refusal:
             if measure.role is Role.PRIMARY:
@@ -175,8 +213,8 @@ def _prepare_all(
     return prepared, absent
 
 
-def _prepare(request: FitRequest, plan: Plan, measure: PlannedMeasure, look: PlannedLook) -> Prepared:
-    data = request.data.get(measure.measure)
+def _prepare(given: Mapping[str, MeasureData], plan: Plan, measure: PlannedMeasure, look: PlannedLook) -> Prepared:
+    data = given.get(measure.measure)
     if data is None:
         raise Refused(
             "data_missing",
@@ -261,6 +299,14 @@ def _tipping(
     return {"status": "assessed", "attrition_treated": lost, "flips_at": flips, "steps": steps}, shifted
 
 
+def _success(rule: DecisionRule, first: Fitted, runs: Mapping[str, Run]) -> float | None:
+    """Predictive probability of success at a look before the last; None at the last, and without a finite estimate."""
+    if not rule.early or EVIDENCE not in first.runs:
+        return None
+    now = first.runs[EVIDENCE]
+    return predictive_probability(now.mean, now.sd, runs[ADJUSTED], runs[SCEPTICAL], rule.thresholds, first.measure.mmd)
+
+
 def _borrowed(first: Fitted, plan: Plan, runs: list[Run], rule: DecisionRule, effects: list[Judged]) -> dict[str, Any]:
     """The weight the data leave to what was borrowed, and the result without it; null where nothing is borrowed."""
     if PLAIN not in first.runs:
@@ -284,6 +330,12 @@ def _weight(primary: Prepared, mixture: Run, plan: Plan) -> float:
     return float(exact.component_weights(primary.inputs, mixture)[0]) if planned > 0 else 0.0
 
 
+@lru_cache(maxsize=1)
+def versions() -> Mapping[str, str]:
+    """Versions of the packages an answer depends on; to look them up takes longer than an exact fit."""
+    return {name: version(name) for name in PACKAGES}
+
+
 def _provenance(
     request: FitRequest, look: PlannedLook, seed: int, prepared: list[Prepared], primary: Prepared, work: Work
 ) -> dict[str, Any]:
@@ -298,5 +350,5 @@ def _provenance(
         "models": {p.measure.measure: label(p.inputs.structure) for p in prepared},
         "engine": request.engine.value,
         "sampler": None if request.engine is Engine.EXACT else {**asdict(settings), "refits": work.refits},
-        "versions": {name: version(name) for name in PACKAGES},
+        "versions": dict(versions()),
     }

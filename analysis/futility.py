@@ -1,4 +1,4 @@
-"""Predictive probability of success: will the last look meet the primary's criteria for `scale`, given the data now?
+"""Predictive probability of success: that the last look meets the primary's criteria for `scale`, given the data now.
 
 A prediction from two numbers, estimate and standard error; no data, no sampling, and what follows is in `decide.py`.
 
@@ -42,15 +42,16 @@ def predictive_probability(
     rule: Rule,
     mmd: float,
     *,
-    growth: float = 1.0,
+    n_now: Mapping[str, int] | None = None,
+    n_last: Mapping[str, int] | None = None,
     correlation: float = 0.0,
 ) -> float:
     """P(the last look meets `p_benefit`, `p_meaningful` and `p_benefit_sceptical` | estimate and SE now, SD units).
 
-    `growth` is the variance of the last estimate over that of this one (`growth_of`); `correlation` is that of the
-    two estimates' errors.
+    `n_now` and `n_last` count the people by arm; without both the last look is taken to have as many as this one.
+    `correlation` is that of the two estimates' errors.
     """
-    last_se = se * growth**0.5
+    last_se = se * _growth(n_now, n_last) ** 0.5
     kappa = correlation * last_se / se
     weights, means, variances = _totals(adjusted, np.array([estimate]), se)
     ahead = ((1 - kappa) * means + kappa * estimate)[:, 0]
@@ -78,9 +79,9 @@ def predictive_probability(
     return float(np.clip(np.diff(below) @ success, 0.0, 1.0))
 
 
-def growth_of(now: Mapping[str, int], last: Mapping[str, int] | None) -> float:
-    """Variance of an estimate from `last` people by arm over one from `now`; None: as many as now."""
-    if last is None:
+def _growth(now: Mapping[str, int] | None, last: Mapping[str, int] | None) -> float:
+    """Variance of an estimate from `last` people by arm over that of one from `now`."""
+    if now is None or last is None:
         return 1.0
     return sum(1 / last[arm] for arm in now) / sum(1 / n for n in now.values())
 
