@@ -33,7 +33,7 @@ def test_one_document(exact: dict[str, Any], monkeypatch: Any, capsys: Any) -> N
     assert answer["recommendation"]["outcome"] == "scale"
     assert set(answer) == {
         "grade", "gates", "effects", "recommendation", "tipping_point", "borrowed_weight", "without_borrowing",
-        "would_raise_grade", "warnings", "provenance",
+        "would_raise_grade", "warnings", "provenance", "predictive_probability_of_success",
     }  # fmt: skip
     assert set(answer["effects"][0]) >= {
         "measure", "role", "sd", "raw", "adjusted", "p_benefit", "p_meaningful", "p_below_zero", "p_harm", "p_rope",
