@@ -1,4 +1,4 @@
-"""The JSON front: `python -m analysis fit [--batch]` and `warm`; documents in on standard input, answers out.
+"""The JSON front: `python -m analysis fit`, `synthesise` (with `--batch`) and `warm`; documents in, answers out.
 
 No statistics here. Exit code 0 for every answer, refusals among them; 2 for a document that is not of the form.
 """
@@ -12,12 +12,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from analysis.documents import FitRequest
+from analysis.evidence import SynthesisRequest
 
 NOT_YET = {
     "refused": {
         "code": "not_offered",
         "message": "This is not offered yet.",
-        "what_would_help": "Use `fit`; syntheses and simulations are to follow.",
+        "what_would_help": "Use `fit` or `synthesise`; simulations are to follow.",
     }
 }
 
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, what in (
         ("fit", "fit one request"),
-        ("synthesise", "pool the evidence of several organizations (not offered yet)"),
+        ("synthesise", "pool the evidence of several organizations"),
         ("simulate", "operating characteristics of a plan (not offered yet)"),
     ):
         command = commands.add_parser(name, help=what)
@@ -62,11 +63,16 @@ def _batch(command: str) -> int:
 
 def _answer(command: str, text: str) -> dict[str, Any]:
     """The answer to one document; raises when it is not of the form."""
+    if command == "synthesise":
+        evidence = SynthesisRequest.model_validate_json(text)
+        from analysis.synthesis import synthesise  # noqa: PLC0415 (a bad document is told without loading NumPy)
+
+        return synthesise(evidence)
     if command != "fit":
         json.loads(text)
         return NOT_YET
     request = FitRequest.model_validate_json(text)
-    from analysis.fit import fit  # noqa: PLC0415 (a bad document is told without loading NumPy)
+    from analysis.fit import fit  # noqa: PLC0415
 
     return fit(request)
 

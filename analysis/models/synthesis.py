@@ -16,14 +16,19 @@ LAYOUT: Layout = {
 
 
 def build() -> pm.Model:
-    """The model on estimates and their variances, both after the bias of their designs; samples μ and τ alone."""
+    """The model on estimates and their variances, both after the bias of their designs; samples μ and τ alone.
+
+    Likelihood and prior know τ only by its square, so τ is sampled with a sign, smooth through 0: on the log scale the
+    long tail towards τ = 0 makes trajectories diverge.
+    """
     with pm.Model() as model:
         d = unpacked(LAYOUT)
         mu = pm.Flat("mu")
-        tau = pm.HalfFlat("tau")
+        signed = pm.Flat("signed_tau")
+        pm.Deterministic("tau", abs(signed))
         pm.Potential("mu_log_prior", -0.5 * d["mu_prior"][1] * (mu - d["mu_prior"][0]) ** 2)
-        ratio = (tau / d["tau_scale"]) ** 2
+        ratio = (signed / d["tau_scale"]) ** 2
         pm.Potential("tau_log_prior", pt.switch(d["half_cauchy"] > 0.5, -pt.log1p(ratio), -0.5 * ratio))  # noqa: PLR2004
-        total = d["variance"] + tau**2
+        total = d["variance"] + signed**2
         pm.Potential("likelihood", -0.5 * (pt.log(total) + (d["effect"] - mu) ** 2 / total).sum())
     return model

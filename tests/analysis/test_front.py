@@ -137,7 +137,7 @@ def test_a_line_that_breaks_the_library_does_not_break_the_batch(
     assert "grade" in answers[1]
 
 
-@pytest.mark.parametrize("command", ["synthesise", "simulate"])
+@pytest.mark.parametrize("command", ["simulate"])
 def test_what_is_to_follow_says_so(command: str, monkeypatch: Any, capsys: Any) -> None:
     code, out, _ = call([command], "{}", monkeypatch, capsys)
     assert code == 0
@@ -151,7 +151,16 @@ def test_an_unknown_command_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert "guess" in capsys.readouterr().err
 
 
-LIGHT = ("analysis", "analysis.documents", "analysis.grade", "analysis.decide", "analysis.errors", "analysis.__main__")
+LIGHT = (
+    "analysis",
+    "analysis.documents",
+    "analysis.grade",
+    "analysis.decide",
+    "analysis.errors",
+    "analysis.__main__",
+    "analysis.evidence",
+    "analysis.foundational",
+)
 
 
 @pytest.mark.parametrize("module", LIGHT)
