@@ -228,7 +228,9 @@ class DecisionRule:
             return " Whether the next look is worth while could not be assessed."
         chance = f"the last look has a {_percent(c.value)} chance of meeting the criteria for {c.measure}"
         if c.met is False:
-            return f" Stop for futility: {chance} (stops below {_percent(c.threshold)}); plan a larger or changed pilot."
+            return (
+                f" Stop for futility: {chance} (stops below {_percent(c.threshold)}); plan a larger or changed pilot."
+            )
         return f" Go on to the next look: {chance}."
 
     def _scales(self, primary: Judged) -> bool:
