@@ -1,0 +1,25 @@
+"""Plots as SVG text; what they show is computed elsewhere, here it is only drawn.
+
+Every function answers one SVG document: the same input gives the same bytes, text stays text. What holds nothing to
+draw is `Refused`.
+"""
+
+from analysis.plots.cell_means import cell_means
+from analysis.plots.chains import rank, trace
+from analysis.plots.operating import operating_characteristics
+from analysis.plots.posterior import posterior, prior_posterior
+from analysis.plots.predictive import predictive
+from analysis.plots.synthesis import synthesis
+from analysis.plots.units import units
+
+__all__ = [
+    "cell_means",
+    "operating_characteristics",
+    "posterior",
+    "predictive",
+    "prior_posterior",
+    "rank",
+    "synthesis",
+    "trace",
+    "units",
+]
