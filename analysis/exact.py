@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import gaussian, proportions
+from analysis import gaussian, mixed, proportions
 from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoProportions
+from analysis.designs.unit_inputs import AncovaUnits, Waves
 from analysis.posterior import FromDraws, Posterior, Sampled, SampledAlong
 from analysis.priors import Run, given_total
 
@@ -22,6 +23,8 @@ def posterior(inputs: Inputs, run: Run) -> Posterior:
     """The exact posterior of δ under a run's prior and bias."""
     if isinstance(inputs, TwoProportions):
         return proportions.posterior(inputs, run)
+    if isinstance(inputs, AncovaUnits | Waves):
+        return mixed.posterior(inputs, run)
     return gaussian.posterior(inputs, run)
 
 
@@ -29,12 +32,21 @@ def component_weights(inputs: Inputs, run: Run) -> Array:
     """Posterior weight of each component of the prior on δ."""
     if isinstance(inputs, TwoProportions):
         return proportions.component_weights(inputs, run)
+    if isinstance(inputs, AncovaUnits | Waves):
+        return mixed.component_weights(inputs, run)
     return gaussian.component_weights(inputs, run)
 
 
 def slope(inputs: Inputs, run: Run) -> tuple[float, float] | None:
     """Mean and SD of the slope on the baseline; None where the model has none of its own."""
+    if isinstance(inputs, AncovaUnits):
+        return mixed.slope(inputs, run)
     return gaussian.slope(inputs, run) if isinstance(inputs, Ancova) else None
+
+
+def preconditioner(inputs: Inputs, run: Run) -> Mapping[str, Array]:
+    """Where NUTS shall look, for the models that ask for it: part of their data."""
+    return mixed.preconditioner(inputs, run) if isinstance(inputs, AncovaUnits | Waves) else {}
 
 
 def _shaped(parts: tuple[Array, Array, Array]) -> list[Array]:
@@ -53,11 +65,19 @@ def rao_blackwell(inputs: Inputs, run: Run, draws: Mapping[str, Array]) -> FromD
         nodes = np.linspace(centre.min(), centre.max(), CENTRE_NODES)
         total, rows = proportions.given_centre(inputs, run, nodes)
         return SampledAlong(delta, centre, nodes, total, rows, *_shaped(given_total(run, total)))
+    if isinstance(inputs, AncovaUnits | Waves):
+        hyper_parameters = mixed.hyper_of_draws(inputs, draws)
+        return _sampled(delta, run, mixed.conditional(inputs, hyper_parameters, run))
     columns = [draws["sigma"]]
     if isinstance(inputs, AncovaUnknownR):
         columns.append(draws["r"][..., None])
     hyper = np.concatenate(columns, axis=-1)
-    log_weights, means, variances = gaussian.conditional(inputs, hyper.reshape(-1, hyper.shape[-1]), run)
+    return _sampled(delta, run, gaussian.conditional(inputs, hyper.reshape(-1, hyper.shape[-1]), run))
+
+
+def _sampled(delta: Array, run: Run, given: tuple[Array, Array, Array]) -> Sampled:
+    """Draws with what the other parameters of each say of δ: log weight, mean, variance (component, draws)."""
+    log_weights, means, variances = given
     relative = np.exp(log_weights - log_weights.max(axis=0))
     shape = (len(run.effect), *delta.shape)
     weights = (relative / relative.sum(axis=0)).reshape(shape)

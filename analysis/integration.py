@@ -61,42 +61,55 @@ def peak(log_density: LogDensity, start: Array) -> Peak:
 
 
 def nodes(log_density: LogDensity, start: Peak, count: int) -> tuple[Array, Array]:
-    """`count` nodes (K, d) and their weights (K,), which sum to 1: Σ w f ≈ the mean of f under the density.
+    """`count` nodes (K, d) and their weights (K,), which sum to 1: Σ w f ≈ the mean of f under the density."""
+    points, log_proposal = cover(log_density, start, count)
+    return points, weights(log_density(points), log_proposal)
 
-    Importance sampling on a scrambled Sobol sequence with a multivariate t about the mode; where too few nodes count,
-    the t is moved to the weighted mean and spread and the search goes on.
+
+def cover(log_density: LogDensity, start: Peak, count: int) -> tuple[Array, Array]:
+    """`count` nodes (K, d) that lie where the density does, and the log density (K,) they were drawn from.
+
+    A scrambled Sobol sequence with a multivariate t about the mode; where too few nodes count, the t is moved to the
+    weighted mean and spread and the search goes on.
     """
-    proposal, size = start, min(PILOT, count)
+    proposal = start
     for _ in range(ROUNDS):
-        points, weights = _weighted(log_density, proposal, size)
-        share = 1 / (float((weights**2).sum()) * size)
-        if share >= ENOUGH:
+        points, log_proposal = _placed(proposal, PILOT)
+        found = weights(log_density(points), log_proposal)
+        if counting(found) >= ENOUGH:
             break
-        mean = weights @ points
+        mean = found @ points
         centred = points - mean
-        spread = (weights[:, None] * centred).T @ centred
+        spread = (found[:, None] * centred).T @ centred
         # Early rounds see few nodes and would shrink too far.
         spread += 0.1 * np.diag(np.diag(spread)) + 1e-12 * np.eye(len(mean))
         proposal = Peak(mean, np.linalg.cholesky(spread))
-    if size == count:
-        return points, weights
-    return _weighted(log_density, proposal, count)
+    return _placed(proposal, count)
 
 
-def _weighted(log_density: LogDensity, proposal: Peak, count: int) -> tuple[Array, Array]:
-    standard, log_proposal = _student(len(proposal.at), count)
-    points = proposal.at + standard @ proposal.scale.T
-    log_weights = log_density(points) - log_proposal
+def weights(log_density: Array, log_proposal: Array) -> Array:
+    """Importance weights (K,), which sum to 1; ArithmeticError where no node has any density."""
+    log_weights = log_density - log_proposal
     log_weights = np.where(np.isfinite(log_weights), log_weights, -np.inf)
     best = log_weights.max()
     if not np.isfinite(best):
         raise ArithmeticError("a density vanishes everywhere it was looked at")
-    weights = np.exp(log_weights - best)
-    return points, weights / weights.sum()
+    relative = np.exp(log_weights - best)
+    return np.asarray(relative / relative.sum())
+
+
+def counting(found: Array) -> float:
+    """Effective sample size of weights as a share of their number."""
+    return 1 / (float((found**2).sum()) * len(found))
+
+
+def _placed(proposal: Peak, count: int) -> tuple[Array, Array]:
+    standard, log_density = student(len(proposal.at), count)
+    return proposal.at + standard @ proposal.scale.T, log_density
 
 
 @lru_cache(maxsize=64)
-def _student(dimension: int, count: int) -> tuple[Array, Array]:
+def student(dimension: int, count: int) -> tuple[Array, Array]:
     """Quasi-random multivariate t nodes (K, d) of unit scale and their log density up to a constant."""
     uniform = qmc.Sobol(dimension + 1, scramble=True, rng=SEED).random(count)
     uniform = np.clip(uniform, 1e-12, 1 - 1e-12)

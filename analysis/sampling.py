@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis import exact
 from analysis.designs.inputs import Inputs
 from analysis.models import VERSIONS
 from analysis.priors import Run, drawn_effect
@@ -154,7 +155,8 @@ def sample(inputs: Inputs, run: Run, settings: Sampler, seed: int, report: Repor
 
     `report` gets 0…1 from the sampler's own draws; what it raises cancels and propagates.
     """
-    tree = sampled(inputs.structure, {**inputs.model_data(), **run.model_data()}, settings, seed, report)
+    data = {**inputs.model_data(), **run.model_data(), **exact.preconditioner(inputs, run)}
+    tree = sampled(inputs.structure, data, settings, seed, report)
     posterior = tree["posterior"]
     delta = drawn_effect(run, np.asarray(posterior["total"].values), derived_seed(seed, "delta"))
     posterior.dataset = posterior.to_dataset().assign(delta=(("chain", "draw"), delta))

@@ -5,7 +5,15 @@
 
 from typing import Final
 
-VERSIONS: Final = {"two_means": 2, "ancova": 2, "ancova_unknown_r": 2, "two_proportions": 2, "synthesis": 1}
+VERSIONS: Final = {
+    "two_means": 2,
+    "ancova": 2,
+    "ancova_unknown_r": 2,
+    "two_proportions": 2,
+    "synthesis": 1,
+    "ancova_units": 1,
+    "waves": 1,
+}
 
 
 def label(structure: str) -> str:

@@ -28,10 +28,11 @@ def sizes_of(layout: Layout) -> list[str]:
 
 
 def unpacked(layout: Layout) -> dict[str, Any]:
-    """Add the shared vector to the open model; its named parts in their shapes, filled with ones (every size 1)."""
+    """Add the shared vector to the open model; its named parts in their shapes, filled with halves (every size 1)."""
     heads = sizes_of(layout)
     length = len(heads) + sum(prod(1 if isinstance(s, str) else s for s in shape) for shape in layout.values())
-    flat = pm.Data(NAME, np.ones(length))
+    # Halves are valid for all of them (an SD, a precision, a correlation): a model must start before it has data.
+    flat = pm.Data(NAME, np.where(np.arange(length) < len(heads), 1.0, 0.5))
     known = {name: pt.cast(flat[i], "int64") for i, name in enumerate(heads)}
     parts: dict[str, Any] = {}
     start: Any = len(heads)

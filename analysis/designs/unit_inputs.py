@@ -1,0 +1,157 @@
+"""Inputs of the normal models with units: per-unit means, and what varies within units added up over them.
+
+Values only. Given the hyper-parameters a unit enters by n and means alone, and everything within units by sums of fixed
+size; so the cost of a fit grows with the number of units at most (docs/methods.md §1).
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+SLOTS = 4
+"""Most waves a model of waves takes."""
+COEFFICIENTS = 6
+"""Intercepts of the arms, time effects of the later waves, Δ last."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AncovaUnits:
+    """Two arms of units, y2 given y1 (or alone); cells (G, 2) of unit × arm, control first, n 0 where there is none.
+
+    `within` and `between` are the columns of the two baseline slopes: a cell's baseline mean about its unit's, and the
+    unit's about everyone's. `s11, s12, s22` (2,) are squares and products within cells, added up over the arm's cells;
+    `cells` (2,) counts these. With `unknown_r` the first slope is r σ/`sd1` and σ the SD of y2.
+    """
+
+    structure: ClassVar[str] = "ancova_units"
+    units: tuple[str, ...]
+    n: Array
+    mean: Array
+    within: Array
+    between: Array
+    s11: Array
+    s12: Array
+    s22: Array
+    slope_mean: float
+    slope_precision: float
+    sigma_scale: float
+    unit_scale: float
+    unknown_r: bool = False
+    sd1: float = 1.0
+
+    @property
+    def people(self) -> Array:
+        """People of each arm (2,)."""
+        return self.n.sum(axis=0)
+
+    @property
+    def free(self) -> Array:
+        """Degrees of freedom within cells, of each arm (2,)."""
+        return self.people - (self.n > 0).sum(axis=0)
+
+    def model_data(self) -> dict[str, Array]:
+        """Shared data of the PyMC model."""
+        named = {name: getattr(self, name) for name in ("n", "mean", "within", "between", "s11", "s12", "s22")}
+        return {
+            **named,
+            "free": self.free,
+            "slope_prior": np.array([self.slope_mean, self.slope_precision]),
+            "scales": np.array([self.sigma_scale, self.unit_scale]),
+            "unknown_r": np.array(float(self.unknown_r)),
+            "sd1": np.array(self.sd1),
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Waves:
+    """People over waves, linked or not: groups (unit × arm) × patterns (which waves a person answered).
+
+    `n` (G, P), `mean` (G, P, W), 0 where a pattern lacks the wave; `masks` (P, W). Within groups, added up over an
+    arm's groups: `squares` (2, P, W, W) of deviations and `free` (2, P) their degrees of freedom. `columns` (2, W, 6)
+    gives the expectation of each arm and wave as a linear form of the coefficients, Δ last. `spread` (2, W) says which
+    of two σ an arm and wave have. A person's values correlate by r wherever two waves lie apart.
+
+    `unit` and `unit_time` multiply the SDs of these effects: 0 where there are none, √2 for differences of two waves.
+    `known_r` is False where correlations were not reported: r keeps its prior.
+    """
+
+    structure: ClassVar[str] = "waves"
+    units: tuple[str, ...]
+    treated: Array
+    n: Array
+    mean: Array
+    masks: Array
+    squares: Array
+    free: Array
+    columns: Array
+    spread: Array
+    sigma_scale: float
+    unit_scale: float
+    unit_time_scale: float
+    unit: float
+    unit_time: float
+    known_r: bool = True
+    r_low: float = -1.0
+
+    @property
+    def waves(self) -> int:
+        """How many waves."""
+        return int(self.masks.shape[1])
+
+    @property
+    def linked(self) -> bool:
+        """True where anybody was seen twice, so that r matters."""
+        return bool((self.masks.sum(axis=1) > 1).any())
+
+    @property
+    def used(self) -> Array:
+        """Which coefficients but Δ any cell has, 0 or 1 (5,)."""
+        return np.asarray((self.columns[..., :-1] != 0).any(axis=(0, 1)), dtype=np.float64)
+
+    @property
+    def r_prior(self) -> Array:
+        """Bounds, mean and precision of the prior of r: flat where data tell it, else N(0.65, 0.15) on (0, 0.95)."""
+        if self.linked and self.known_r:
+            return np.array([self.r_low, 1.0, 0.0, 0.0])
+        return np.array([0.0, 0.95, 0.65, 0.15**-2])
+
+    @property
+    def between(self) -> Array:
+        """Σ n mean meanᵀ over an arm's groups, (2, P, W, W)."""
+        raw = np.einsum("gp,gps,gpt->gpst", self.n, self.mean, self.mean)
+        arms = np.stack([1 - self.treated, self.treated])
+        return np.asarray(np.einsum("ag,gpst->apst", arms, raw))
+
+    @property
+    def groups(self) -> Array:
+        """How many groups have a pattern, by arm (2, P)."""
+        arms = np.stack([1 - self.treated, self.treated])
+        return np.asarray(arms @ (self.n > 0))
+
+    def model_data(self) -> dict[str, Array]:
+        """Shared data of the PyMC model, waves padded to `SLOTS`."""
+        return {
+            "treated": self.treated,
+            "n": self.n,
+            "mean": _padded(self.mean, (2,)),
+            "masks": _padded(self.masks, (1,)),
+            "squares": _padded(self.squares, (2, 3)),
+            "between": _padded(self.between, (2, 3)),
+            "free": self.free,
+            "groups": self.groups,
+            "columns": _padded(self.columns, (1,)),
+            "spread": _padded(self.spread, (1,)),
+            "used": self.used,
+            "scales": np.array([self.sigma_scale, self.unit_scale, self.unit_time_scale]),
+            "multiples": np.array([self.unit, self.unit_time]),
+            "known_r": np.array(float(self.known_r)),
+            "r_prior": self.r_prior,
+        }
+
+
+def _padded(array: Array, waves: tuple[int, ...]) -> Array:
+    """`array` with its axes of waves filled up with zeros to `SLOTS`."""
+    return np.pad(array, [(0, SLOTS - size if axis in waves else 0) for axis, size in enumerate(array.shape)])

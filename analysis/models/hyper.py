@@ -1,0 +1,58 @@
+"""What the normal models with units share: a preconditioned position, hyper-parameters and their priors.
+
+The sampler walks `free`, near round whatever the data; `location` and `factor` turn it into hyper-parameters on the
+real line and coefficients. They change the speed and not the posterior.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+
+from analysis.models.effect import total_effect
+from analysis.models.shared import Layout
+
+HYPER = 5
+"""log σ twice, unit SD and unit × time SD by softplus, r by logit."""
+
+
+def preconditioned(coefficients: int) -> Layout:
+    """What such a model reads beside its own sums."""
+    size = HYPER + coefficients
+    return {"location": (size,), "factor": (size, size), "total_prior": (2, 3), "intercept": ()}
+
+
+def position(data: Mapping[str, Any], coefficients: int) -> tuple[Any, Any]:
+    """Hyper-parameters on the real line (5,) and coefficients, Δ last, with the prior of the run on Δ."""
+    size = HYPER + coefficients
+    free = pm.Flat("free", shape=size)
+    at = data["location"] + pt.dot(data["factor"], free)
+    total_effect(data, pm.Deterministic("total", at[size - 1]))
+    return at[:HYPER], at[HYPER:]
+
+
+def spreads(z: Any, scale: Any) -> Any:
+    """σ (2,), half-normal with `scale`."""
+    sigma = pm.Deterministic("sigma", pt.exp(z[:2]))
+    pm.Potential("sigma_log_prior", (z[:2] - sigma**2 / (2 * scale**2)).sum())
+    return sigma
+
+
+def unit_spread(name: str, z: Any, scale: Any) -> Any:
+    """The SD `name` of effects of units, half-normal with `scale`; softplus keeps it smooth down to 0."""
+    relative = pt.softplus(z)
+    pm.Potential(f"{name}_log_prior", -0.5 * relative**2 - pt.softplus(-z))
+    return pm.Deterministic(name, scale * relative)
+
+
+def correlation(z: Any, prior: Any) -> Any:
+    """r between the bounds `prior[0:2]`, normal with mean `prior[2]` and precision `prior[3]` (0: flat) between them."""
+    r = pm.Deterministic("r", prior[0] + (prior[1] - prior[0]) * pt.sigmoid(z))
+    pm.Potential("r_log_prior", -0.5 * prior[3] * (r - prior[2]) ** 2 - pt.softplus(z) - pt.softplus(-z))
+    return r
+
+
+R_UNREPORTED = np.array([0.0, 0.95, 0.65, 0.15**-2])
+"""Bounds, mean and precision of a correlation that no datum tells."""
