@@ -1,0 +1,252 @@
+"""Makes the data of one simulated pilot, in the shapes a real one would enter. No analysis and no rule here.
+
+Everything is drawn in SD units about 0, in which the analysis works anyway; values have neither floor nor ceiling. A
+person's value is unit + unit × wave + own: variances `icc`, `unit_time_sd`², 1 − `icc` (no units: 1), own values of
+two waves correlate by r. The effect is there in full at every wave after the start. Normal groups are drawn as what
+is sufficient of them: means and a Wishart matrix (Bartlett's decomposition). Binary values are whether a latent normal
+value lies below its threshold, so that one person's answers of two waves go together; units move the logit.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit, ndtri
+
+from analysis.designs.parallel_binary import KAPPA_LOGIT
+from analysis.documents import (
+    Cell,
+    CountOf,
+    Design,
+    Direction,
+    Family,
+    MeasureData,
+    Pair,
+    Plan,
+    PlannedLook,
+    PlannedMeasure,
+    Row,
+)
+from analysis.scenario import IN_UNITS, UNLINKED, SimulateRequest
+
+Array = NDArray[np.float64]
+WISHART_FROM = 3
+"""People beyond the number of waves from which a scatter matrix is drawn instead of the people themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """People of one arm, and of one unit where the design has units."""
+
+    unit: str | None
+    arm: str
+    n: int
+    treated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is true of one measure: the shift the data show (effect and bias, oriented), and how people vary.
+
+    `before` are the waves before the start, `after` those of the looks; `sign` is −1 where lower is better.
+    """
+
+    shift: float
+    sign: int
+    r: float
+    icc: float
+    unit_time_sd: float
+    rate: float
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+    @property
+    def waves(self) -> tuple[str, ...]:
+        """All waves in their order."""
+        return (*self.before, *self.after)
+
+    def means(self, group: Group) -> Array:
+        """Expectation in each wave, SD units, in the measure's own direction."""
+        started = np.array([0.0] * len(self.before) + [1.0] * len(self.after))
+        return self.sign * self.shift * started * group.treated
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Values:
+    """One group's values: normal ones as means (W,) and scatter (W, W), binary ones as 0 or 1 (n, W)."""
+
+    group: Group
+    mean: Array
+    scatter: Array
+    binary: Array | None = None
+
+
+def groups_of(request: SimulateRequest) -> list[Group]:
+    """The groups of a request, people split as evenly as can be."""
+    treated, made = request.arms[0], []
+    for arm in request.arms:
+        k = request.units_by_arm[arm]
+        named = [u.unit_id for u in request.plan.units if u.arm == arm]
+        ids = named if len(named) == k else [f"{arm}-{i + 1}" for i in range(k)]
+        for i in range(k):
+            n = request.people[arm] // k + (i < request.people[arm] % k)
+            made.append(Group(ids[i] if request.plan.design in IN_UNITS else None, arm, n, arm == treated))
+    return made
+
+
+def truth_of(request: SimulateRequest, plan: Plan, measure: PlannedMeasure, effect: float, bias: float) -> Truth:
+    """What is true of a measure when the primary's effect is `effect` and its data add `bias`; `plan` is expanded."""
+    grouped = plan.design in IN_UNITS
+    before = tuple(w.key for w in plan.waves if w.kind == "baseline")
+    if not before and plan.baseline is not None:
+        before = (plan.baseline,)
+    return Truth(
+        shift=request.effect_of(measure, effect) + bias,
+        sign=1 if measure.direction is Direction.HIGHER_IS_BETTER else -1,
+        r=0.0 if plan.design in UNLINKED else request.r_of(measure),
+        icc=request.icc if grouped else 0.0,
+        unit_time_sd=request.unit_time_sd if grouped else 0.0,
+        rate=request.rate_of(measure) or 0.5,
+        before=before,
+        after=tuple(dict.fromkeys(look.wave for look in plan.looks)),
+    )
+
+
+def draw(rng: np.random.Generator, family: Family, truth: Truth, groups: Sequence[Group]) -> list[Values]:
+    """The values of a measure in all waves of one pilot."""
+    drawn = _binary if family is Family.BINARY else _normal
+    return [drawn(rng, truth, group) for group in groups]
+
+
+def documents(design: Design, family: Family, truth: Truth, values: Sequence[Values], look: PlannedLook) -> MeasureData:
+    """What a pilot of this design would enter of these values up to a look."""
+    return SHAPES[design, family](truth, values, look.wave)
+
+
+# --- drawing ----------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=64)
+def _root(waves: int, r: float, variance: float) -> Array:
+    """Cholesky factor of the covariance of one person's values."""
+    return np.linalg.cholesky(variance * ((1 - r) * np.eye(waves) + r))
+
+
+def _unit_effects(rng: np.random.Generator, truth: Truth) -> Array:
+    """What a unit adds in each wave, SD units."""
+    waves = len(truth.waves)
+    return math.sqrt(truth.icc) * rng.standard_normal() + truth.unit_time_sd * rng.standard_normal(waves)
+
+
+def _normal(rng: np.random.Generator, truth: Truth, group: Group) -> Values:
+    waves, n = len(truth.waves), group.n
+    centre = truth.means(group) + _unit_effects(rng, truth)
+    root = _root(waves, truth.r, 1 - truth.icc)
+    if n < waves + WISHART_FROM:
+        people = rng.standard_normal((n, waves)) @ root.T
+        about = people - people.mean(axis=0)
+        return Values(group, centre + people.mean(axis=0), about.T @ about)
+    mean = centre + root @ rng.standard_normal(waves) / math.sqrt(n)
+    factor = np.tril(rng.standard_normal((waves, waves)), -1)
+    factor[np.diag_indices(waves)] = np.sqrt(rng.chisquare(n - 1 - np.arange(waves)))
+    factor = root @ factor
+    return Values(group, mean, factor @ factor.T)
+
+
+def _binary(rng: np.random.Generator, truth: Truth, group: Group) -> Values:
+    waves = len(truth.waves)
+    linear = logit(truth.rate) + KAPPA_LOGIT * (truth.means(group) + _unit_effects(rng, truth))
+    latent = rng.standard_normal((group.n, waves)) @ _root(waves, truth.r, 1.0).T
+    happened = (latent < ndtri(expit(linear))).astype(np.float64)
+    return Values(group, np.zeros(waves), np.zeros((waves, waves)), happened)
+
+
+# --- shapes -----------------------------------------------------------------------------------------------------
+
+
+def _pairs(truth: Truth, values: Sequence[Values], wave: str) -> MeasureData:
+    """Linked people before and after; without a baseline the cells of the wave."""
+    if not truth.before:
+        return _cells(truth, values, wave)
+    first, second = len(truth.before) - 1, truth.waves.index(wave)
+    return MeasureData(pairs=[_pair(v, first, second) for v in values])
+
+
+def _pair(v: Values, first: int, second: int) -> Pair:
+    s11, s12, s22 = v.scatter[first, first], v.scatter[first, second], v.scatter[second, second]
+    free = v.group.n - 1
+    return Pair(
+        unit=v.group.unit,
+        arm=v.group.arm,
+        n=v.group.n,
+        mean=(float(v.mean[first]), float(v.mean[second])),
+        sd=(math.sqrt(s11 / free), math.sqrt(s22 / free)),
+        r=float(np.clip(s12 / math.sqrt(s11 * s22), -1.0, 1.0)),
+    )
+
+
+def _seen(truth: Truth, wave: str) -> list[tuple[int, str]]:
+    """The waves of a look: all before the start, and its own."""
+    return [*enumerate(truth.before), (truth.waves.index(wave), wave)]
+
+
+def _cells(truth: Truth, values: Sequence[Values], wave: str) -> MeasureData:
+    cells = [
+        Cell(
+            unit=v.group.unit,
+            arm=v.group.arm,
+            wave=key,
+            n=v.group.n,
+            mean=float(v.mean[i]),
+            sd=math.sqrt(v.scatter[i, i] / (v.group.n - 1)),
+        )
+        for v in values
+        for i, key in _seen(truth, wave)
+    ]
+    return MeasureData(cells=cells)
+
+
+def _counts(truth: Truth, values: Sequence[Values], wave: str) -> MeasureData:
+    counts = [
+        CountOf(unit=v.group.unit, arm=v.group.arm, wave=key, x=int(v.binary[:, i].sum()), n=v.group.n)
+        for v in values
+        if v.binary is not None
+        for i, key in _seen(truth, wave)
+    ]
+    return MeasureData(counts=counts)
+
+
+def _rows(truth: Truth, values: Sequence[Values], wave: str) -> MeasureData:
+    """Each person's answer before and after, linked."""
+    rows = [
+        Row(unit=v.group.unit, arm=v.group.arm, wave=key, participant=f"{v.group.arm}-{person}", value=float(value))
+        for v in values
+        if v.binary is not None
+        for i, key in _seen(truth, wave)
+        for person, value in enumerate(v.binary[:, i])
+    ]
+    return MeasureData(rows=rows)
+
+
+def _waves(truth: Truth, values: Sequence[Values], wave: str) -> MeasureData:
+    """Linked people where one wave lies before the start, else every wave by itself."""
+    return (_pairs if len(truth.before) == 1 else _cells)(truth, values, wave)
+
+
+SHAPES: Final[Mapping[tuple[Design, Family], Callable[[Truth, Sequence[Values], str], MeasureData]]] = {
+    (Design.PARALLEL, Family.NORMAL): _pairs,
+    (Design.PARALLEL, Family.BINARY): _counts,
+    (Design.PAIRED, Family.NORMAL): _pairs,
+    (Design.PAIRED, Family.BINARY): _rows,
+    (Design.CROSS_SECTION, Family.NORMAL): _cells,
+    (Design.CROSS_SECTION, Family.BINARY): _counts,
+    (Design.CLUSTER, Family.NORMAL): _pairs,
+    (Design.CLUSTER, Family.BINARY): _counts,
+    (Design.DID, Family.NORMAL): _waves,
+    (Design.DID, Family.BINARY): _counts,
+}
+"""The shape in which the people of a design are entered; what is not here cannot be simulated."""

@@ -1,0 +1,160 @@
+"""What is asked of a simulation: a plan, how many people, and what is supposed to be true. Forms only; cheap to import.
+
+How data are made of it is in `pilots.py`, what is counted in `operating.py`.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from analysis.documents import Design, Document, Family, Key, NormalPrior, People, Plan, PlannedMeasure, Role, Share
+
+Effect = Annotated[float, Field(ge=-3, le=3)]
+Rate = Annotated[float, Field(gt=0, lt=1)]
+MOST_PILOTS = 20_000
+"""Simulated pilots of one request, over all effects: some minutes."""
+MOST_UNITS = 200
+IN_UNITS = frozenset({Design.CLUSTER, Design.DID, Design.CROSS_SECTION})
+"""Designs whose data name units."""
+UNLINKED = frozenset({Design.CROSS_SECTION})
+"""Designs whose waves are of different or anonymous people."""
+
+
+class TrueMeasure(Document):
+    """What is supposed to be true of one measure."""
+
+    effect: Effect | None = Field(
+        default=None,
+        description="True effect in SD units, positive is benefit; null: 0. Not of the primary, whose effects are "
+        "listed under `effects`",
+    )
+    r: Annotated[float, Field(ge=0, le=0.95)] | None = Field(
+        default=None, description="Correlation of one person's values in two waves; null: that of the request"
+    )
+    rate: Rate | None = Field(
+        default=None,
+        description="Share of events without the intervention (binary measures); null: that of the request",
+    )
+
+
+class SimulateRequest(Document):
+    """What `simulate` reads. Only `plan` and `people` are needed."""
+
+    plan: Plan
+    people: dict[Key, Annotated[People, Field(ge=2, le=20_000)]] = Field(
+        description="People analysed in each arm, all units together, in every wave", examples=[{"intervention": 60}]
+    )
+    units: dict[Key, Annotated[int, Field(ge=1, le=MOST_UNITS)]] | None = Field(
+        default=None,
+        description="Units in each arm; null: as many as the plan names, else one. People are split evenly",
+    )
+    effects: list[Effect] = Field(
+        default=[0.0, 0.1, 0.2, 0.3, 0.45],
+        min_length=1,
+        max_length=12,
+        description="True effects of the primary measure, SD units; positive is benefit",
+    )
+    measures: dict[Key, TrueMeasure] = Field(default={}, description="What is true of each measure where it differs")
+    r: Annotated[float, Field(ge=0, le=0.95)] = Field(
+        default=0.7, description="Correlation of one person's values in any two waves, within a unit"
+    )
+    icc: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        default=0.05, description="Share of the variance between people that lies between units (designs with units)"
+    )
+    unit_time_sd: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.1, description="SD of what happens to a unit between two waves, SD units (designs with units)"
+    )
+    rate: Rate | None = Field(default=None, description="Share of events without the intervention (binary measures)")
+    attrition: dict[Key, Share] | None = Field(
+        default=None,
+        description="Share expected to be lost in each arm; null: what the plan declares. Moves grade "
+        "and tipping point only: `people` are those analysed",
+    )
+    pilots: Annotated[int, Field(ge=50, le=10_000)] = Field(
+        default=1000, description="Simulated pilots for each true effect, and as many for the assurance"
+    )
+    design_prior: NormalPrior | None = Field(
+        default=None,
+        description="What is believed of the true effect before the pilot, for the assurance; null: the plan's prior "
+        "on the effect, N(0, 0.5) where that is flat",
+    )
+    bias: Literal["none", "prior"] = Field(
+        default="none",
+        description="none: the data show the true effect; prior: every pilot's data add a bias drawn from the grade's",
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+
+    @model_validator(mode="after")
+    def _arms_agree(self) -> Self:
+        arms = self.arms
+        for name, given in (("people", self.people), ("units", self.units), ("attrition", self.attrition)):
+            if given is not None and set(given) != set(arms):
+                raise ValueError(f"{name} names {_listed(given)}; the plan compares {_listed(arms)}")
+        for arm, k in self.units_by_arm.items():
+            if self.people[arm] < 2 * k:
+                raise ValueError(
+                    f"{self.people[arm]} people in {k} units of arm {arm!r}: at least two a unit are needed"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _measures_agree(self) -> Self:
+        for key, measure in self.measures.items():
+            planned = self.plan.measure(key)
+            if planned is None:
+                raise ValueError(f"measures names {key!r}, which the plan does not have")
+            if planned.role is Role.PRIMARY and measure.effect is not None:
+                raise ValueError(f"the true effects of the primary measure {key!r} are listed under `effects`")
+        for planned in self.deciding:
+            if planned.family is Family.BINARY and self.rate_of(planned) is None:
+                raise ValueError(f"{planned.measure} is binary: give `rate`, the share of events without intervention")
+        return self
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if len(set(self.effects)) != len(self.effects):
+            raise ValueError("a true effect is listed twice")
+        if (asked := self.pilots * (len(self.effects) + 1)) > MOST_PILOTS:
+            raise ValueError(f"{asked} pilots in all are asked for, effects and assurance; at most {MOST_PILOTS}")
+        return self
+
+    @property
+    def deciding(self) -> list[PlannedMeasure]:
+        """The measures a decision reads; secondary ones are not simulated."""
+        return [m for m in self.plan.measures if m.role is not Role.SECONDARY]
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Keys of the arms that are compared, treated first; one arm in a design without control."""
+        long = self.plan.expanded()
+        alone = self.plan.design in (Design.PAIRED, Design.CROSS_SECTION)
+        return (long.treated,) if alone or long.control is None else (long.treated, long.control)
+
+    @property
+    def units_by_arm(self) -> dict[str, int]:
+        """Units in each arm: as given, else as the plan assigns them, else one."""
+        if self.plan.design not in IN_UNITS:
+            return dict.fromkeys(self.arms, 1)
+        planned = {arm: sum(u.arm == arm for u in self.plan.units) for arm in self.arms}
+        return {arm: (self.units or planned)[arm] or 1 for arm in self.arms}
+
+    def rate_of(self, measure: PlannedMeasure) -> float | None:
+        """Share of events without the intervention."""
+        own = self.measures.get(measure.measure)
+        return self.rate if own is None or own.rate is None else own.rate
+
+    def r_of(self, measure: PlannedMeasure) -> float:
+        """Correlation of one person's values in two waves; 0 where people are not linked."""
+        own = self.measures.get(measure.measure)
+        return self.r if own is None or own.r is None else own.r
+
+    def effect_of(self, measure: PlannedMeasure, primary: float) -> float:
+        """True effect, given that of the primary measure."""
+        if measure.role is Role.PRIMARY:
+            return primary
+        own = self.measures.get(measure.measure)
+        return 0.0 if own is None or own.effect is None else own.effect
+
+
+def _listed(keys: object) -> str:
+    return ", ".join(repr(k) for k in sorted(keys))  # type: ignore[call-overload]
