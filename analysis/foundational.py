@@ -190,8 +190,8 @@ def review(p_meaningful: float, rule: Thresholds = RULE) -> Review:
     least = rule.review_p_meaningful
     holds = p_meaningful >= least
     criterion = Criterion("p_meaningful", p_meaningful, least, holds, "any")
-    chance = f"{_percent(p_meaningful)} probability that the average benefit is meaningful"
-    says = f"Still holds: {chance}." if holds else f"Demote: only {chance} (needs {_percent(least)})."
+    what = "probability that the average benefit is meaningful"
+    says = f"Still holds: {_percent(p_meaningful)} {what}." if holds else f"Demote: {what} {_needs(criterion)}."
     return Review(not holds, criterion, says)
 
 
