@@ -104,12 +104,12 @@ def counting(found: Array) -> float:
 
 
 def _placed(proposal: Peak, count: int) -> tuple[Array, Array]:
-    standard, log_density = student(len(proposal.at), count)
+    standard, log_density = _student(len(proposal.at), count)
     return proposal.at + standard @ proposal.scale.T, log_density
 
 
 @lru_cache(maxsize=64)
-def student(dimension: int, count: int) -> tuple[Array, Array]:
+def _student(dimension: int, count: int) -> tuple[Array, Array]:
     """Quasi-random multivariate t nodes (K, d) of unit scale and their log density up to a constant."""
     uniform = qmc.Sobol(dimension + 1, scramble=True, rng=SEED).random(count)
     uniform = np.clip(uniform, 1e-12, 1 - 1e-12)

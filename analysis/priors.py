@@ -95,6 +95,15 @@ def total_prior(c: Component, bias: Bias) -> tuple[float, float]:
     return c.mean + bias.mean, 1 / (1 / c.precision + bias.sd**2)
 
 
+def log_total_prior(run: Run, total: Array) -> Array:
+    """Log of the prior density of Δ that a run's prior and bias imply, up to a constant."""
+    parts = []
+    for c in run.effect:
+        mean, precision = total_prior(c, run.bias)
+        parts.append(math.log(c.weight) + 0.5 * math.log(precision or 1.0) - 0.5 * precision * (total - mean) ** 2)
+    return np.asarray(np.logaddexp.reduce(np.array(parts), axis=0))
+
+
 def effect_given_total(c: Component, bias: Bias, mean: Array, var: Array) -> tuple[Array, Array]:
     """Mean and variance of δ when Δ ~ N(mean, var) is the posterior under the component's prior.
 

@@ -10,7 +10,7 @@ from scipy.special import betainc, betaincinv, betaln, digamma, expit, logit, po
 
 from analysis.designs.inputs import TwoProportions
 from analysis.posterior import Density, NormalMixture
-from analysis.priors import Run, given_total, total_prior
+from analysis.priors import Run, given_total, log_total_prior
 
 Array = NDArray[np.float64]
 
@@ -68,7 +68,7 @@ def given_centre(inputs: TwoProportions, run: Run, centre: Array) -> tuple[Array
     total, _ = _total(inputs, run)
     eta = centre[:, None] + inputs.kappa * (0.5 - inputs.leaning) * total
     log_density = (
-        _log_likelihood(inputs, eta, total) + _log_prior(run, total) - 0.5 * run.intercept * (eta / ETA_SD) ** 2
+        _log_likelihood(inputs, eta, total) + log_total_prior(run, total) - 0.5 * run.intercept * (eta / ETA_SD) ** 2
     )
     return total, np.exp(log_density - log_density.max(axis=1, keepdims=True))
 
@@ -79,15 +79,6 @@ def _log_likelihood(inputs: TwoProportions, eta: Array, total: Array) -> Array:
         linear = eta + sign * inputs.kappa * total
         value += inputs.x[arm] * linear - inputs.n[arm] * np.logaddexp(0.0, linear)
     return value
-
-
-def _log_prior(run: Run, total: Array) -> Array:
-    """Log of the prior density of Δ that prior and bias imply."""
-    parts = []
-    for c in run.effect:
-        mean, precision = total_prior(c, run.bias)
-        parts.append(np.log(c.weight) + 0.5 * np.log(precision or 1.0) - 0.5 * precision * (total - mean) ** 2)
-    return np.asarray(np.logaddexp.reduce(np.array(parts), axis=0))
 
 
 def _log_density(inputs: TwoProportions, run: Run, total: Array) -> Array:
@@ -109,7 +100,7 @@ def _log_density(inputs: TwoProportions, run: Run, total: Array) -> Array:
     value = _log_likelihood(inputs, etas, total[:, None]) - 0.5 * prior_precision * etas**2
     best = value.max(axis=1)
     log_likelihood = best + np.log(np.exp(value - best[:, None]).sum(axis=1) * width)
-    return np.asarray(log_likelihood + _log_prior(run, total))
+    return np.asarray(log_likelihood + log_total_prior(run, total))
 
 
 @dataclass(frozen=True, eq=False)
