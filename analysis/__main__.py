@@ -1,4 +1,4 @@
-"""The JSON front: `python -m analysis fit`, `synthesise` (with `--batch`) and `warm`; documents in, answers out.
+"""The JSON front: `python -m analysis fit`, `synthesise`, `simulate` (with `--batch`) and `warm`; answers to documents.
 
 No statistics here. Exit code 0 for every answer, refusals among them; 2 for a document that is not of the form.
 """
@@ -13,14 +13,7 @@ from pydantic import ValidationError
 
 from analysis.documents import FitRequest
 from analysis.evidence import SynthesisRequest
-
-NOT_YET = {
-    "refused": {
-        "code": "not_offered",
-        "message": "This is not offered yet.",
-        "what_would_help": "Use `fit` or `synthesise`; simulations are to follow.",
-    }
-}
+from analysis.scenario import SimulateRequest
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, what in (
         ("fit", "fit one request"),
         ("synthesise", "pool the evidence of several organizations"),
-        ("simulate", "operating characteristics of a plan (not offered yet)"),
+        ("simulate", "operating characteristics of a plan"),
     ):
         command = commands.add_parser(name, help=what)
         command.add_argument("--batch", action="store_true", help="one document a line, one answer a line, in order")
@@ -68,9 +61,11 @@ def _answer(command: str, text: str) -> dict[str, Any]:
         from analysis.synthesis import synthesise  # noqa: PLC0415 (a bad document is told without loading NumPy)
 
         return synthesise(evidence)
-    if command != "fit":
-        json.loads(text)
-        return NOT_YET
+    if command == "simulate":
+        scenario = SimulateRequest.model_validate_json(text)
+        from analysis.operating import simulate  # noqa: PLC0415
+
+        return simulate(scenario)
     request = FitRequest.model_validate_json(text)
     from analysis.fit import fit  # noqa: PLC0415
 

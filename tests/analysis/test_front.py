@@ -137,11 +137,17 @@ def test_a_line_that_breaks_the_library_does_not_break_the_batch(
     assert "grade" in answers[1]
 
 
-@pytest.mark.parametrize("command", ["simulate"])
-def test_what_is_to_follow_says_so(command: str, monkeypatch: Any, capsys: Any) -> None:
-    code, out, _ = call([command], "{}", monkeypatch, capsys)
+def test_simulate_answers_a_document_and_goes_on_after_a_bad_line(
+    exact: dict[str, Any], monkeypatch: Any, capsys: Any
+) -> None:
+    asked = {"plan": exact["plan"], "people": {"intervention": 30, "control": 30}, "effects": [0, 0.9], "pilots": 50}
+    nobody = json.dumps({**asked, "people": {"intervention": 30}})
+    code, out, _ = call(["simulate", "--batch"], f"{nobody}\n{json.dumps(asked)}\n", monkeypatch, capsys)
+    refused, answered = (json.loads(line) for line in out.splitlines())
     assert code == 0
-    assert json.loads(out)["refused"]["code"] == "not_offered"
+    assert "people" in refused["error"]
+    assert [row["effect"] for row in answered["operating_characteristics"]] == [0, 0.9]
+    assert answered["provenance"]["engine"] == "exact"
 
 
 def test_an_unknown_command_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,6 +166,7 @@ LIGHT = (
     "analysis.__main__",
     "analysis.evidence",
     "analysis.foundational",
+    "analysis.scenario",
 )
 
 
