@@ -11,7 +11,7 @@ from analysis.effects import summary
 from analysis.evidence import Evidence, EvidenceRole, SynthesisPriors, SynthesisRequest, TauKind
 from analysis.foundational import Findings, Organization, Verdict
 from analysis.posterior import Posterior
-from analysis.synthesis_exact import Inputs, Pooled, spread, surprise
+from analysis.synthesis_exact import Inputs, Pooled, surprise
 from analysis.synthesis_studies import Study, entry_moments
 
 SURPRISING = 0.001
@@ -167,7 +167,7 @@ def notes_of(request: SynthesisRequest, every: list[Study], main: PooledRun) -> 
     flat, tau = request.priors.mu == "flat", request.priors.tau
     heavy = tau.kind is TauKind.HALF_CAUCHY and len(every) < (STEADY_FLAT if flat else STEADY)
     adopters = sum(s.adopter for s in every)
-    odd = surprise(main.inputs, spread(main.inputs))
+    odd = surprise(main.inputs)
     rows = (
         (adopters == len(every), "no_origin", "There is no entry of the origin."),
         (not adopters, "no_adopter", "There is no entry of an adopting organization; nothing is shown elsewhere."),
@@ -182,7 +182,7 @@ def notes_of(request: SynthesisRequest, every: list[Study], main: PooledRun) -> 
         (
             odd < SURPRISING,
             "does_not_fit",
-            f"One estimate lies far from what the others and the prior lead to expect (p = {odd:.2g}).",
+            f"An estimate lies far from what the others and the prior lead to expect (p = {odd:.2g}).",
         ),
     )
     return [Note(code, message) for holds, code, message in rows if holds]

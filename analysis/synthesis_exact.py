@@ -4,7 +4,7 @@ y_j ~ N(θ_j, √v_j), θ_j ~ N(μ, τ) (DerSimonian & Laird's model; Bayesian a
 posteriors of μ, of every θ_j and of θ_new of another organization are normal, so each is a mixture of normals over τ.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +20,7 @@ Array = NDArray[np.float64]
 COARSE, FINE = 4001, 2001
 REACH = 25.0
 """The search for τ goes e²⁵ below the smallest and above the largest number there is."""
+SUSPECTS = 5
 FAR = 50.0
 """Nodes whose log density lies this far below the peak are left out; heavy tails go on for long."""
 
@@ -184,9 +185,24 @@ def _study_given_tau(y: float, v: float, tau: Array, mean: Array, variance: Arra
     return towards * mean + (1 - towards) * y, (1 - towards) * v + towards**2 * variance
 
 
-def surprise(inputs: Inputs, posterior: Spread) -> float:
-    """The smallest two-sided p-value of an estimate under its predictive distribution, times the number of studies."""
-    mean, variance = mean_given_tau(inputs, posterior.tau)
-    sd = np.sqrt(variance[:, None] + posterior.tau[:, None] ** 2 + inputs.variance)
-    below = posterior.weights @ ndtr((inputs.effect - mean[:, None]) / sd)
-    return float(min(1.0, len(inputs.effect) * 2 * np.minimum(below, 1 - below).min()))
+def surprise(inputs: Inputs) -> float:
+    """The smallest two-sided p-value of an estimate under what the others predict, times the number of studies.
+
+    Looked at are the few that lie furthest out; with one study there are no others, and it is 1.
+    """
+    count = len(inputs.effect)
+    if count == 1:
+        return 1.0
+    at = np.array(spread(inputs).quantile(0.5))
+    centre, _ = mean_given_tau(inputs, at)
+    far = np.argsort(-np.abs(inputs.effect - centre) / np.sqrt(inputs.variance + at**2))[:SUSPECTS]
+    return min(1.0, count * min(_unexpected(inputs, int(j)) for j in far))
+
+
+def _unexpected(inputs: Inputs, j: int) -> float:
+    """Two-sided p-value of the estimate of study j under its predictive distribution given the other studies."""
+    others = replace(inputs, effect=np.delete(inputs.effect, j), variance=np.delete(inputs.variance, j))
+    tau = spread(others)
+    mean, variance = mean_given_tau(others, tau.tau)
+    sd = np.sqrt(variance + tau.tau**2 + inputs.variance[j])
+    return float(2 * min(tau.weights @ ndtr((inputs.effect[j] - mean) / sd * sign) for sign in (1.0, -1.0)))
