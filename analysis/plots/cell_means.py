@@ -10,7 +10,7 @@ TREATED, CONTROL = (BLUE, "o", "-", BLUE), (ORANGE, "s", "--", "white")
 """Colour, marker, line and face."""
 _APART = 0.06
 """Arms stand beside each other, as a share of the way to the next wave."""
-_LINE = 11.0
+_LINE = 10.0
 """Points from one line of n to the next."""
 
 
@@ -41,13 +41,17 @@ def cell_means(plan: Plan, measure: str, data: MeasureData) -> str:
         if changes:
             zero_line(axes, vertical=False)
         axes.set_xlim(-0.5, len(waves) - 0.5)
-        labels = [f"change to {name(plan.followup, 14)}" if w == CHANGE else name(w, 14) for w in waves]
+        labels = [
+            f"change to {name(plan.followup, 14)}" if w == CHANGE else name(w, 56 // max(len(waves), 4)) for w in waves
+        ]
         axes.set_xticks(range(len(waves)), labels)
         what = "share, %" if binary else "change, unit of the measure" if changes else "mean, unit of the measure"
         axes.set_ylabel(f"{what}\n({better} is better)")
         kind = "Wilson 95 % interval" if binary else "mean ± 1.96 SE"
-        below = "\n" * (1 + len(arms)) + f"bars: {kind}, people counted as independent"
-        axes.set_xlabel(below, linespacing=1.25)
+        below = "\n" * (len(arms) + 1) + f"bars: {kind}, people counted as independent"
+        if any(d.low is None for d in found.values()):
+            below += "\nno bar: the SD is not known"
+        axes.set_xlabel(below, linespacing=1.1)
         drawn.figure.legend(loc="outside lower left", ncols=2)
     return drawn.svg
 
@@ -76,7 +80,7 @@ def _counts(axes: Any, row: int, arm: str, waves: list[str], found: dict[Place, 
     """A line of n below the waves, as below a survival curve."""
     across = axes.get_xaxis_transform()
     down = -(19 + _LINE * row)
-    axes.annotate(f"n {name(arm, 11)}", (-0.5, 0), xycoords=across, xytext=(-6, down), textcoords="offset points",
+    axes.annotate(f"n {name(arm, 13)}", (-0.5, 0), xycoords=across, xytext=(-6, down), textcoords="offset points",
                   ha="right", va="top", fontsize=SMALL)  # fmt: skip
     for i, wave in enumerate(waves):
         said = f"{found[arm, wave].n:,}".replace(",", "\u2009") if (arm, wave) in found else "–"

@@ -27,14 +27,21 @@ class Row:
     hollow: bool = False
 
 
-def draw(axes: Any, rows: Sequence[Row], *, labelled: bool = True) -> None:
-    """Rows from top to bottom at y = 0, 1, …; names and numbers only where `labelled`."""
-    for y, row in enumerate(rows):
+def draw(axes: Any, rows: Sequence[Row], pooled: Sequence[Row] = (), *, labelled: bool = True, step: float = 1) -> None:
+    """Rows from top to bottom at y = 0, 1, …, those of `pooled` below them, `step` apart.
+
+    Names and numbers of the rows stand only where `labelled`, those of `pooled` always.
+    """
+    placed = [(float(y), row) for y, row in enumerate(rows)]
+    placed += [(len(rows) - 1 + step * (i + 1), row) for i, row in enumerate(pooled)]
+    named = placed if labelled else placed[len(rows) :]
+    for y, row in placed:
         mark(axes, y, row)
-        if labelled and row.said:
+    for y, row in named:
+        if row.said:
             axes.text(1.02, y, row.said, transform=axes.get_yaxis_transform(), va="center", fontsize=SMALL)
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_yticks(range(len(rows)) if labelled else [], [r.label for r in rows] if labelled else [])
+    axes.set_ylim(placed[-1][0] + 0.6 * (step if pooled else 1), -0.6)
+    axes.set_yticks([y for y, _ in named], [row.label for _, row in named])
     axes.tick_params(axis="y", length=0, labelsize=SMALL)
     axes.spines["left"].set_visible(False)
 

@@ -37,7 +37,7 @@ def operating_characteristics(points: Sequence[Mapping[str, Any]], mmd: float) -
             shown = [(p["effect"], p[outcome]) for p in ordered if p.get(outcome) is not None]
             if not shown:
                 continue
-            axes.errorbar(
+            drawn_as = axes.errorbar(
                 [x for x, _ in shown],
                 [100 * s["share"] for _, s in shown],
                 yerr=[100 * NORMAL_95 * s["mcse"] for _, s in shown],
@@ -47,6 +47,7 @@ def operating_characteristics(points: Sequence[Mapping[str, Any]], mmd: float) -
                 capsize=2.5,
                 label=outcome,
             )
+            drawn_as.lines[0].set_gid(outcome)
         axes.set_ylim(-3, 103)
         axes.set_yticks(range(0, 101, 20))
         axes.set_ylabel("share of simulated pilots, %")

@@ -1,5 +1,6 @@
 """The posterior of one effect against zero and the MMD, and against the priors it may have begun with."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from analysis.plots.style import (
     ORANGE,
     SD_UNITS,
     SMALL,
+    digits_of,
     drawing,
     far_span,
     name,
@@ -59,16 +61,22 @@ def posterior(effect: Mapping[str, Any], adjusted: Posterior, observed: Posterio
         below.set_hatch("////")
         axes.plot(x, y, color=BLUE, linewidth=1.8, label="adjusted for the bias of the design")
         bare = _grid(observed, ())
-        axes.plot(bare, _density(observed, bare), color=GREY, linestyle="--", label="as observed")
-        _thresholds(axes, mmd, limits, 1.04 * top)
+        bare_y = _density(observed, bare)
+        room = 1.5 * top
+        cut = " (peak cut off)" if bare_y.max() > room else ""
+        axes.plot(bare, bare_y, color=GREY, linestyle="--", label=f"as observed{cut}")
+        room = 1.08 * max(top, min(room, float(bare_y.max())))
+        _thresholds(axes, mmd, limits, named=True)
         _interval_bar(axes, effect["adjusted"], -0.06 * top)
         bar = effect["adjusted"]["interval"]
+        digits = digits_of(bar["high"] - bar["low"])
         axes.set_xlabel(
-            f"{SD_UNITS}\nbar: mean {number(effect['adjusted']['mean'])}, "
-            f"{plain(100 * bar['prob'])} % {bar['kind']} interval {number(bar['low'])} to {number(bar['high'])}"
+            f"{SD_UNITS}\nbar: mean {number(effect['adjusted']['mean'], digits)}, "
+            f"{plain(100 * bar['prob'])} % {bar['kind']} interval {number(bar['low'], digits)} to "
+            f"{number(bar['high'], digits)}\ndark: above the minimal meaningful difference (MMD); hatched: below 0"
         )
         _only_x(axes, limits)
-        axes.set_ylim(-0.12 * top, 1.2 * max(top, float(_density(observed, bare).max()) / 1.1))
+        axes.set_ylim(-0.12 * top, room)
         drawn.figure.legend(loc="outside lower left", ncols=2)
     return drawn.svg
 
@@ -100,16 +108,14 @@ def prior_posterior(plan: Plan, measure: str, runs: Mapping[str, Posterior]) -> 
             axes.fill_between(x, y, color=BLUE, alpha=0.25, linewidth=0)
             axes.plot(x, y, color=BLUE, linewidth=1.8, label="posterior, adjusted for bias")
             axes.plot(wide, _prior_density(prior, wide), color=GREY, linestyle="--", label="prior")
-            _thresholds(axes, planned.mmd, limits, None)
+            _thresholds(axes, planned.mmd, limits, named=False)
             said = (
-                f"{which}, {_says(prior)}\nP(benefit) {percent(after.above(0.0))}\n"
-                f"P(above MMD) {percent(after.above(planned.mmd))}"
+                f"{which}\n{_says(prior)}\nP(benefit)\n{percent(after.above(0.0))}\n"
+                f"P(above MMD)\n{percent(after.above(planned.mmd))}"
             )
-            left = after.mean > sum(limits) / 2
-            axes.text(0.01 if left else 0.99, 0.97, said, transform=axes.transAxes, va="top", fontsize=SMALL,
-                      ha="left" if left else "right")  # fmt: skip
+            axes.text(1.02, 0.95, said, transform=axes.transAxes, va="top", fontsize=SMALL)
             _only_x(axes, limits)
-            axes.set_ylim(0, 1.15 * float(y.max()))
+            axes.set_ylim(0, 1.08 * max(float(y.max()), min(1.5 * float(y.max()), _peak(prior))))
         panels[-1].set_xlabel(f"{SD_UNITS}; dotted: MMD {plain(planned.mmd)}")
         drawn.figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower left", ncols=2)
     return drawn.svg
@@ -152,20 +158,25 @@ def _says(prior: tuple[Component, ...]) -> str:
     return f"N({plain(prior[0].mean)}, {plain(round(prior[0].precision ** -0.5, 6))})"
 
 
-def _thresholds(axes: Any, mmd: float, limits: tuple[float, float], at: float | None) -> None:
-    """Lines at zero and the MMD; `at` is the height of their names. One beyond the limits gets an arrow."""
-    for value, text, style, side in ((0.0, "0", "-", "right"), (mmd, f"MMD {plain(mmd)}", ":", "left")):
-        within = limits[0] <= value <= limits[1]
-        if within and not (mmd == 0 and text == "0"):
-            axes.axvline(value, color=BLACK, linewidth=0.9, linestyle=style)
-        if at is None:
-            continue
-        if within:
-            axes.text(value, at, f" {text} ", ha=side, va="bottom")
-        elif value < limits[0]:
-            axes.text(limits[0], at, f"← {text}", ha="left", va="bottom")
+def _peak(prior: tuple[Component, ...]) -> float:
+    """An upper bound of the prior's density."""
+    return sum(c.weight * math.sqrt(c.precision / (2 * math.pi)) for c in prior)
+
+
+def _thresholds(axes: Any, mmd: float, limits: tuple[float, float], *, named: bool) -> None:
+    """Lines at zero and the MMD, named above the plot; one beyond the limits gets an arrow."""
+    lines = [(0.0, "0", "-", "right", 2), (mmd, f"MMD {plain(mmd)}", ":", "left", -2)]
+    for value, text, style, side, nudge in lines if mmd > 0 else [(0.0, "0 = MMD", "-", "center", 0)]:
+        if value < limits[0]:
+            at, said, where = limits[0], f"← {text}", ("left", 0)
+        elif value > limits[1]:
+            at, said, where = limits[1], f"{text} →", ("right", 0)
         else:
-            axes.text(limits[1], at, f"{text} →", ha="right", va="bottom")
+            axes.axvline(value, color=BLACK, linewidth=0.9, linestyle=style)
+            at, said, where = value, text, (side, nudge)
+        if named:
+            axes.annotate(said, (at, 1), xycoords=axes.get_xaxis_transform(), xytext=(where[1], 2),
+                          textcoords="offset points", ha=where[0], va="bottom")  # fmt: skip
 
 
 def _interval_bar(axes: Any, summary: Mapping[str, Any], at: float) -> None:

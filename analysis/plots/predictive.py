@@ -27,7 +27,7 @@ def predictive(checks: Sequence[Mapping[str, Any]], measure: str = "", prob: flo
     total = sum(len(rows) for _, rows, _ in panels)
     labelled = total <= MOST_LABELLED
     sizes = [0.45 + (ROW * len(rows) if labelled else _TALLEST * len(rows) / total) for _, rows, _ in panels]
-    heading = f"{name(measure, 40)}: does the model reproduce the data?".removeprefix(": ")
+    heading = (f"{name(measure, 40)}: does" if measure else "Does") + " the model reproduce the data?"
     with drawing(f"Posterior predictive check {measure}", 0.9 + sum(sizes), heading) as drawn:
         grid = drawn.figure.subplots(len(panels), 1, squeeze=False, height_ratios=sizes)
         for axes, (title, rows, factor) in zip(grid[:, 0], panels, strict=True):

@@ -5,6 +5,7 @@ in grey. Width and type are chosen to be read at half the width of an A4 page.
 """
 
 import io
+import math
 import threading
 import unicodedata
 import warnings
@@ -18,7 +19,7 @@ from matplotlib.figure import Figure
 
 from analysis.errors import Refused
 
-BLACK, BLUE, ORANGE, GREEN, PURPLE, SKY = "#000000", "#0072B2", "#D55E00", "#009E73", "#AA4499", "#56B4E9"
+BLACK, BLUE, ORANGE, GREEN, PURPLE, SKY = "#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9"
 GREY, LIGHT = "#595959", "#BBBBBB"
 WIDTH = 4.6
 """Inches."""
@@ -91,9 +92,9 @@ def name(text: str, most: int = 24) -> str:
 
 
 def number(value: float, digits: int = 2) -> str:
-    """A number of ordinary size with `digits` decimals, another with three significant digits; a true minus sign."""
-    ordinary = value == 0 or 10.0**-digits <= abs(value) < 10**5
-    return (f"{value:.{digits}f}" if ordinary else f"{value:.3g}").replace("-", "−")
+    """A number with `digits` decimals, a huge one with three significant digits; a true minus sign, never before 0."""
+    text = f"{value:.{digits}f}" if abs(value) < 10**5 else f"{value:.3g}"
+    return text.replace("-", "−") if text.strip("-0.") else text.lstrip("-")
 
 
 def plain(value: float) -> str:
@@ -106,9 +107,15 @@ def percent(p: float) -> str:
     return ">99.9 %" if p > 0.9995 else "<0.1 %" if p < 0.0005 else f"{100 * p:.1f} %"  # noqa: PLR2004
 
 
-def interval(low: float, high: float) -> str:
-    """An interval in brackets."""
-    return f"[{number(low)}, {number(high)}]"
+def digits_of(width: float) -> int:
+    """Decimals that tell the ends of an interval of this width apart: 2 to 6."""
+    return 2 if width <= 0 else min(max(1 - math.floor(math.log10(width)), 2), 6)
+
+
+def estimate(mean: float, low: float, high: float) -> str:
+    """A mean and its interval in brackets."""
+    digits = digits_of(high - low)
+    return f"{number(mean, digits)} [{number(low, digits)}, {number(high, digits)}]"
 
 
 def nothing_to_plot(what: str, help_: str) -> Refused:

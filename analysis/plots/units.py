@@ -10,15 +10,14 @@ from analysis.plots.style import (
     ORANGE,
     SD_UNITS,
     drawing,
-    interval,
+    estimate,
     name,
     nothing_to_plot,
-    number,
     plain,
     zero_line,
 )
 
-MOST_LABELLED = 45
+MOST_LABELLED = 40
 """Units that a page holds with their names; more are drawn in order, without."""
 _TALLEST = 6.0
 
@@ -41,23 +40,22 @@ def units(effect: Mapping[str, Any], names: Mapping[str, str] | None = None) -> 
     labelled = len(listed) <= MOST_LABELLED
     overall = [] if effect.get("sd") is None or not treated else [_overall(effect["sd"])]
     panels = [
-        (f"effect in {_many(treated, 'treated unit')}",
-         [_row(u, "effect", called, labelled) for u in treated] + overall),
-        (f"departure of {_many(control, 'control unit')} from the arm's mean",
-         [_row(u, "departure", called, labelled) for u in control]),
+        (f"{_many(treated, 'treated unit')}: effect", [_row(u, "effect", called, labelled) for u in treated], overall),
+        (f"{_many(control, 'control unit')}: departure from their arm",
+         [_row(u, "departure", called, labelled) for u in control], []),
     ]  # fmt: skip
-    panels = [(title, rows) for title, rows in panels if rows]
-    sizes = [_height(len(rows), len(listed), labelled) for _, rows in panels]
+    panels = [panel for panel in panels if panel[1]]
+    inches = ROW if labelled else _TALLEST / len(listed)
+    sizes = [0.3 + inches * len(rows) + ROW * len(pooled) for _, rows, pooled in panels]
     bar = (treated or control)[0]["effect" if treated else "departure"]["interval"]
-    order = "" if labelled else ", in their order, without names"
-    heading = f"{name(effect['measure'], 40)} ({effect['role']}): {len(listed)} units shrunken to their mean{order}"
-    with drawing(f"Effects by unit on {effect['measure']}", 1.1 + sum(sizes), heading) as drawn:
+    heading = f"{name(effect['measure'], 40)} ({effect['role']}): {_many(listed, 'unit')}, shrunken to their mean"
+    if not labelled:
+        heading += "\nin the order of their means, without names"
+    with drawing(f"Effects by unit on {effect['measure']}", 1.2 + sum(sizes), heading) as drawn:
         grid = drawn.figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=sizes)
-        for axes, (title, rows) in zip(grid[:, 0], panels, strict=True):
-            draw(axes, rows, labelled=labelled)
+        for axes, (title, rows, pooled) in zip(grid[:, 0], panels, strict=True):
+            draw(axes, rows, pooled, labelled=labelled, step=ROW / inches)
             axes.set_title(title, fontsize=8.5, loc="left")
-            if not labelled and overall and rows[-1] is overall[0]:
-                axes.set_yticks([len(rows) - 1], ["all"])
             zero_line(axes)
         axes.set_xlabel(
             f"{SD_UNITS}\nbars: {plain(100 * bar['prob'])} % {bar['kind']} intervals"
@@ -66,17 +64,13 @@ def units(effect: Mapping[str, Any], names: Mapping[str, str] | None = None) -> 
     return drawn.svg
 
 
-def _height(rows: int, total: int, labelled: bool) -> float:  # noqa: FBT001
-    return 0.3 + (ROW * rows if labelled else _TALLEST * rows / total)
-
-
 def _many(of: Sequence[Any], what: str) -> str:
     return f"{len(of)} {what}{'' if len(of) == 1 else 's'}"
 
 
 def _overall(summary: Mapping[str, Any]) -> Row:
     low, high = summary["interval"]["low"], summary["interval"]["high"]
-    said = f"{number(summary['mean'])} {interval(low, high)}"
+    said = estimate(summary["mean"], low, high)
     return Row("all", summary["mean"], low, high, said, "D", ORANGE, 6.5, 2.2)
 
 
@@ -84,7 +78,7 @@ def _row(unit: Mapping[str, Any], what: str, called: Mapping[str, str], labelled
     summary = unit[what]
     low, high = summary["interval"]["low"], summary["interval"]["high"]
     label = f"{name(called.get(unit['unit'], unit['unit']), 18)} (n {plain(unit['n'])})"
-    said = f"{number(summary['mean'])} {interval(low, high)}"
+    said = estimate(summary["mean"], low, high)
     shape = ("o", BLUE) if what == "effect" else ("s", GREY)
     size, width = (4.0, 1.2) if labelled else (1.4, 0.5)
     return Row(label, summary["mean"], low, high, said, *shape, size, width)
