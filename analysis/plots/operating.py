@@ -17,12 +17,14 @@ from analysis.plots.style import (
 )
 
 OUTCOMES = (("scale", BLUE, "o", "-"), ("refine", GREY, "s", "--"), ("replace", ORANGE, "^", ":"))
+REFUSED = ("refused", BLACK, "x", "-.")
+"""Drawn only where an analysis of the simulated data was refused; else the shares would not add up."""
 
 
 def operating_characteristics(points: Sequence[Mapping[str, Any]], mmd: float) -> str:
     """Shares of simulated pilots by outcome over the true effect, with ±1.96 Monte-Carlo standard errors.
 
-    `points`: [{effect, scale: {share, mcse}, refine: {…}, replace: {…}}], the effect in SD units, shares in 0…1.
+    `points`: [{effect, scale: {share, mcse}, refine: {…}, replace: {…}, refused?}], effect in SD units, shares in 0…1.
     An outcome that is missing at a point (or null) is left out there. Raises `Refused` without points.
     """
     if not points:
@@ -33,7 +35,8 @@ def operating_characteristics(points: Sequence[Mapping[str, Any]], mmd: float) -
         zero_line(axes)
         axes.axvline(mmd, color=BLACK, linewidth=0.9, linestyle=":")
         axes.text(mmd, 1.02, f" MMD {plain(mmd)}", transform=axes.get_xaxis_transform(), fontsize=SMALL)
-        for outcome, colour, marker, line in OUTCOMES:
+        refusals = any(p.get("refused") and p["refused"]["share"] > 0 for p in points)
+        for outcome, colour, marker, line in (*OUTCOMES, *([REFUSED] if refusals else [])):
             shown = [(p["effect"], p[outcome]) for p in ordered if p.get(outcome) is not None]
             if not shown:
                 continue
@@ -52,5 +55,5 @@ def operating_characteristics(points: Sequence[Mapping[str, Any]], mmd: float) -
         axes.set_yticks(range(0, 101, 20))
         axes.set_ylabel("share of simulated pilots, %")
         axes.set_xlabel("true effect in SD units, benefit to the right\nbars: ±1.96 Monte-Carlo standard errors")
-        drawn.figure.legend(loc="outside lower left", ncols=3)
+        drawn.figure.legend(loc="outside lower left", ncols=4)
     return drawn.svg

@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.lines import Line2D
 
-from analysis.evidence import Evidence, SynthesisRequest
+from analysis.evidence import Evidence, EvidenceRole, SynthesisRequest
 from analysis.plots.forest import Row, draw, mark
 from analysis.plots.style import (
     BLACK,
@@ -34,17 +34,18 @@ _ROW = 0.27
 def synthesis(request: SynthesisRequest, answer: Mapping[str, Any]) -> str:
     """The evidence of a request with the answer of `synthesise`: observed and shrunken effects, μ and θ_new.
 
-    `answer` holds `mu`, `new` ({mean, interval, p_benefit}), `tau` and `studies` [{organization, mean, interval}];
-    effects in SD units, benefit to the right. Several entries of one study are drawn in its row. Raises `Refused`
-    where the synthesis was.
+    `answer` holds `mu`, `new` ({mean, interval, p_benefit}), `tau` and `studies` [{organization, mean, interval,
+    counted_as?}] in the order of the evidence; effects in SD units, benefit to the right. Entries that count as one
+    study are drawn in one row. Raises `Refused` where the synthesis was, and for an answer to another request.
     """
     if "mu" not in answer or not answer.get("studies"):
         raise nothing_to_plot("the synthesis gave no estimate", "See the refusal of the synthesis.")
     mu, new = answer["mu"], answer["new"]
-    studies = list(answer["studies"])
-    entries = _entries(request.evidence, studies)
+    if len(answer["studies"]) != len(request.evidence):
+        raise nothing_to_plot("the answer is to other evidence", "Give the request that was answered.")
+    studies = _studies(request.evidence, answer["studies"])
     labelled = len(studies) <= MOST_LABELLED
-    rows = [_study(s, e, labelled=labelled) for s, e in zip(studies, entries, strict=True)]
+    rows = [_study(listed, entries, labelled=labelled) for listed, entries in studies]
     pooled = [_pooled("mean μ", mu, "D", ORANGE), _pooled("new organization θ", new, "d", GREEN, dashed=True)]
     inches = _ROW if labelled else _TALLEST / len(rows)
     bar = mu["interval"]
@@ -58,7 +59,7 @@ def synthesis(request: SynthesisRequest, answer: Mapping[str, Any]) -> str:
         axes = drawn.figure.subplots()
         draw(axes, rows, pooled, labelled=labelled, step=_ROW / inches)
         limits = _limits([*rows, *pooled], request)
-        for y, found in enumerate(entries):
+        for y, (_, found) in enumerate(studies):
             for i, entry in enumerate(found):
                 _observed(
                     axes,
@@ -79,16 +80,15 @@ def synthesis(request: SynthesisRequest, answer: Mapping[str, Any]) -> str:
     return drawn.svg
 
 
-def _entries(evidence: Sequence[Evidence], studies: Sequence[Mapping[str, Any]]) -> list[list[Evidence]]:
-    """The entries behind each study: in the same order, or by the name where several entries make one study."""
-    if len(studies) == len(evidence):
-        return [[e] for e in evidence]
-    named = [[e for e in evidence if _folded(e.organization) == _folded(s["organization"])] for s in studies]
-    # Organizations that share a source are one study, named after all of them.
-    joined = [
-        [e for e in evidence if f" {_folded(e.organization)} " in f" {_folded(s['organization'])} "] for s in studies
-    ]
-    return [a or b for a, b in zip(named, joined, strict=True)]
+def _studies(
+    evidence: Sequence[Evidence], listed: Sequence[Mapping[str, Any]]
+) -> list[tuple[Mapping[str, Any], list[Evidence]]]:
+    """The distinct studies in the order of their first entries, each with its entries: nobody is drawn twice."""
+    found: dict[object, tuple[Mapping[str, Any], list[Evidence]]] = {}
+    for i, (entry, study) in enumerate(zip(evidence, listed, strict=True)):
+        counted = study.get("counted_as")
+        found.setdefault(counted["organization"] if counted else i, (study, []))[1].append(entry)
+    return list(found.values())
 
 
 def _limits(rows: Sequence[Row], request: SynthesisRequest) -> tuple[float, float]:
@@ -104,13 +104,13 @@ def _folded(organization: str) -> str:
 
 def _study(study: Mapping[str, Any], entries: Sequence[Evidence], *, labelled: bool) -> Row:
     low, high = study["interval"]["low"], study["interval"]["high"]
-    roles = "/".join(dict.fromkeys(e.role.value for e in entries))
-    grades = "/".join(sorted({e.grade for e in entries}))
-    label = name(study["organization"], 22) + (f"\n{roles}, grade {grades}" if entries else "")
-    origin = any(e.role == "origin" for e in entries)
-    said = estimate(study["mean"], low, high)
+    alone = {"organization": study["organization"], "role": entries[0].role.value, "grade": entries[0].grade}
+    counted = study.get("counted_as") or alone
+    many = f", {len(entries)} entries" if len(entries) > 1 else ""
+    label = f"{name(counted['organization'], 22)}\n{counted['role']}, grade {counted['grade']}{many}"
+    marker = "^" if counted["role"] == EvidenceRole.ORIGIN else "o"
     size, width = (4.5, 1.5) if labelled else (2.0, 0.6)
-    return Row(label, study["mean"], low, high, said, "^" if origin else "o", BLUE, size, width)
+    return Row(label, study["mean"], low, high, estimate(study["mean"], low, high), marker, BLUE, size, width)
 
 
 def _pooled(label: str, summary: Mapping[str, Any], marker: str, colour: str, *, dashed: bool = False) -> Row:
@@ -132,6 +132,6 @@ def _legend(*, bias: bool) -> list[Line2D]:
     less = ", less the bias of the grade" if bias else ""
     return [
         Line2D([], [], color=GREY, marker="s", markerfacecolor="white", markersize=3.5, linewidth=0.9,
-               label="as reported, ±1.96 SE"),
+               label="as reported, ±1.96 SE (arrow: farther out)"),
         Line2D([], [], color=BLUE, marker="o", markersize=4.5, label=f"shrunken{less} (triangle: origin)"),
     ]  # fmt: skip

@@ -12,13 +12,14 @@ import pytest
 from scipy.stats import binomtest
 
 from analysis import plots
-from analysis.documents import FitRequest, MeasureData, Plan
+from analysis.documents import Engine, FitRequest, MeasureData, Plan
 from analysis.errors import Refused
 from analysis.evidence import SynthesisRequest
 from analysis.fit import exact_posteriors, fit
 from analysis.plots.chains import ecdf_differences
 from analysis.plots.described import CHANGE, described, wilson
 from analysis.plots.style import estimate, name, number, percent
+from analysis.synthesis import synthesise
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "<script>alert('a & b')</script> $x^2 $ \x00\x1b 病棟 🙂 עברית"
@@ -338,11 +339,21 @@ def test_synthesis_shows_reported_shrunken_mean_and_new() -> None:
 def test_synthesis_of_one_of_many_and_of_organizations_that_share_a_source() -> None:
     for k in (1, 200):
         assert f"{k} stud" in texts(plots.synthesis(*synthesised(k)))
-    request, answer = synthesised(3)
-    answer["studies"] = [{"organization": "Clinic 0 and Clinic 2", **summary(0.3)}, answer["studies"][1]]
+    request, _ = synthesised(3)
+    shared = [e.model_copy(update={"source": "one paper"}) if i != 1 else e for i, e in enumerate(request.evidence)]
+    request = request.model_copy(update={"evidence": shared, "engine": Engine.EXACT})
+    answer = synthesise(request)
     svg = plots.synthesis(request, answer)
-    assert "origin/adopter, grade A/C" in texts(svg)
+    said = texts(svg)
+    first, second, _ = answer["studies"]
+    for expected in ("2 studies", "Clinic 0 and Clinic 2", "origin, grade C, 2 entries", "adopter, grade B",
+                     percent(answer["mu"]["p_benefit"]), percent(answer["new"]["p_benefit"])):  # fmt: skip
+        assert expected in said
+    for summary_ in (first, second, answer["mu"], answer["new"]):
+        assert estimate(summary_["mean"], summary_["interval"]["low"], summary_["interval"]["high"]) in said
     assert len(marks(svg, "#ffffff")) == 4  # three entries and the legend
+    with pytest.raises(Refused, match="other evidence"):
+        plots.synthesis(synthesised(2)[0], answer)
     with pytest.raises(Refused, match="no estimate"):
         plots.synthesis(request, {"refused": {"code": "x"}})
 
@@ -374,6 +385,8 @@ def test_operating_characteristics_stand_where_their_shares_are() -> None:
     assert "MMD 0.2" in said
     assert "scale" in said
     assert "replace" not in said
+    assert "refused" not in said
+    assert "refused" in texts(plots.operating_characteristics([{**points[0], "refused": points[0]["refine"]}], 0.2))
     assert plots.operating_characteristics(points, 0.2) == svg
     with pytest.raises(Refused, match="no true effects"):
         plots.operating_characteristics([], 0.2)
