@@ -60,14 +60,10 @@ def synthesis(request: SynthesisRequest, answer: Mapping[str, Any]) -> str:
         draw(axes, rows, pooled, labelled=labelled, step=_ROW / inches)
         limits = _limits([*rows, *pooled], request)
         for y, (_, found) in enumerate(studies):
+            step = min(0.14, 0.36 / len(found))
             for i, entry in enumerate(found):
-                _observed(
-                    axes,
-                    y - (0.28 if labelled else 0) - 0.14 * (i - (len(found) - 1) / 2),
-                    entry,
-                    limits,
-                    labelled=labelled,
-                )
+                at = y - (0.28 if labelled else 0) - step * (i - (len(found) - 1) / 2)
+                _observed(axes, at, entry, limits, labelled=labelled)
         axes.axhline(len(rows) - 1 + 0.45 * _ROW / inches, color=GREY, linewidth=0.6)
         axes.set_ylim(top=-0.9)
         axes.set_xlim(*limits)
