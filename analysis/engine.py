@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from analysis import exact, gates
+from analysis import exact, gates, predictive
 from analysis.decide import SIMILAR, DecisionRule
 from analysis.designs.prepared import Note, Prepared
 from analysis.documents import Engine, Role
@@ -15,7 +15,11 @@ from analysis.sampling import Draws, Sampler, derived_seed, sample
 
 NEAR = 2.0
 """A probability within this many Monte-Carlo errors of its threshold is computed again with four times the draws."""
-_SAMPLERS = {"two_proportions": Sampler(draws=2000)}
+_SAMPLERS = {
+    "two_proportions": Sampler(draws=2000),
+    "ancova_units": Sampler(draws=600, tune=300),
+    "waves": Sampler(draws=600, tune=300),
+}
 
 
 def settings_of(prepared: Prepared) -> Sampler:
@@ -35,6 +39,7 @@ class Work:
         self.slopes: dict[str, tuple[float, float] | None] = {}
         self.readings: list[gates.Reading] = []
         self.trees: dict[str, dict[str, Any]] = {}
+        self.checks: dict[str, list[predictive.Check]] = {}
         self.notes: list[Note] = []
         self.refits: list[str] = []
         self._progress, self._shown = progress, 0.0
@@ -96,7 +101,8 @@ class Work:
             posterior, self.exact[name][run.name], (-m.tolerated_harm, -m.mmd, 0.0, m.mmd)
         )
         if run.name == ADJUSTED:
-            readings["predictive"] = gates.predictive_reading(inputs, draws.values)
+            self.checks[name] = predictive.checks(inputs, draws.values)
+            readings["predictive"] = gates.predictive_reading(self.checks[name])
         self.readings = [r for r in self.readings if (r.measure, r.run) != (name, run.name)]
         self.readings += [gates.Reading(gate, value, name, run.name) for gate, value in readings.items()]
         self.trees.setdefault(name, {})[run.name] = draws.tree

@@ -2,17 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import singledispatch
 from typing import Any, Final
 
 import numpy as np
 from arviz_stats.base.array import BaseArray
 from numpy.typing import NDArray
-from scipy.special import gammainc, ndtr
-from scipy.stats import binom
 
-from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoMeans, TwoProportions
 from analysis.posterior import FromDraws, Posterior
+from analysis.predictive import Check
 
 Array = NDArray[np.float64]
 _diagnostics: Any = BaseArray()
@@ -77,70 +74,9 @@ def agreement_readings(sampled: FromDraws, exact: Posterior, thresholds: Iterabl
     }
 
 
-def predictive_reading(inputs: Inputs, draws: Mapping[str, Array]) -> float:
-    """The smallest two-sided posterior predictive p-value of the arms' means and spreads."""
-    return float(min(2 * min(p, 1 - p) for p in _predictive(inputs, draws)))
-
-
-@singledispatch
-def _predictive(inputs: Inputs, draws: Mapping[str, Array]) -> list[float]:
-    raise NotImplementedError(type(inputs))
-
-
-@_predictive.register
-def _(inputs: TwoMeans, draws: Mapping[str, Array]) -> list[float]:
-    expected = [draws["alpha"], draws["alpha"] + draws["total"]]
-    return _arms(inputs.n, inputs.mean, expected, draws["sigma"], inputs.ss, inputs.n - 1)
-
-
-@_predictive.register
-def _(inputs: Ancova, draws: Mapping[str, Array]) -> list[float]:
-    beta = draws["beta"]
-    expected = [draws["alpha"] + beta * inputs.mean1[0], draws["alpha"] + beta * inputs.mean1[1] + draws["total"]]
-    rss = [inputs.s22[a] - 2 * beta * inputs.s12[a] + beta**2 * inputs.s11[a] for a in (0, 1)]
-    return _arms(inputs.n, inputs.mean2, expected, draws["sigma"], rss, inputs.n - 1)
-
-
-@_predictive.register
-def _(inputs: AncovaUnknownR, draws: Mapping[str, Array]) -> list[float]:
-    tau, r = draws["sigma"], draws["r"]
-    slope = [r * tau[..., a] / inputs.sd1 for a in (0, 1)]
-    expected = [
-        draws["alpha"] + slope[0] * inputs.mean1[0],
-        draws["alpha"] + slope[1] * inputs.mean1[1] + draws["total"],
-    ]
-    residual = tau * np.sqrt(1 - r[..., None] ** 2)
-    means = _arms(inputs.n, inputs.mean2, expected, residual, None, inputs.n - 1)
-    return means + _arms(inputs.n, inputs.mean2, None, tau, inputs.s22, inputs.n - 1)
-
-
-@_predictive.register
-def _(inputs: TwoProportions, draws: Mapping[str, Array]) -> list[float]:
-    values = []
-    for arm, sign in ((0, -0.5), (1, 0.5)):
-        p = 1 / (1 + np.exp(-(draws["eta"] + sign * inputs.kappa * draws["total"])))
-        x, n = inputs.x[arm], inputs.n[arm]
-        values.append(float(np.mean(binom.cdf(x - 1, n, p) + 0.5 * binom.pmf(x, n, p))))
-    return values
-
-
-def _arms(
-    n: Array,
-    mean: Array,
-    expected: list[Array] | None,
-    sigma: Array,
-    squares: Array | list[Array] | None,
-    free: Array,
-) -> list[float]:
-    """P(replicated ≤ observed) of each arm's mean and of its sum of squares, averaged over the draws."""
-    values = []
-    for arm in (0, 1):
-        s = sigma[..., arm]
-        if expected is not None:
-            values.append(float(np.mean(ndtr((mean[arm] - expected[arm]) / (s / np.sqrt(n[arm]))))))
-        if squares is not None:
-            values.append(float(np.mean(gammainc(free[arm] / 2, squares[arm] / s**2 / 2))))
-    return values
+def predictive_reading(checks: Iterable[Check]) -> float:
+    """The smallest two-sided posterior predictive p-value; 1 where there is nothing to check."""
+    return float(min((check.two_sided for check in checks), default=1.0))
 
 
 def report(readings: Iterable[Reading]) -> list[dict[str, object]]:

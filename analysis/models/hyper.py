@@ -48,7 +48,7 @@ def unit_spread(name: str, z: Any, scale: Any) -> Any:
 
 
 def correlation(z: Any, prior: Any) -> Any:
-    """r between the bounds `prior[0:2]`, normal with mean `prior[2]` and precision `prior[3]` (0: flat) between them."""
+    """A correlation between `prior[0]` and `prior[1]`, there normal with mean `prior[2]` and precision `prior[3]`."""
     r = pm.Deterministic("r", prior[0] + (prior[1] - prior[0]) * pt.sigmoid(z))
     pm.Potential("r_log_prior", -0.5 * prior[3] * (r - prior[2]) ** 2 - pt.softplus(z) - pt.softplus(-z))
     return r

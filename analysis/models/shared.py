@@ -19,7 +19,7 @@ Layout = Mapping[str, tuple[int | str, ...]]
 NAME = "data"
 
 EFFECT: Layout = {"total_prior": (2, 3), "intercept": (), "leaning": ()}
-"""What every model of two arms reads: the prior of Δ, 1 or 0 for a flat intercept, the treated arm's share in `centre`."""
+"""What models of two arms read: the prior of Δ, 1 or 0 for a flat intercept, the treated arm's share in `centre`."""
 
 
 def sizes_of(layout: Layout) -> list[str]:

@@ -1,4 +1,4 @@
-"""People over waves in groups: y ~ N(columns · θ + u + v_wave, σ), a person's values correlated by r, u and v integrated.
+"""People over waves in groups: y ~ N(columns · θ + u + v_wave, σ) with correlation r; u and v are integrated out.
 
 Groups are units (in an arm); a pattern is the set of waves a person answered. All that is symbolic is written out over
 the four slots of waves, so that it stays elementwise over groups, however many.
@@ -6,6 +6,7 @@ the four slots of waves, so that it stays elementwise over groups, however many.
 
 from typing import Any
 
+import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
@@ -45,7 +46,8 @@ def build() -> pm.Model:
         r = correlation(z[4], d["r_prior"])
         expected = pt.dot(d["columns"], theta)
         inverse = 1 / (sigma[0] * (1 - d["spread"]) + sigma[1] * d["spread"])
-        pm.Potential("within", _within(d, inverse, r * d["known_r"]))
+        # Where correlations were not reported, people say nothing of r about the means of their own group.
+        pm.Potential("within", _squares(d["masks"], inverse, r * d["known_r"], d["squares"], d["free"]))
         effects = d["multiples"][0] * unit_sd, d["multiples"][1] * unit_time_sd
         pm.Potential("groups", _groups(d, inverse, r, expected, effects))
     return model
@@ -63,68 +65,50 @@ def _patterns(masks: Any, r: Any) -> tuple[Any, Any, Any]:
 def _squares(masks: Any, inverse: Any, r: Any, products: Any, count: Any) -> Any:
     """Log density of `count` (2, P) centred vectors with sums of products (2, P, S, S), under correlation r."""
     c, left, determinant = _patterns(masks, r)
-    own = logs = 0.0
-    crossed = 0.0
-    for s in range(SLOTS):
-        logs = logs + count * masks[:, s] * pt.log(inverse[:, s])[:, None]
-        own = own + products[:, :, s, s] * inverse[:, s][:, None] ** 2
-        for t in range(SLOTS):
-            crossed = crossed + products[:, :, s, t] * (inverse[:, s] * inverse[:, t])[:, None]
-    return (logs - 0.5 * (own - c * crossed) / left - 0.5 * count * determinant).sum()
-
-
-def _within(d: Any, inverse: Any, r: Any) -> Any:
-    """What people say of σ and r about the means of their own group."""
-    return _squares(d["masks"], inverse, r, d["squares"], d["free"])
+    both = inverse[:, None, :, None] * inverse[:, None, None, :]
+    same = np.eye(SLOTS)
+    weight = (same - c[:, None, None]) / left[:, None, None]
+    logs = (pt.dot(count, masks) * pt.log(inverse)).sum()
+    return logs - 0.5 * (products * both * weight).sum() - 0.5 * (count * determinant).sum()
 
 
 def _groups(d: Any, inverse: Any, r: Any, expected: Any, effects: tuple[Any, Any]) -> Any:
-    """Log density of the groups' means, their effects integrated out: S = I + Lᵀ A L, solved by elimination."""
+    """Log density of the groups' means, their effects integrated out. Waves come first, so that groups lie together."""
     masks, arm = d["masks"], d["treated"]
     c, left, _ = _patterns(masks, r)
-    of_group = lambda by_arm: by_arm[0] * (1 - arm) + by_arm[1] * arm  # noqa: E731
-    scale = [of_group(inverse[:, s]) for s in range(SLOTS)]
-    mean = [of_group(expected[:, s]) for s in range(SLOTS)]
-    people = d["n"]
-    sums = [people * d["mean"][:, :, s] for s in range(SLOTS)]
-    # A group's precision of its wave means, and its pull on them about the expectation.
-    a: dict[tuple[int, int], Any] = {}
-    for s in range(SLOTS):
-        for t in range(s + 1):
-            together = masks[:, s] * masks[:, t] * (float(s == t) - c) / left
-            a[s, t] = a[t, s] = pt.dot(people, together) * scale[s] * scale[t]
-    crossed = sum(sums[t] * scale[t][:, None] for t in range(SLOTS))
-    pull = [
-        (masks[:, s] * (sums[s] * scale[s][:, None] - c * crossed) / left).sum(axis=1) * scale[s] for s in range(SLOTS)
-    ]
-    shift = [pull[s] - sum(a[s, t] * mean[t] for t in range(SLOTS)) for s in range(SLOTS)]
-    square = sum(mean[s] * (pull[s] + shift[s]) for s in range(SLOTS))
+    scale = inverse[0][:, None] * (1 - arm) + inverse[1][:, None] * arm
+    mean = expected[0][:, None] * (1 - arm) + expected[1][:, None] * arm
+    # (S, S, P): what a person of a pattern says of each pair of waves, σ left out.
+    together = masks.T[:, None] * masks.T[None] * (np.eye(SLOTS)[..., None] - c) / left
+    precision = pt.dot(together.reshape((SLOTS * SLOTS, -1)), d["n"].T).reshape((SLOTS, SLOTS, -1))
+    a = precision * scale[:, None] * scale[None]
+    # Of each group the sums of (pattern, wave) values over σ, (P, S, G), and the pull of these on the wave means.
+    sums = d["n"].T[:, None] * d["mean"].transpose(1, 2, 0) * scale
+    weight = together.transpose(0, 2, 1).reshape((SLOTS, -1))
+    pull = pt.dot(weight, sums.reshape((-1, sums.shape[2]))) * scale
+    shift = pull - (a * mean[None]).sum(axis=1)
     seen = _squares(masks, inverse, r, d["between"], d["groups"])
-    return seen + 0.5 * square.sum() + _integrated(a, shift, effects)
+    return seen + 0.5 * (mean * (pull + shift)).sum() + _integrated(a, shift, effects)
 
 
-def _integrated(a: dict[tuple[int, int], Any], shift: list[Any], effects: tuple[Any, Any]) -> Any:
-    """½ kᵀ S⁻¹ k − ½ log |S| summed over groups, S = I + L A L and k = L h with the symmetric root L."""
+def _integrated(a: Any, shift: Any, effects: tuple[Any, Any]) -> Any:
+    """½ kᵀ S⁻¹ k − ½ log |S| summed over groups; S = I + L A L and k = L h, L the symmetric root of u² J + v² I."""
     unit, unit_time = effects
     along = (pt.sqrt(SLOTS * unit**2 + unit_time**2 + 1e-300) - unit_time) / SLOTS
-    rows = {(s, t): a[s, t] for s in range(SLOTS) for t in range(SLOTS)}
-    column = [sum(rows[s, t] for s in range(SLOTS)) for t in range(SLOTS)]
-    total = sum(column)
-    s_matrix = {
-        (s, t): float(s == t) + unit_time**2 * a[s, t] + unit_time * along * (column[s] + column[t]) + along**2 * total
-        for s in range(SLOTS)
-        for t in range(s + 1)
-    }
-    pulled = sum(shift)
-    k = [unit_time * shift[s] + along * pulled for s in range(SLOTS)]
+    column = a.sum(axis=0)
+    spread = unit_time * along * (column[:, None] + column[None]) + along**2 * column.sum(axis=0)
+    inner = unit_time**2 * a + spread
+    moved = unit_time * shift + along * shift.sum(axis=0)
+    rows = {(s, t): inner[s, t] + float(s == t) for s in range(SLOTS) for t in range(s + 1)}
+    k = [moved[s] for s in range(SLOTS)]
     value: Any = 0.0
     # Elimination without pivots: S is the identity plus what is positive semi-definite.
     for i in range(SLOTS):
-        pivot = s_matrix[i, i]
-        value = value + 0.5 * k[i] ** 2 / pivot - 0.5 * pt.log(pivot)
+        pivot = rows[i, i]
+        value = value + k[i] ** 2 / pivot - pt.log(pivot)
         for s in range(i + 1, SLOTS):
-            factor = s_matrix[s, i] / pivot
+            factor = rows[s, i] / pivot
             k[s] = k[s] - factor * k[i]
             for t in range(i + 1, s + 1):
-                s_matrix[s, t] = s_matrix[s, t] - factor * s_matrix[t, i]
-    return value.sum()
+                rows[s, t] = rows[s, t] - factor * rows[t, i]
+    return 0.5 * value.sum()

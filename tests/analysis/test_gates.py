@@ -12,6 +12,7 @@ from analysis.designs.inputs import Ancova, AncovaUnknownR, TwoMeans, TwoProport
 from analysis.documents import FitRequest
 from analysis.fit import fit
 from analysis.posterior import NormalMixture, Sampled
+from analysis.predictive import checks
 from analysis.sampling import Draws
 
 Array = NDArray[np.float64]
@@ -91,11 +92,11 @@ def test_predictive_check_of_each_model(off: float) -> None:
         TwoProportions(n / 2, n, 1.8),
     )
     for inputs in cases:
-        passed = gates.Reading("predictive", gates.predictive_reading(inputs, draws), "m", "r").passed
+        passed = gates.Reading("predictive", gates.predictive_reading(checks(inputs, draws)), "m", "r").passed
         assert passed == (off == 0.0), inputs.structure
     wide = {**draws, "sigma": 3 * sigma}
     for inputs in cases[:3]:
-        assert not gates.Reading("predictive", gates.predictive_reading(inputs, wide), "m", "r").passed
+        assert not gates.Reading("predictive", gates.predictive_reading(checks(inputs, wide)), "m", "r").passed
 
 
 def test_divergences_are_sampled_once_more_with_smaller_steps(
