@@ -206,7 +206,7 @@ def _says(
         case "indeterminate":
             return f"No recommendation: the computation cannot be trusted ({', '.join(failed_gates)} failed)."
         case "no":
-            return f"No: {'; '.join(against)} ({numbers})."
+            return f"No: {'; '.join(against)}; {numbers}."
         case "foundational":
             alone = f"{_percent(f.p_benefit_adopters)} probability that it helps where it was adopted"
             open_ = "; not assessed here: whether it was retained at the origin" if f.p_retained is None else ""
