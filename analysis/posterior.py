@@ -12,7 +12,7 @@ from arviz_stats.base.array import BaseArray
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 Array = NDArray[np.float64]
 _diagnostics: Any = BaseArray()
@@ -71,7 +71,11 @@ class NormalMixture:
 
     def quantile(self, p: float) -> float:
         """The value below which δ lies with probability p."""
-        low, high = float(np.min(self.means - 40 * self.sds)), float(np.max(self.means + 40 * self.sds))
+        # Near the quantile of one normal first: a search through all of the mixture takes twice as long.
+        guess, width = self.mean + self.sd * float(ndtri(p)), 0.25 * self.sd
+        low, high = guess - width, guess + width
+        if not 1 - self.above(low) < p < 1 - self.above(high):
+            low, high = float(np.min(self.means - 40 * self.sds)), float(np.max(self.means + 40 * self.sds))
         return float(brentq(lambda x: 1 - self.above(x) - p, low, high, xtol=1e-10))
 
 
