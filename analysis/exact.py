@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import gaussian, mixed, proportions
+from analysis import gaussian, mixed, proportions, unit_proportions
+from analysis.designs.binary_inputs import UnitProportions
 from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoProportions
 from analysis.designs.unit_inputs import AncovaUnits, Waves
 from analysis.posterior import FromDraws, Posterior, Sampled, SampledAlong
@@ -23,6 +24,8 @@ def posterior(inputs: Inputs, run: Run) -> Posterior:
     """The exact posterior of δ under a run's prior and bias."""
     if isinstance(inputs, TwoProportions):
         return proportions.posterior(inputs, run)
+    if isinstance(inputs, UnitProportions):
+        return unit_proportions.posterior(inputs, run)
     if isinstance(inputs, AncovaUnits | Waves):
         return mixed.posterior(inputs, run)
     return gaussian.posterior(inputs, run)
@@ -32,6 +35,8 @@ def component_weights(inputs: Inputs, run: Run) -> Array:
     """Posterior weight of each component of the prior on δ."""
     if isinstance(inputs, TwoProportions):
         return proportions.component_weights(inputs, run)
+    if isinstance(inputs, UnitProportions):
+        return unit_proportions.component_weights(inputs, run)
     if isinstance(inputs, AncovaUnits | Waves):
         return mixed.component_weights(inputs, run)
     return gaussian.component_weights(inputs, run)
@@ -46,6 +51,8 @@ def slope(inputs: Inputs, run: Run) -> tuple[float, float] | None:
 
 def preconditioner(inputs: Inputs, run: Run) -> Mapping[str, Array]:
     """Where NUTS shall look, for the models that ask for it: part of their data."""
+    if isinstance(inputs, UnitProportions):
+        return unit_proportions.preconditioner(inputs, run)
     return mixed.preconditioner(inputs, run) if isinstance(inputs, AncovaUnits | Waves) else {}
 
 
@@ -65,6 +72,9 @@ def rao_blackwell(inputs: Inputs, run: Run, draws: Mapping[str, Array]) -> FromD
         nodes = np.linspace(centre.min(), centre.max(), CENTRE_NODES)
         total, rows = proportions.given_centre(inputs, run, nodes)
         return SampledAlong(delta, centre, nodes, total, rows, *_shaped(given_total(run, total)))
+    if isinstance(inputs, UnitProportions):
+        # Without bias δ is Δ and the draws speak for themselves.
+        return Sampled(delta, *_shaped(given_total(run, draws["total"])))
     if isinstance(inputs, AncovaUnits | Waves):
         hyper_parameters = mixed.hyper_of_draws(inputs, draws)
         return _sampled(delta, run, mixed.conditional(inputs, hyper_parameters, run))

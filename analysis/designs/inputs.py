@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.cells import PairedSums, Sums
+from analysis.designs.binary_inputs import BinaryInputs
 from analysis.designs.unit_inputs import AncovaUnits, Waves
 
 Array = NDArray[np.float64]
@@ -131,7 +132,7 @@ class TwoProportions:
         return np.array(known[1] / known.sum())
 
 
-Inputs = TwoMeans | Ancova | AncovaUnknownR | TwoProportions | AncovaUnits | Waves
+Inputs = TwoMeans | Ancova | AncovaUnknownR | TwoProportions | AncovaUnits | Waves | BinaryInputs
 NormalInputs = TwoMeans | Ancova | AncovaUnknownR
 
 
