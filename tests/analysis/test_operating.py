@@ -1,6 +1,5 @@
 """How the default rule behaves over many simulated trials, by the exact engine; the orientation of docs/methods.md."""
 
-from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -8,6 +7,8 @@ import pytest
 
 from analysis.documents import FitRequest
 from analysis.fit import fit
+from analysis.operating import simulate
+from analysis.scenario import SimulateRequest
 
 Ask = Callable[..., FitRequest]
 
@@ -29,20 +30,23 @@ def trial(rng: np.random.Generator, n: int, r: float, effect: float) -> list[dic
     return pairs
 
 
+ORIENTATION = {0.0: (0.01, 0.59), 0.1: (0.07, 0.30), 0.2: (0.24, 0.10), 0.3: (0.53, 0.02), 0.45: (0.89, 0.00)}
+"""Shares of `scale` and `replace` by true effect, as docs/methods.md states them."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("effect", "scale", "replace"),
-    [(0.0, 0.01, 0.59), (0.1, 0.07, 0.30), (0.2, 0.24, 0.10), (0.3, 0.53, 0.02), (0.45, 0.89, 0.00)],
-)
-def test_operating_characteristics_of_the_default_rule(ask: Ask, effect: float, scale: float, replace: float) -> None:
+def test_operating_characteristics_of_the_default_rule(ask: Ask) -> None:
     """Two arms of 60, r = 0.7, one look, grade A, primary measure only; four Monte-Carlo errors and rounding."""
-    rng, trials = np.random.default_rng(20260101), 1000
-    outcomes = Counter(
-        fit(ask({"pairs": trial(rng, 60, 0.7, effect)}))["recommendation"]["outcome"] for _ in range(trials)
-    )
-    for share, expected in ((outcomes["scale"], scale), (outcomes["replace"], replace)):
-        error = np.sqrt(max(expected, 0.01) * (1 - expected) / trials)
-        assert share / trials == pytest.approx(expected, abs=4 * error + 0.005)
+    plan = ask().plan.model_copy(update={"attrition": None})
+    answer = simulate(SimulateRequest(plan=plan, people={"treated": 60, "control": 60}, pilots=1000, seed=20260101))
+    assert [row["effect"] for row in answer["operating_characteristics"]] == list(ORIENTATION)
+    for row in answer["operating_characteristics"]:
+        for name, expected in zip(("scale", "replace"), ORIENTATION[row["effect"]], strict=True):
+            error = np.sqrt(max(expected, 0.01) * (1 - expected) / 1000)
+            assert row[name]["share"] == pytest.approx(expected, abs=4 * error + 0.005)
+    at_mmd = answer["operating_characteristics"][2]["scale"]["share"]
+    assert at_mmd == pytest.approx(0.25, abs=0.06)
+    assert f"is scaled {100 * at_mmd:.0f} % of the time" in answer["says"]
 
 
 @pytest.mark.slow
@@ -84,7 +88,7 @@ def test_an_exact_fit_takes_milliseconds(ask: Ask) -> None:
 
     request = ask({"pairs": trial(np.random.default_rng(1), 60, 0.7, 0.3)})
     fit(request)
-    start = time.perf_counter()
-    for _ in range(5):
+    start = time.process_time()
+    for _ in range(10):
         fit(request)
-    assert (time.perf_counter() - start) / 5 < 0.2
+    assert (time.process_time() - start) / 10 < 0.06
