@@ -1,6 +1,6 @@
 """An effect in every form an answer shows: SD units, raw units, after bias, as probabilities. Pure assembly."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,16 +9,19 @@ from analysis.designs.inputs import TwoProportions
 from analysis.designs.prepared import Prepared
 from analysis.documents import PlannedMeasure, Role, Rule
 from analysis.posterior import Posterior
+from analysis.predictive import Check
 from analysis.proportions import BetaDifference
 from analysis.runs import ADJUSTED, ENTHUSIASTIC, EVIDENCE, OBSERVED, SCEPTICAL
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """A prepared measure with its posteriors by run."""
+    """A prepared measure with its posteriors by run, its unit by unit effects and its predictive checks."""
 
     prepared: Prepared
     runs: Mapping[str, Posterior]
+    units: Sequence[Mapping[str, Any]] = ()
+    checks: Sequence[Check] = ()
 
     @property
     def measure(self) -> PlannedMeasure:
@@ -80,7 +83,8 @@ def effect(fitted: Fitted, exact: Mapping[str, Posterior], rule: Rule, prob: flo
         "p_not_worse": runs[ADJUSTED].above(-SIMILAR),
         "unadjusted": _unadjusted(fitted),
         "evidence": _evidence(runs.get(EVIDENCE)),
-        "units": [],
+        "units": _units(fitted),
+        "predictive": [check.as_dict() for check in fitted.checks],
         "exact": _twin(measure, exact),
         **prepared.beside,
     }
@@ -116,6 +120,13 @@ def _unadjusted(fitted: Fitted) -> dict[str, float]:
         return {"p_benefit": beta.effect_above(0.0), "p_meaningful": beta.effect_above(mmd)}
     observed = fitted.runs[OBSERVED]
     return {"p_benefit": observed.above(0.0), "p_meaningful": observed.above(mmd)}
+
+
+def _units(fitted: Fitted) -> list[dict[str, Any]]:
+    """Units with the key of their arm; null where a unit has people of both."""
+    keys = list(fitted.prepared.n)
+    arms = {"treated": keys[0], "control": keys[-1], None: None}
+    return [{**row, "arm": arms[row["arm"]]} for row in fitted.units]
 
 
 def _evidence(flat: Posterior | None) -> dict[str, float | None]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from analysis import exact, gates, predictive
+from analysis import exact, gates, predictive, unit_effects
 from analysis.decide import SIMILAR, DecisionRule
 from analysis.designs.prepared import Note, Prepared
 from analysis.documents import Engine, Role
@@ -33,13 +33,14 @@ def settings_of(prepared: Prepared) -> Sampler:
 class Work:
     """The posteriors of one request as they are computed, with progress, gates and draws."""
 
-    def __init__(self, engine: Engine, seed: int, progress: Callable[[float], None], runs: int) -> None:
-        self.engine, self.seed, self.runs, self.done = engine, seed, runs, 0
+    def __init__(self, engine: Engine, seed: int, progress: Callable[[float], None], runs: int, prob: float) -> None:
+        self.engine, self.seed, self.runs, self.done, self.prob = engine, seed, runs, 0, prob
         self.exact: dict[str, dict[str, Posterior]] = {}
         self.slopes: dict[str, tuple[float, float] | None] = {}
         self.readings: list[gates.Reading] = []
         self.trees: dict[str, dict[str, Any]] = {}
         self.checks: dict[str, list[predictive.Check]] = {}
+        self.units: dict[str, list[dict[str, Any]]] = {}
         self.notes: list[Note] = []
         self.refits: list[str] = []
         self._progress, self._shown = progress, 0.0
@@ -48,7 +49,8 @@ class Work:
         """All posteriors of a measure by the engine asked for; the exact twin is computed in any case."""
         name = prepared.measure.measure
         self.exact[name] = {run.name: exact.posterior(prepared.inputs, run) for run in runs}
-        self.slopes[name] = exact.slope(prepared.inputs, next(run for run in runs if run.name == OBSERVED))
+        observed = next(run for run in runs if run.name == OBSERVED)
+        self.slopes[name] = exact.slope(prepared.inputs, observed)
         if EVIDENCE not in self.exact[name]:
             message = (
                 "An arm with no event or nothing but events has no finite estimate without a prior; "
@@ -58,12 +60,13 @@ class Work:
         if self.engine is Engine.EXACT:
             self.done += len(runs)
             self._show(0.0)
-            return Fitted(prepared, self.exact[name])
-        fitted = Fitted(prepared, {run.name: self._posterior(prepared, run) for run in runs})
+            return Fitted(prepared, self.exact[name], unit_effects.of_nodes(prepared.inputs, observed, self.prob))
+        sampled = {run.name: self._posterior(prepared, run) for run in runs}
+        fitted = Fitted(prepared, sampled, self.units[name], self.checks[name])
         if near := near_threshold(fitted, rule):
             again = [run for run in runs if run.name in {run_name for _, run_name in near}]
             finer = {run.name: self._run(prepared, run, factor=4) for run in again}
-            fitted = Fitted(prepared, {**fitted.runs, **finer})
+            fitted = Fitted(prepared, {**fitted.runs, **finer}, self.units[name], self.checks[name])
             self.refits.append(f"{name}: four times the draws ({_names(near)} near a threshold)")
             if still := near_threshold(fitted, rule):
                 message = f"{_names(still)} within two Monte-Carlo errors of the threshold; the point value decides."
@@ -100,6 +103,8 @@ class Work:
         readings |= gates.agreement_readings(
             posterior, self.exact[name][run.name], (-m.tolerated_harm, -m.mmd, 0.0, m.mmd)
         )
+        if run.name == OBSERVED:
+            self.units[name] = unit_effects.of_draws(inputs, run, draws.values, self.prob)
         if run.name == ADJUSTED:
             self.checks[name] = predictive.checks(inputs, draws.values)
             readings["predictive"] = gates.predictive_reading(self.checks[name])

@@ -13,7 +13,7 @@ from typing import Any
 from analysis import exact, gates
 from analysis.decide import TIPPING_STEPS, DecisionRule, Judged, Verdict
 from analysis.designs import prepare
-from analysis.designs.prepared import Note, Prepared, Question
+from analysis.designs.prepared import ONE_GROUP, Note, Prepared, Question
 from analysis.documents import (
     Engine,
     FitRequest,
@@ -138,7 +138,7 @@ def _fit(request: FitRequest, progress: Callable[[float], None]) -> Fit:
     if seed is None:
         seed = confirmatory_seed(request.plan.hash(), request.data_hash())
 
-    work = Work(request.engine, seed, progress, sum(len(runs_of(plan, p, graded)) for p in prepared))
+    work = Work(request.engine, seed, progress, sum(len(runs_of(plan, p, graded)) for p in prepared), plan.interval)
     rule = _rule(plan, look, graded, primary)
     fitted = [work.solve(p, runs_of(plan, p, graded), rule) for p in prepared]
     progress(1.0)
@@ -225,10 +225,18 @@ def _prepare(given: Mapping[str, MeasureData], plan: Plan, measure: PlannedMeasu
 
 
 def _circumstances(plan: Plan, primary: Prepared) -> Circumstances:
-    arms = {plan.treated, plan.control}
+    arms = {arm for arm in (plan.treated, plan.control) if arm is not None and plan.design not in ONE_GROUP}
+    arms |= {plan.treated}
     declared = plan.attrition if plan.attrition and arms <= plan.attrition.keys() else None
     attrition = {a: s for a, s in declared.items() if a in arms} if declared else primary.attrition
-    return Circumstances(design=plan.design, randomised=plan.randomised, attrition=attrition, n=primary.n)
+    return Circumstances(
+        design=plan.design,
+        randomised=plan.randomised,
+        units_per_arm=primary.units_per_arm,
+        pre_waves=primary.pre_waves,
+        attrition=attrition,
+        n=primary.n,
+    )
 
 
 def _plan_notes(plan: Plan, primary: Prepared, graded: Grade) -> list[Note]:

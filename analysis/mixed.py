@@ -161,12 +161,12 @@ def _equations(inputs: UnitInputs, hyper: Hyper) -> Equations:
 @_equations.register
 def _(inputs: AncovaUnits, hyper: Hyper) -> Equations:
     """Coefficients: α, slope within units, slope between units, Δ."""
-    residual, offset = _residual(inputs, hyper)
+    residual, offset = residual_of(inputs, hyper)
     variance = residual**2
     w = inputs.n / variance[:, None, :]
     shrink = hyper.unit_sd[:, None] ** 2 / (1 + hyper.unit_sd[:, None] ** 2 * w.sum(axis=2))
     y = inputs.mean - offset
-    x = _ancova_columns(inputs)
+    x = ancova_columns(inputs)
     precision = np.einsum("kga,gai,gaj->kij", w, x, x, optimize=True)
     shift = np.einsum("kga,gai,kga->ki", w, x, y, optimize=True)
     wx = np.einsum("kga,gai->kgi", w, x)
@@ -189,7 +189,7 @@ def _(inputs: AncovaUnits, hyper: Hyper) -> Equations:
     return Equations(precision, shift, rest, np.array([1.0, 0.0, 0.0, 0.0]))
 
 
-def _residual(inputs: AncovaUnits, hyper: Hyper) -> tuple[Array, Array]:
+def residual_of(inputs: AncovaUnits, hyper: Hyper) -> tuple[Array, Array]:
     """SD of y2 given y1 (K, 2), and what an unknown r takes off the means (K, G, 2)."""
     if not inputs.unknown_r:
         return hyper.sigma, np.zeros((1, 1, 2))
@@ -198,7 +198,7 @@ def _residual(inputs: AncovaUnits, hyper: Hyper) -> tuple[Array, Array]:
     return hyper.sigma * np.sqrt(1 - r**2), slope[:, None, :] * inputs.within
 
 
-def _ancova_columns(inputs: AncovaUnits) -> Array:
+def ancova_columns(inputs: AncovaUnits) -> Array:
     """(G, 2, 4): 1, baseline within, baseline between, treated."""
     ones = np.ones_like(inputs.n)
     within = np.zeros_like(ones) if inputs.unknown_r else inputs.within
@@ -208,7 +208,7 @@ def _ancova_columns(inputs: AncovaUnits) -> Array:
 @_equations.register
 def _(inputs: Waves, hyper: Hyper) -> Equations:
     """Coefficients: those of `columns`."""
-    people = _people(inputs, hyper)
+    people = people_of(inputs, hyper)
     root = _effects_root(inputs, hyper)
     a, h = people.precision, people.shift
     inner = np.eye(inputs.waves) + np.einsum("kws,kgwv,kvt->kgst", root, a, root, optimize=True)
@@ -231,7 +231,7 @@ def _(inputs: Waves, hyper: Hyper) -> Equations:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _People:
+class People:
     """What people say of their group's means at K nodes: precision (K, G, W, W), shift (K, G, W), log rest (K,)."""
 
     precision: Array
@@ -239,7 +239,7 @@ class _People:
     rest: Array
 
 
-def _people(inputs: Waves, hyper: Hyper) -> _People:
+def people_of(inputs: Waves, hyper: Hyper) -> People:
     """A person's values have correlation r and SDs σ; a pattern of k waves has C⁻¹ = (I − c J)/(1 − r)."""
     r = hyper.r
     size = inputs.masks.sum(axis=1)
@@ -269,7 +269,7 @@ def _people(inputs: Waves, hyper: Hyper) -> _People:
     else:
         # Spreads alone were reported: each wave's informs its own σ, and r keeps its prior.
         rest -= 0.5 * np.einsum("kaw,apww->k", inverse**2, inputs.squares, optimize=True)
-    return _People(precision, shift, rest)
+    return People(precision, shift, rest)
 
 
 def _effects_root(inputs: Waves, hyper: Hyper) -> Array:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from analysis.designs import parallel, parallel_binary
+from analysis.designs import cluster, cross_section, did, paired, parallel, parallel_binary
 from analysis.designs.prepared import Prepared, Question
 from analysis.documents import Design, Family
 from analysis.errors import Refused
@@ -11,12 +11,20 @@ from analysis.errors import Refused
 OFFERED: Final[Mapping[tuple[Design, Family], Callable[[Question], Prepared]]] = {
     (Design.PARALLEL, Family.NORMAL): parallel.normal,
     (Design.PARALLEL, Family.BINARY): parallel_binary.binary,
+    (Design.CLUSTER, Family.NORMAL): cluster.normal,
+    (Design.PAIRED, Family.NORMAL): paired.normal,
+    (Design.CROSS_SECTION, Family.NORMAL): cross_section.normal,
+    (Design.DID, Family.NORMAL): did.normal,
 }
 """What can be fitted. A new design is a file here and a row a family."""
 
 STRUCTURES: Final[Mapping[tuple[Design, Family], tuple[str, ...]]] = {
-    (Design.PARALLEL, Family.NORMAL): ("ancova", "two_means", "ancova_unknown_r"),
+    (Design.PARALLEL, Family.NORMAL): ("ancova", "two_means", "ancova_unknown_r", "ancova_units"),
     (Design.PARALLEL, Family.BINARY): ("two_proportions",),
+    (Design.CLUSTER, Family.NORMAL): ("ancova_units",),
+    (Design.PAIRED, Family.NORMAL): ("waves",),
+    (Design.CROSS_SECTION, Family.NORMAL): ("waves",),
+    (Design.DID, Family.NORMAL): ("waves",),
 }
 """The models each may end in."""
 

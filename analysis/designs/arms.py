@@ -31,7 +31,7 @@ def require_two_arms(question: Question) -> None:
     if question.plan.control is None:
         raise Refused(
             "control_missing",
-            "A parallel design compares two arms, and the plan names no control.",
+            f"The design {question.plan.design.value} compares two arms, and the plan names no control.",
             "Name the control arm in the plan, or plan a design without one.",
         )
 
@@ -98,8 +98,8 @@ def wrong_shape(question: Question, shapes: str) -> Refused:
     """The refusal of data in a shape this design has no use for."""
     return Refused(
         "wrong_shape",
-        f"{question.measure.measure}: a {question.measure.family.value} measure in a parallel design cannot be "
-        f"given as {question.data.shape}.",
+        f"{question.measure.measure}: a {question.measure.family.value} measure in the design "
+        f"{question.plan.design.value} cannot be given as {question.data.shape}.",
         f"Give {shapes}.",
     )
 

@@ -10,7 +10,6 @@ from analysis.designs.arms import (
     control_of,
     no_spread,
     normal_summary,
-    pooled_units,
     post_only,
     reference_sd,
     require_spread,
@@ -18,9 +17,18 @@ from analysis.designs.arms import (
     small_arms,
     wrong_shape,
 )
-from analysis.designs.inputs import Ancova, AncovaUnknownR, TwoMeans
+from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoMeans
 from analysis.designs.prepared import Note, Prepared, Question
-from analysis.documents import Cell, Change, Pair
+from analysis.designs.units_of import (
+    baseline_notes,
+    has_units,
+    of_means,
+    of_pairs,
+    unit_baselines,
+    units_notes,
+    units_per_arm,
+)
+from analysis.documents import Cell, Change, Design, Pair
 from analysis.errors import Refused
 from analysis.rows import Reduced, reduce_rows
 
@@ -29,7 +37,10 @@ SINGULAR = 1e-4
 
 
 def normal(question: Question) -> Prepared:
-    """Linked data give an ANCOVA, changes a difference of mean changes, the rest a post-only comparison."""
+    """Linked data give an ANCOVA, changes a difference of mean changes, the rest a post-only comparison.
+
+    From two named units on, and in the design `cluster` always, units have effects of their own.
+    """
     require_two_arms(question)
     data = question.data
     if data.rows is not None:
@@ -60,10 +71,11 @@ def _linked(question: Question, pairs: list[Pair]) -> Prepared:
     if centre is None:
         centre = (control.first + treated.first).mean
     c, t = (a.standardised(centre, question.sign * scale) for a in (control, treated))
-    notes = [*pooled_units(question, pairs), *small_arms(question, {a: s for a, s in arms.items() if s}), *scale_notes]
-    inputs: Ancova | AncovaUnknownR
+    notes = [*units_notes(question, pairs), *small_arms(question, {a: s for a, s in arms.items() if s}), *scale_notes]
+    inputs: Inputs
+    sigma_scale = question.plan.priors.sigma.scale
     if c.s12 is None or t.s12 is None:
-        inputs = AncovaUnknownR.of(c, t, question.plan.priors.sigma.scale)
+        inputs = AncovaUnknownR.of(c, t, sigma_scale)
         known = c.s12 is not None or t.s12 is not None
         message = (
             "The correlation between baseline and follow-up was not reported"
@@ -72,7 +84,9 @@ def _linked(question: Question, pairs: list[Pair]) -> Prepared:
         )
         notes.append(Note("correlation_unknown", message, question.measure.measure))
     else:
-        inputs = Ancova.of(c, t, _slope(question, c.s11 + t.s11), question.plan.priors.sigma.scale)
+        inputs = Ancova.of(c, t, _slope(question, c.s11 + t.s11), sigma_scale)
+    if has_units(question, pairs):
+        inputs = of_pairs(question, pairs, centre, scale, (control.first + treated.first).mean)
     return Prepared(
         measure=question.measure,
         inputs=inputs,
@@ -80,6 +94,7 @@ def _linked(question: Question, pairs: list[Pair]) -> Prepared:
         n={question.plan.treated: treated.n, control_of(question): control.n},
         warnings=tuple(notes),
         beside={"comparison": "ancova", "balance": balance(question, control.first, treated.first, scale)},
+        units_per_arm=units_per_arm(question, pairs),
     )
 
 
@@ -110,17 +125,21 @@ def _changes(question: Question, changes: list[Change]) -> Prepared:
     )
     notes = [
         Note("change_score_only", message, question.measure.measure),
-        *pooled_units(question, changes),
+        *units_notes(question, changes),
         *small_arms(question, {a: s for a, s in arms.items() if s}),
         *scale_notes,
     ]
+    inputs: Inputs = TwoMeans.of(c, t, question.plan.priors.sigma.scale)
+    if has_units(question, changes):
+        inputs = of_means(question, changes, {}, 0.0, scale)
     return Prepared(
         measure=question.measure,
-        inputs=TwoMeans.of(c, t, question.plan.priors.sigma.scale),
+        inputs=inputs,
         raw_per_sd=question.sign * scale,
         n={question.plan.treated: treated.n, control_of(question): control.n},
         warnings=tuple(notes),
         beside={"comparison": "difference of mean changes"},
+        units_per_arm=units_per_arm(question, changes),
     )
 
 
@@ -144,7 +163,9 @@ def _unlinked(question: Question, cells: list[Cell]) -> Prepared:
     require_spread(question, control_of(question), control)
     require_spread(question, question.plan.treated, treated)
     baselines = [s for s in before.values() if s is not None]
-    cap, cap_notes = post_only(question, seen_before=bool(baselines))
+    by_unit = has_units(question, cells)
+    before_by_unit = unit_baselines(question, cells) if question.plan.design is Design.CLUSTER and by_unit else {}
+    cap, cap_notes = (None, []) if before_by_unit else post_only(question, seen_before=bool(baselines))
     scale, scale_notes = reference_sd(question, baselines, [control, treated])
     centre = question.measure.reference_mean
     if centre is None:
@@ -152,18 +173,26 @@ def _unlinked(question: Question, cells: list[Cell]) -> Prepared:
     c, t = (a.standardised(centre, question.sign * scale) for a in (control, treated))
     notes = [
         *cap_notes,
-        *pooled_units(question, cells),
+        *units_notes(question, cells),
         *small_arms(question, {a: s for a, s in after.items() if s}),
         *scale_notes,
     ]
+    inputs: Inputs = TwoMeans.of(c, t, question.plan.priors.sigma.scale)
+    if by_unit:
+        inputs = of_means(question, [x for x in cells if x.wave == question.followup], before_by_unit, centre, scale)
+        notes += baseline_notes(question, cells, before_by_unit)
     return Prepared(
         measure=question.measure,
-        inputs=TwoMeans.of(c, t, question.plan.priors.sigma.scale),
+        inputs=inputs,
         raw_per_sd=question.sign * scale,
         n={question.plan.treated: treated.n, control_of(question): control.n},
         warnings=tuple(notes),
-        beside={"comparison": "post-only", **_baseline_beside(question, before, control, treated, scale)},
+        beside={
+            "comparison": "adjusted for the units' baseline means" if before_by_unit else "post-only",
+            **_baseline_beside(question, before, control, treated, scale),
+        },
         cap=cap,
+        units_per_arm=units_per_arm(question, cells),
     )
 
 

@@ -1,13 +1,15 @@
 """What goes into a design (a question) and what comes out (a prepared measure), and the look at the arms in between."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from analysis.designs.inputs import Inputs
-from analysis.documents import Document, MeasureData, Plan, PlannedMeasure, Row
+from analysis.documents import Design, Document, MeasureData, Plan, PlannedMeasure, Row
 from analysis.errors import Refused
 
 SMALL_ARM = 10
+ONE_GROUP = frozenset({Design.PAIRED, Design.CROSS_SECTION})
+"""Designs without a comparison arm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,20 @@ class Question:
         if arm is None and unit is not None:
             arm = next((u.arm for u in self.plan.units if u.unit_id == unit), None)
         name = self.measure.measure
+        if arm is None and self.plan.design in ONE_GROUP:
+            return self.plan.treated
         if arm is None:
             raise Refused(
                 "arm_missing",
                 f"{name}: an entry names no arm, and the plan puts its unit in none.",
                 "Give the arm of every entry, or assign the units to arms in the plan.",
+            )
+        if self.plan.design in ONE_GROUP and arm != self.plan.treated:
+            raise Refused(
+                "unknown_arm",
+                f"{name}: the data name arm {arm!r}; the design {self.plan.design.value} follows one group, "
+                f"{self.plan.treated!r}.",
+                "Plan the design `did` or `parallel` to use a comparison arm; it raises the grade.",
             )
         if arm not in (self.plan.treated, self.plan.control):
             raise Refused(
@@ -75,8 +86,12 @@ class Question:
             self.check_wave(wave)
         return [row if row.arm is not None else row.model_copy(update={"arm": self.arm_of(row)}) for row in known]
 
-    def by_arm[T: Document](self, items: Iterable[T]) -> dict[str, list[T]]:
-        """Entries by arm, those of other looks' waves left out; the same cell twice is refused."""
+    def by_arm[T: Document](self, items: Iterable[T], waves: Sequence[str] = ()) -> dict[str, list[T]]:
+        """Entries by arm, those of other waves (default: than baseline and follow-up) left out.
+
+        The same cell twice is refused.
+        """
+        wanted = waves or (self.plan.baseline, self.followup)
         arms: dict[str, list[T]] = {}
         seen: set[tuple[object, ...]] = set()
         for item in items:
@@ -84,7 +99,7 @@ class Question:
             wave: str | None = getattr(item, "wave", None)
             if wave is not None:
                 self.check_wave(wave)
-                if wave not in (self.plan.baseline, self.followup):
+                if wave not in wanted:
                     continue
             key = (arm, wave, getattr(item, "unit", None))
             if key in seen:
@@ -107,6 +122,7 @@ class Prepared:
     `raw_per_sd` turns an oriented effect in SD units into the measure's own direction and unit (None: the family has
     a scale of its own). `n` counts the people analysed in each arm. `attrition` is what linked rows themselves show.
     `beside` goes into the effect as it stands. `cap` says why the outcome may not go beyond `refine`.
+    `units_per_arm` is of the smaller arm, `pre_waves` how many waves before the start have data: both for the grade.
     """
 
     measure: PlannedMeasure
@@ -117,3 +133,5 @@ class Prepared:
     attrition: Mapping[str, float] | None = None
     beside: Mapping[str, object] = field(default_factory=dict)
     cap: str | None = None
+    units_per_arm: int | None = None
+    pre_waves: int = 1

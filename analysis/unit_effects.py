@@ -1,0 +1,157 @@
+"""Unit by unit effects with shrinkage: recovered after the hyper-parameters, given which all is jointly normal.
+
+`departure` is how a unit lies above what the model expects of its arm (over time: how it moved more than that);
+a treated unit's `effect` is Δ plus its departure. Both are of the data as observed, without bias, in SD units.
+"""
+
+from collections.abc import Mapping
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis import mixed
+from analysis.designs.inputs import Inputs
+from analysis.designs.unit_inputs import AncovaUnits, Waves
+from analysis.mixed import Hyper
+from analysis.posterior import NormalMixture
+from analysis.priors import Run
+
+Array = NDArray[np.float64]
+MOST = 256
+"""Nodes of the hyper-parameters that the units' mixtures are made of."""
+
+
+def of_draws(inputs: Inputs, run: Run, draws: Mapping[str, Array], prob: float) -> list[dict[str, Any]]:
+    """Units from NUTS: an even selection of the draws of the hyper-parameters."""
+    if not isinstance(inputs, AncovaUnits | Waves):
+        return []
+    hyper = mixed.hyper_of_draws(inputs, draws)
+    step = max(len(hyper) // MOST, 1)
+    picked = Hyper(*(part[::step] for part in (hyper.sigma, hyper.unit_sd, hyper.unit_time_sd, hyper.r)))
+    return _listed(inputs, run, picked, np.full(len(picked), 1 / len(picked)), prob)
+
+
+def of_nodes(inputs: Inputs, run: Run, prob: float) -> list[dict[str, Any]]:
+    """Units from the exact engine: its nodes, the heaviest first."""
+    if not isinstance(inputs, AncovaUnits | Waves):
+        return []
+    grid, weights = mixed.weighed(inputs, run)
+    heaviest = np.argsort(weights)[::-1][:MOST]
+    hyper = mixed.hyper_of(inputs, grid.z[heaviest])
+    return _listed(inputs, run, hyper, weights[heaviest] / weights[heaviest].sum(), prob)
+
+
+def _listed(inputs: AncovaUnits | Waves, run: Run, hyper: Hyper, weights: Array, prob: float) -> list[dict[str, Any]]:
+    """Each unit's departure and effect, averaged over nodes and the components of the prior."""
+    named = rows(inputs)
+    if not named:
+        return []
+    eqs = mixed.equations(inputs, hyper)
+    parts = []
+    for _, log_evidence, theta, covariance in mixed.coefficients(eqs, run):
+        parts.append((log_evidence, *_departures(inputs, hyper, theta, covariance)))
+    relative = np.exp(np.array([p[0] for p in parts]) - np.max([p[0] for p in parts], axis=0))
+    shares = (weights * relative / relative.sum(axis=0)).ravel()
+    found = []
+    for g, row in enumerate(named):
+        mixtures = [
+            NormalMixture(
+                shares,
+                np.concatenate([part[1][which][:, g] for part in parts]),
+                np.sqrt(np.concatenate([part[2][which][:, g] for part in parts])),
+            )
+            for which in (0, 1)
+        ]
+        departure = _summary(mixtures[0], prob)
+        found.append(
+            {**row, "departure": departure, "effect": _summary(mixtures[1], prob) if row["arm"] == "treated" else None}
+        )
+    return found
+
+
+def _summary(of: NormalMixture, prob: float) -> dict[str, Any]:
+    low, high = of.quantile((1 - prob) / 2), of.quantile((1 + prob) / 2)
+    return {
+        "mean": of.mean,
+        "sd": of.sd,
+        "interval": {"low": low, "high": high, "prob": prob, "kind": "equal-tailed"},
+    }
+
+
+@singledispatch
+def rows(inputs: Inputs) -> list[dict[str, Any]]:
+    """Name, arm (`treated`, `control`, None: both) and people of the units that have effects; empty: there are none."""
+    raise NotImplementedError(type(inputs))
+
+
+@rows.register
+def _(inputs: AncovaUnits) -> list[dict[str, Any]]:
+    sides = (inputs.n > 0) @ np.array([1, 2])
+    arms = {1: "control", 2: "treated", 3: None}
+    return [
+        {"unit": name, "arm": arms[int(sides[g])], "n": int(inputs.n[g].sum())} for g, name in enumerate(inputs.units)
+    ]
+
+
+@rows.register
+def _(inputs: Waves) -> list[dict[str, Any]]:
+    if inputs.unit_time == 0:
+        return []
+    last = inputs.n @ inputs.masks[:, -1]
+    arms = ("control", "treated")
+    return [
+        {"unit": name, "arm": arms[int(inputs.treated[g])], "n": int(last[g])} for g, name in enumerate(inputs.units)
+    ]
+
+
+@singledispatch
+def _departures(inputs: Inputs, hyper: Hyper, theta: Array, covariance: Array) -> tuple[list[Array], list[Array]]:
+    """Means and variances (K, G) of the departure and of Δ + departure, the coefficients N(theta, covariance)."""
+    raise NotImplementedError(type(inputs))
+
+
+@_departures.register
+def _(inputs: AncovaUnits, hyper: Hyper, theta: Array, covariance: Array) -> tuple[list[Array], list[Array]]:
+    residual, offset = mixed.residual_of(inputs, hyper)
+    w = inputs.n / residual[:, None, :] ** 2
+    given = hyper.unit_sd[:, None] ** 2 / (1 + hyper.unit_sd[:, None] ** 2 * w.sum(axis=2))
+    x = mixed.ancova_columns(inputs)
+    level = given * (w * (inputs.mean - offset)).sum(axis=2)
+    loading = -given[..., None] * np.einsum("kga,gai->kgi", w, x)
+    return _combined(level, loading, given, theta, covariance)
+
+
+@_departures.register
+def _(inputs: Waves, hyper: Hyper, theta: Array, covariance: Array) -> tuple[list[Array], list[Array]]:
+    """The unit × time effect of the last wave less the mean of those before."""
+    people = mixed.people_of(inputs, hyper)
+    waves = inputs.waves
+    contrast = np.full(waves, -1.0 / max(waves - 1, 1))
+    contrast[-1] = 1.0
+    u, v = (inputs.unit * hyper.unit_sd) ** 2, (inputs.unit_time * hyper.unit_time_sd) ** 2
+    effects = u[:, None, None] * np.ones((waves, waves)) + v[:, None, None] * np.eye(waves)
+    # Of all effects of a group, E = (R⁻¹ + A)⁻¹ (h − A X θ); the contrast needs the unit × time part, R = u J + v I.
+    inner = np.eye(waves) + np.einsum("kgst,ktw->kgsw", people.precision, effects)
+    own = v[:, None, None] * contrast
+    left = np.linalg.solve(np.swapaxes(inner, -1, -2), np.broadcast_to(own, inner.shape[:-1])[..., None])[..., 0]
+    level = np.einsum("kgw,kgw->kg", left, people.shift)
+    x = inputs.columns[inputs.treated.astype(int)]
+    loading = -np.einsum("kgw,kgwv,gvi->kgi", left, people.precision, x, optimize=True)
+    variance = v[:, None] * (contrast**2).sum() - np.einsum(
+        "kgw,kgwv,kgv->kg", left, people.precision, np.broadcast_to(own, left.shape), optimize=True
+    )
+    return _combined(level, loading, variance, theta, covariance)
+
+
+def _combined(
+    level: Array, loading: Array, variance: Array, theta: Array, covariance: Array
+) -> tuple[list[Array], list[Array]]:
+    means, variances = [], []
+    for with_effect in (0.0, 1.0):
+        row = loading.copy()
+        row[..., -1] += with_effect
+        means.append(level + np.einsum("kgi,ki->kg", row, theta))
+        variances.append(np.maximum(variance, 0.0) + np.einsum("kgi,kij,kgj->kg", row, covariance, row, optimize=True))
+    return means, variances
