@@ -52,7 +52,8 @@ class Group:
 class Truth:
     """What is true of one measure: the shift the data show (effect and bias, oriented), and how people vary.
 
-    `before` are the waves before the start, `after` those of the looks; `sign` is −1 where lower is better.
+    `before` are the waves before the start, `after` those of the looks; `sign` is −1 where lower is better. `by_person`
+    where the data will be rows, so that people must be drawn one by one.
     """
 
     shift: float
@@ -63,6 +64,7 @@ class Truth:
     rate: float
     before: tuple[str, ...]
     after: tuple[str, ...]
+    by_person: bool = False
 
     @property
     def waves(self) -> tuple[str, ...]:
@@ -77,12 +79,18 @@ class Truth:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Values:
-    """One group's values: normal ones as means (W,) and scatter (W, W), binary ones as 0 or 1 (n, W)."""
+    """One group's values in all waves: means (W,), scatter (W, W), and each person's (n, W) where they were drawn."""
 
     group: Group
     mean: Array
     scatter: Array
-    binary: Array | None = None
+    people: Array | None = None
+
+    @classmethod
+    def of(cls, group: Group, people: Array) -> "Values":
+        """From each person's values."""
+        mean = people.mean(axis=0)
+        return cls(group, mean, (people - mean).T @ (people - mean), people)
 
 
 def groups_of(request: SimulateRequest) -> list[Group]:
@@ -101,9 +109,7 @@ def groups_of(request: SimulateRequest) -> list[Group]:
 def truth_of(request: SimulateRequest, plan: Plan, measure: PlannedMeasure, effect: float, bias: float) -> Truth:
     """What is true of a measure when the primary's effect is `effect` and its data add `bias`; `plan` is expanded."""
     grouped = plan.design in IN_UNITS
-    before = tuple(w.key for w in plan.waves if w.kind == "baseline")
-    if not before and plan.baseline is not None:
-        before = (plan.baseline,)
+    before = request.waves_before
     return Truth(
         shift=request.effect_of(measure, effect) + bias,
         sign=1 if measure.direction is Direction.HIGHER_IS_BETTER else -1,
@@ -113,13 +119,15 @@ def truth_of(request: SimulateRequest, plan: Plan, measure: PlannedMeasure, effe
         rate=request.rate_of(measure) or 0.5,
         before=before,
         after=tuple(dict.fromkeys(look.wave for look in plan.looks)),
+        by_person=request.in_rows,
     )
 
 
 def draw(rng: np.random.Generator, family: Family, truth: Truth, groups: Sequence[Group]) -> list[Values]:
     """The values of a measure in all waves of one pilot."""
-    drawn = _binary if family is Family.BINARY else _normal
-    return [drawn(rng, truth, group) for group in groups]
+    if family is Family.BINARY:
+        return [_binary(rng, truth, group) for group in groups]
+    return [_normal(rng, truth, group) for group in groups]
 
 
 def documents(design: Design, family: Family, truth: Truth, values: Sequence[Values], look: PlannedLook) -> MeasureData:
@@ -146,10 +154,8 @@ def _normal(rng: np.random.Generator, truth: Truth, group: Group) -> Values:
     waves, n = len(truth.waves), group.n
     centre = truth.means(group) + _unit_effects(rng, truth)
     root = _root(waves, truth.r, 1 - truth.icc)
-    if n < waves + WISHART_FROM:
-        people = rng.standard_normal((n, waves)) @ root.T
-        about = people - people.mean(axis=0)
-        return Values(group, centre + people.mean(axis=0), about.T @ about)
+    if truth.by_person or n < waves + WISHART_FROM:
+        return Values.of(group, centre + rng.standard_normal((n, waves)) @ root.T)
     mean = centre + root @ rng.standard_normal(waves) / math.sqrt(n)
     factor = np.tril(rng.standard_normal((waves, waves)), -1)
     factor[np.diag_indices(waves)] = np.sqrt(rng.chisquare(n - 1 - np.arange(waves)))
@@ -161,8 +167,7 @@ def _binary(rng: np.random.Generator, truth: Truth, group: Group) -> Values:
     waves = len(truth.waves)
     linear = logit(truth.rate) + KAPPA_LOGIT * (truth.means(group) + _unit_effects(rng, truth))
     latent = rng.standard_normal((group.n, waves)) @ _root(waves, truth.r, 1.0).T
-    happened = (latent < ndtri(expit(linear))).astype(np.float64)
-    return Values(group, np.zeros(waves), np.zeros((waves, waves)), happened)
+    return Values.of(group, (latent < ndtri(expit(linear))).astype(np.float64))
 
 
 # --- shapes -----------------------------------------------------------------------------------------------------
@@ -212,29 +217,28 @@ def _cells(truth: Truth, values: Sequence[Values], wave: str) -> MeasureData:
 
 def _counts(truth: Truth, values: Sequence[Values], wave: str) -> MeasureData:
     counts = [
-        CountOf(unit=v.group.unit, arm=v.group.arm, wave=key, x=int(v.binary[:, i].sum()), n=v.group.n)
+        CountOf(unit=v.group.unit, arm=v.group.arm, wave=key, x=round(v.mean[i] * v.group.n), n=v.group.n)
         for v in values
-        if v.binary is not None
         for i, key in _seen(truth, wave)
     ]
     return MeasureData(counts=counts)
 
 
 def _rows(truth: Truth, values: Sequence[Values], wave: str) -> MeasureData:
-    """Each person's answer before and after, linked."""
+    """Each person's value in every wave of the look, linked."""
     rows = [
-        Row(unit=v.group.unit, arm=v.group.arm, wave=key, participant=f"{v.group.arm}-{person}", value=float(value))
-        for v in values
-        if v.binary is not None
+        Row(unit=v.group.unit, arm=v.group.arm, wave=key, participant=f"{at}-{person}", value=float(value))
+        for at, v in enumerate(values)
+        if v.people is not None
         for i, key in _seen(truth, wave)
-        for person, value in enumerate(v.binary[:, i])
+        for person, value in enumerate(v.people[:, i])
     ]
     return MeasureData(rows=rows)
 
 
 def _waves(truth: Truth, values: Sequence[Values], wave: str) -> MeasureData:
-    """Linked people where one wave lies before the start, else every wave by itself."""
-    return (_pairs if len(truth.before) == 1 else _cells)(truth, values, wave)
+    """Linked people: pairs where one wave lies before the start, rows where several do, cells where none does."""
+    return (_rows if truth.by_person else _pairs)(truth, values, wave)
 
 
 SHAPES: Final[Mapping[tuple[Design, Family], Callable[[Truth, Sequence[Values], str], MeasureData]]] = {

@@ -14,6 +14,8 @@ Rate = Annotated[float, Field(gt=0, lt=1)]
 MOST_PILOTS = 20_000
 """Simulated pilots of one request, over all effects: some minutes."""
 MOST_UNITS = 200
+MOST_ROWS = 20_000_000
+"""Simulated rows of single people, over all pilots; most designs need none."""
 IN_UNITS = frozenset({Design.CLUSTER, Design.DID, Design.CROSS_SECTION})
 """Designs whose data name units."""
 UNLINKED = frozenset({Design.CROSS_SECTION})
@@ -116,6 +118,9 @@ class SimulateRequest(Document):
             raise ValueError("a true effect is listed twice")
         if (asked := self.pilots * (len(self.effects) + 1)) > MOST_PILOTS:
             raise ValueError(f"{asked} pilots in all are asked for, effects and assurance; at most {MOST_PILOTS}")
+        waves = len(self.waves_before) + len(self.plan.expanded().looks)
+        if self.in_rows and asked * sum(self.people.values()) * waves > MOST_ROWS:
+            raise ValueError("so many people in so many waves and pilots would take too long; ask for fewer pilots")
         return self
 
     @property
@@ -137,6 +142,20 @@ class SimulateRequest(Document):
             return dict.fromkeys(self.arms, 1)
         planned = {arm: sum(u.arm == arm for u in self.plan.units) for arm in self.arms}
         return {arm: (self.units or planned)[arm] or 1 for arm in self.arms}
+
+    @property
+    def waves_before(self) -> tuple[str, ...]:
+        """Waves before the start."""
+        long = self.plan.expanded()
+        named = tuple(w.key for w in long.waves if w.kind == "baseline")
+        return named or ((long.baseline,) if long.baseline is not None else ())
+
+    @property
+    def in_rows(self) -> bool:
+        """Whether a pilot's data would be rows of single people: linked over more than a pair of waves, or binary."""
+        if self.plan.design is Design.DID:
+            return len(self.waves_before) > 1
+        return self.plan.design is Design.PAIRED and any(m.family is Family.BINARY for m in self.deciding)
 
     def rate_of(self, measure: PlannedMeasure) -> float | None:
         """Share of events without the intervention."""

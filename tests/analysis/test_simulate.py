@@ -315,7 +315,7 @@ def test_binary_values_have_their_rates_and_go_together(asked: Request) -> None:
     request = asked(primary={"family": "binary"}, rate=0.3, r=0.8)
     truth = truth_of(request, request.plan.expanded(), request.plan.measures[0], 0.4, 0.0)
     group = Group(None, "treated", 200_000, treated=True)
-    happened = draw(np.random.default_rng(2), request.plan.measures[0].family, truth, [group])[0].binary
+    happened = draw(np.random.default_rng(2), request.plan.measures[0].family, truth, [group])[0].people
     assert happened is not None
     after = 1 / (1 + np.exp(-(np.log(0.3 / 0.7) - 0.4 * np.pi / np.sqrt(3))))
     assert happened.mean(axis=0) == pytest.approx([0.3, after], abs=0.005)
