@@ -1,8 +1,8 @@
 """Exact posteriors of normal models with unit effects: closed forms given the hyper-parameters, quadrature over them.
 
 Given the SDs (and r), coefficients and unit effects are jointly normal: unit effects are integrated out and recovered
-afterwards. The hyper-parameters live on the real line as `z` (log σ, softplus of the unit SDs, logit of r), which is
-also how the PyMC models sample them.
+afterwards. The hyper-parameters live on the real line as `z` (SDs through `ramp`, r through Φ), which is also how the
+PyMC models sample them: priors have Gaussian tails there, so that quadrature and sampler meet no long ones.
 """
 
 import math
@@ -12,7 +12,7 @@ from functools import lru_cache, singledispatch
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import log_ndtr, ndtr
 
 from analysis import integration
 from analysis.designs.unit_inputs import COEFFICIENTS, AncovaUnits, Waves
@@ -28,6 +28,7 @@ NODES = 1024
 FEW = 0.2
 """Share of the nodes of a common grid that must count under a run, else the run gets a grid of its own."""
 NEGLIGIBLE = 1e-12
+TINY = 1e-300
 WIDE = Run("wide", normal(NormalPrior(mean=0.0, sd=0.5)), NO_BIAS)
 """The run that places the common grid."""
 AT_ONCE = 4_000_000
@@ -53,7 +54,7 @@ class Hyper:
         return len(self.r)
 
 
-NAMES = ("log_sigma_control", "log_sigma_treated", "unit_sd", "unit_time_sd", "r")
+NAMES = ("sigma_control", "sigma_treated", "unit_sd", "unit_time_sd", "r")
 
 
 def bounds_of_r(inputs: UnitInputs) -> Array:
@@ -81,11 +82,26 @@ def hyper_of(inputs: UnitInputs, z: Array) -> Hyper:
     low, high = bounds_of_r(inputs)[:2]
     unit, unit_time = scales_of(inputs)
     return Hyper(
-        np.exp(z[:, :2]),
-        unit * np.logaddexp(0.0, z[:, 2]),
-        unit_time * np.logaddexp(0.0, z[:, 3]),
-        low + (high - low) * expit(z[:, 4]),
+        inputs.sigma_scale * ramp(z[:, :2]),
+        unit * ramp(z[:, 2]),
+        unit_time * ramp(z[:, 3]),
+        low + (high - low) * ndtr(z[:, 4]),
     )
+
+
+def ramp(z: Array) -> Array:
+    """∫ Φ = z Φ(z) + φ(z): near z above 0, vanishing below. An SD so written has Gaussian tails on both sides."""
+    return np.asarray(np.maximum(z * ndtr(z) + np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi), TINY))
+
+
+def unramped(value: Array) -> Array:
+    """The z whose `ramp` is `value`, by bisection."""
+    low, high = np.full(np.shape(value), -30.0), np.maximum(value, 1.0)
+    for _ in range(60):
+        middle = (low + high) / 2
+        below = ramp(middle) < value
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return np.asarray((low + high) / 2)
 
 
 def hyper_of_draws(inputs: UnitInputs, draws: Mapping[str, Array]) -> Hyper:
@@ -99,26 +115,26 @@ def log_prior(inputs: UnitInputs, z: Array) -> Array:
     """Log prior density of nodes `z` (K, 5) on the real line, up to a constant."""
     h = hyper_of(inputs, z)
     _, _, mean, precision = bounds_of_r(inputs)
-    value = (z[:, :2] - h.sigma**2 / (2 * inputs.sigma_scale**2)).sum(axis=1)
+    value = (log_ndtr(z[:, :2]) - h.sigma**2 / (2 * inputs.sigma_scale**2)).sum(axis=1)
     for column, sd, scale in zip((2, 3), (h.unit_sd, h.unit_time_sd), scales_of(inputs), strict=True):
-        value += -0.5 * (sd / scale) ** 2 - np.logaddexp(0.0, -z[:, column])
-    value += -0.5 * precision * (h.r - mean) ** 2 - np.logaddexp(0.0, z[:, 4]) - np.logaddexp(0.0, -z[:, 4])
+        value += log_ndtr(z[:, column]) - 0.5 * (sd / scale) ** 2
+    value += -0.5 * precision * (h.r - mean) ** 2 - 0.5 * z[:, 4] ** 2
     return np.asarray(value)
 
 
 def start(inputs: UnitInputs) -> Array:
     """A point `z` (5,) near which the search for the mode begins."""
-    z = np.zeros(5)
+    squares, free = np.zeros(2), np.zeros(2)
     if isinstance(inputs, AncovaUnits):
-        z[:2] = 0.5 * np.log(np.maximum(inputs.s22, 1e-8) / np.maximum(inputs.free, 1.0))
-        z[:2][inputs.free < 1] = 0.0
-        return z
-    for which in (0, 1):
-        squares = free = 0.0
-        for a, w in zip(*np.nonzero(inputs.spread == which), strict=True):
-            squares += float(inputs.squares[a, :, w, w].sum())
-            free += float((inputs.free[a] * inputs.masks[:, w]).sum())
-        z[which] = 0.5 * math.log(max(squares, 1e-8) / free) if free >= 1 else -0.3
+        squares, free = inputs.s22, inputs.free
+    else:
+        for a, w in np.ndindex(inputs.spread.shape):
+            which = int(inputs.spread[a, w])
+            squares[which] += inputs.squares[a, :, w, w].sum()
+            free[which] += inputs.free[a] @ inputs.masks[:, w]
+    found = np.sqrt(np.maximum(squares, 1e-12) / np.maximum(free, 1.0))
+    z = np.zeros(5)
+    z[:2] = np.where(free >= 1, unramped(found / inputs.sigma_scale), 0.0)
     return z
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from analysis.models.hyper import R_UNREPORTED, correlation, position, preconditioned, spreads, unit_spread
+from analysis.models.hyper import R_UNREPORTED, correlation, half_normal, position, preconditioned
 from analysis.models.shared import Layout, unpacked
 
 COEFFICIENTS = 4
@@ -30,9 +30,9 @@ def build() -> pm.Model:
         precision = pt.switch(pt.or_(told, d["slope_prior"][1] > 0), d["slope_prior"][1], 1.0)
         centre = d["slope_prior"][0]
         pm.Potential("slope_log_prior", (-0.5 * precision * (slope - centre) ** 2).sum())
-        sigma = spreads(z, d["scales"][0])
-        unit_sd = unit_spread("unit_sd", z[2], d["scales"][1])
-        unit_spread("unused_sd", z[3], 1.0)
+        sigma = half_normal("sigma", z[:2], d["scales"][0])
+        unit_sd = half_normal("unit_sd", z[2], d["scales"][1])
+        half_normal("unused_sd", z[3], 1.0)
         r = correlation(z[4], R_UNREPORTED) * d["unknown_r"]
         residual = sigma * pt.sqrt(1 - r**2)
         expected = (

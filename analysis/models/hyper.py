@@ -4,6 +4,7 @@ The sampler walks `free`, near round whatever the data; `location` and `factor` 
 real line and coefficients. They change the speed and not the posterior.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ from analysis.models.effect import total_effect
 from analysis.models.shared import Layout
 
 HYPER = 5
-"""log σ twice, unit SD and unit × time SD by softplus, r by logit."""
+"""σ twice, unit SD and unit × time SD through `ramp`, r through Φ."""
 
 
 def preconditioned(coefficients: int) -> Layout:
@@ -33,24 +34,27 @@ def position(data: Mapping[str, Any], coefficients: int) -> tuple[Any, Any]:
     return at[:HYPER], at[HYPER:]
 
 
-def spreads(z: Any, scale: Any) -> Any:
-    """σ (2,), half-normal with `scale`."""
-    sigma = pm.Deterministic("sigma", pt.exp(z[:2]))
-    pm.Potential("sigma_log_prior", (z[:2] - sigma**2 / (2 * scale**2)).sum())
-    return sigma
+def below(z: Any) -> Any:
+    """Φ(z)."""
+    return 0.5 * pt.erfc(-z / math.sqrt(2))
 
 
-def unit_spread(name: str, z: Any, scale: Any) -> Any:
-    """The SD `name` of effects of units, half-normal with `scale`; softplus keeps it smooth down to 0."""
-    relative = pt.softplus(z)
-    pm.Potential(f"{name}_log_prior", -0.5 * relative**2 - pt.softplus(-z))
+def ramp(z: Any) -> Any:
+    """∫ Φ = z Φ(z) + φ(z): near z above 0, vanishing below. An SD so written has Gaussian tails on both sides."""
+    return z * below(z) + pt.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
+
+
+def half_normal(name: str, z: Any, scale: Any) -> Any:
+    """The SD or SDs `name`, half-normal with `scale`, at `z` on the real line."""
+    relative = ramp(z)
+    pm.Potential(f"{name}_log_prior", (pt.log(below(z)) - 0.5 * relative**2).sum())
     return pm.Deterministic(name, scale * relative)
 
 
 def correlation(z: Any, prior: Any) -> Any:
     """A correlation between `prior[0]` and `prior[1]`, there normal with mean `prior[2]` and precision `prior[3]`."""
-    r = pm.Deterministic("r", prior[0] + (prior[1] - prior[0]) * pt.sigmoid(z))
-    pm.Potential("r_log_prior", -0.5 * prior[3] * (r - prior[2]) ** 2 - pt.softplus(z) - pt.softplus(-z))
+    r = pm.Deterministic("r", prior[0] + (prior[1] - prior[0]) * below(z))
+    pm.Potential("r_log_prior", -0.5 * prior[3] * (r - prior[2]) ** 2 - 0.5 * z**2)
     return r
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from analysis.models.hyper import correlation, position, preconditioned, spreads, unit_spread
+from analysis.models.hyper import correlation, half_normal, position, preconditioned
 from analysis.models.shared import Layout, unpacked
 
 SLOTS, COEFFICIENTS = 4, 6
@@ -40,9 +40,9 @@ def build() -> pm.Model:
         nuisance = pm.Deterministic("coefficients", theta[:-1])
         precision = d["intercept"] * d["used"] + 1 - d["used"]
         pm.Potential("coefficients_log_prior", -0.5 * (precision * nuisance**2).sum())
-        sigma = spreads(z, d["scales"][0])
-        unit_sd = unit_spread("unit_sd", z[2], d["scales"][1])
-        unit_time_sd = unit_spread("unit_time_sd", z[3], d["scales"][2])
+        sigma = half_normal("sigma", z[:2], d["scales"][0])
+        unit_sd = half_normal("unit_sd", z[2], d["scales"][1])
+        unit_time_sd = half_normal("unit_time_sd", z[3], d["scales"][2])
         r = correlation(z[4], d["r_prior"])
         expected = pt.dot(d["columns"], theta)
         inverse = 1 / (sigma[0] * (1 - d["spread"]) + sigma[1] * d["spread"])
