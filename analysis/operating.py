@@ -61,7 +61,7 @@ def simulate(
 def _run(simulation: Simulation, progress: Progress, processes: int) -> list[list[Ended]]:
     """Every pilot, by truth and in order."""
     request = simulation.request
-    truths, pilots = len(request.effects) + 1, request.pilots
+    truths, pilots = len(request.effects) + 1, request.pilots_each
     ended: list[list[Ended]] = [[] for _ in range(truths)]
     found: dict[Chunk, list[Ended]] = {}
     done = 0
@@ -206,7 +206,7 @@ def _answer(simulation: Simulation, ended: Sequence[Sequence[Ended]]) -> dict[st
         "warnings": [note.as_dict() for note in _notes(simulation, ended)],
         "provenance": {
             "seed": request.seed,
-            "pilots": request.pilots,
+            "pilots": request.pilots_each,
             "plan_hash": request.plan.hash(),
             "engine": "exact",
             "versions": dict(versions()),

@@ -72,6 +72,27 @@ def test_the_worst_quarter_enrolled_and_no_effect_rarely_scales_with_a_randomise
 
 
 @pytest.mark.slow
+def test_the_worst_quarter_enrolled_and_no_control_is_never_scaled(ask: Ask) -> None:
+    """The apparent effect of nothing at all is 0.38 SD; without a control no result may be scaled."""
+    rng, apparent, outcomes = np.random.default_rng(8), [], []
+    for _ in range(100):
+        first = np.sort(rng.normal(size=480))[:120]
+        second = 0.7 * first + np.sqrt(1 - 0.49) * rng.normal(size=120)
+        pair = {
+            "arm": "treated",
+            "n": 120,
+            "mean": [first.mean(), second.mean()],
+            "sd": [first.std(ddof=1), second.std(ddof=1)],
+            "r": np.corrcoef(first, second)[0, 1],
+        }
+        answer = fit(ask({"pairs": [pair]}, design="paired", control=None, randomised=False, attrition=None))
+        apparent.append(answer["effects"][0]["sd"]["mean"])
+        outcomes.append(answer["recommendation"]["outcome"])
+    assert np.mean(apparent) == pytest.approx(0.38, abs=0.04)
+    assert "scale" not in outcomes
+
+
+@pytest.mark.slow
 def test_intervals_cover_the_truth_as_often_as_they_say(ask: Ask) -> None:
     """Flat-prior 95 % intervals over 1,000 trials with slopes and spreads of their own."""
     rng, covered, trials = np.random.default_rng(11), 0, 1000
