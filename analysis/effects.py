@@ -16,12 +16,16 @@ from analysis.runs import ADJUSTED, ENTHUSIASTIC, EVIDENCE, OBSERVED, SCEPTICAL
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """A prepared measure with its posteriors by run, its unit by unit effects and its predictive checks."""
+    """A prepared measure with its posteriors by run, its unit by unit effects and its predictive checks.
+
+    `raw` is the risk difference where a model with units or linked people gives it.
+    """
 
     prepared: Prepared
     runs: Mapping[str, Posterior]
     units: Sequence[Mapping[str, Any]] = ()
     checks: Sequence[Check] = ()
+    raw: Posterior | None = None
 
     @property
     def measure(self) -> PlannedMeasure:
@@ -109,6 +113,8 @@ def _raw(fitted: Fitted, prob: float) -> dict[str, Any]:
     inputs = fitted.prepared.inputs
     if isinstance(inputs, TwoProportions):
         return summary(BetaDifference(inputs), prob) | {"unit": "risk difference"}
+    if fitted.raw is not None:
+        return summary(fitted.raw, prob) | {"unit": "risk difference"}
     return summary(fitted.runs[OBSERVED], prob, fitted.prepared.raw_per_sd or 1.0) | {"unit": "of the measure"}
 
 

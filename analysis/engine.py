@@ -1,6 +1,7 @@
 """Computes the posteriors of one request, by NUTS beside the exact engine or by that alone, and reads the gates."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from analysis import exact, gates, predictive, unit_effects
@@ -12,6 +13,7 @@ from analysis.posterior import FromDraws, Posterior, Sampled, SampledAlong
 from analysis.priors import Run
 from analysis.runs import ADJUSTED, ENTHUSIASTIC, EVIDENCE, OBSERVED, SCEPTICAL
 from analysis.sampling import Draws, Sampler, derived_seed, sample
+from analysis.sensitivity import power_scaling
 
 NEAR = 2.0
 """A probability within this many Monte-Carlo errors of its threshold is computed again with four times the draws."""
@@ -19,6 +21,8 @@ _SAMPLERS = {
     "two_proportions": Sampler(draws=2000),
     "ancova_units": Sampler(draws=600, tune=300),
     "waves": Sampler(draws=600, tune=300),
+    "unit_proportions": Sampler(tune=300),
+    "paired_proportions": Sampler(tune=300),
 }
 
 
@@ -36,6 +40,7 @@ class Work:
     def __init__(self, engine: Engine, seed: int, progress: Callable[[float], None], runs: int, prob: float) -> None:
         self.engine, self.seed, self.runs, self.done, self.prob = engine, seed, runs, 0, prob
         self.exact: dict[str, dict[str, Posterior]] = {}
+        self.leaning: dict[str, float | None] = {}
         self.slopes: dict[str, tuple[float, float] | None] = {}
         self.readings: list[gates.Reading] = []
         self.trees: dict[str, dict[str, Any]] = {}
@@ -50,7 +55,10 @@ class Work:
         name = prepared.measure.measure
         self.exact[name] = {run.name: exact.posterior(prepared.inputs, run) for run in runs}
         observed = next(run for run in runs if run.name == OBSERVED)
+        adjusted = next(run for run in runs if run.name == ADJUSTED)
+        self.leaning[name] = power_scaling(self.exact[name][ADJUSTED], adjusted)
         self.slopes[name] = exact.slope(prepared.inputs, observed)
+        raw = exact.risk_difference(prepared.inputs, observed)
         if EVIDENCE not in self.exact[name]:
             message = (
                 "An arm with no event or nothing but events has no finite estimate without a prior; "
@@ -60,13 +68,14 @@ class Work:
         if self.engine is Engine.EXACT:
             self.done += len(runs)
             self._show(0.0)
-            return Fitted(prepared, self.exact[name], unit_effects.of_nodes(prepared.inputs, observed, self.prob))
+            units = unit_effects.of_nodes(prepared.inputs, observed, self.prob)
+            return Fitted(prepared, self.exact[name], units, raw=raw)
         sampled = {run.name: self._posterior(prepared, run) for run in runs}
-        fitted = Fitted(prepared, sampled, self.units[name], self.checks[name])
+        fitted = Fitted(prepared, sampled, self.units[name], self.checks[name], raw)
         if near := near_threshold(fitted, rule):
             again = [run for run in runs if run.name in {run_name for _, run_name in near}]
             finer = {run.name: self._run(prepared, run, factor=4) for run in again}
-            fitted = Fitted(prepared, {**fitted.runs, **finer}, self.units[name], self.checks[name])
+            fitted = replace(fitted, runs={**fitted.runs, **finer})
             self.refits.append(f"{name}: four times the draws ({_names(near)} near a threshold)")
             if still := near_threshold(fitted, rule):
                 message = f"{_names(still)} within two Monte-Carlo errors of the threshold; the point value decides."

@@ -35,6 +35,8 @@ from analysis.posterior import Posterior
 from analysis.priors import Run
 from analysis.runs import ADJUSTED, EVIDENCE, PLAIN, SCEPTICAL, runs_of
 from analysis.sampling import warm
+from analysis.sensitivity import notes as sensitivity_notes
+from analysis.sensitivity import prior_predictive_outside
 
 __all__ = ["Fit", "exact_posteriors", "fit", "fit_with_draws", "warm"]
 
@@ -156,6 +158,11 @@ def _fit(request: FitRequest, progress: Callable[[float], None]) -> Fit:
     for name, slope in work.slopes.items():
         if slope is not None:
             blocks[name]["slope"] = {"mean": slope[0], "sd": slope[1]}
+    for f in fitted:
+        outside = prior_predictive_outside(plan, f.prepared)
+        lean = work.leaning[f.measure.measure]
+        blocks[f.measure.measure] |= {"prior_sensitivity": lean, "prior_predictive_outside": outside}
+        notes += sensitivity_notes(f.prepared, lean, outside)
     blocks |= {m.measure: missing(m, reason) for m, reason in absent}
     answer = {
         "grade": graded.letter,

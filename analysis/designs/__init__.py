@@ -3,7 +3,17 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from analysis.designs import cluster, cross_section, did, paired, parallel, parallel_binary
+from analysis.designs import (
+    cluster,
+    cluster_binary,
+    cross_section,
+    did,
+    paired,
+    paired_binary,
+    parallel,
+    parallel_binary,
+    waves_binary,
+)
 from analysis.designs.prepared import Prepared, Question
 from analysis.documents import Design, Family
 from analysis.errors import Refused
@@ -15,16 +25,24 @@ OFFERED: Final[Mapping[tuple[Design, Family], Callable[[Question], Prepared]]] =
     (Design.PAIRED, Family.NORMAL): paired.normal,
     (Design.CROSS_SECTION, Family.NORMAL): cross_section.normal,
     (Design.DID, Family.NORMAL): did.normal,
+    (Design.CLUSTER, Family.BINARY): cluster_binary.cluster,
+    (Design.PAIRED, Family.BINARY): paired_binary.paired,
+    (Design.CROSS_SECTION, Family.BINARY): waves_binary.cross_section,
+    (Design.DID, Family.BINARY): waves_binary.did,
 }
 """What can be fitted. A new design is a file here and a row a family."""
 
 STRUCTURES: Final[Mapping[tuple[Design, Family], tuple[str, ...]]] = {
     (Design.PARALLEL, Family.NORMAL): ("ancova", "two_means", "ancova_unknown_r", "ancova_units"),
-    (Design.PARALLEL, Family.BINARY): ("two_proportions",),
+    (Design.PARALLEL, Family.BINARY): ("two_proportions", "unit_proportions"),
     (Design.CLUSTER, Family.NORMAL): ("ancova_units",),
     (Design.PAIRED, Family.NORMAL): ("waves",),
     (Design.CROSS_SECTION, Family.NORMAL): ("waves",),
     (Design.DID, Family.NORMAL): ("waves",),
+    (Design.CLUSTER, Family.BINARY): ("unit_proportions",),
+    (Design.PAIRED, Family.BINARY): ("paired_proportions",),
+    (Design.CROSS_SECTION, Family.BINARY): ("unit_proportions",),
+    (Design.DID, Family.BINARY): ("unit_proportions",),
 }
 """The models each may end in."""
 

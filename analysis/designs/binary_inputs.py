@@ -3,13 +3,19 @@
 Values only; the models are in `models/`, their integrals in `unit_proportions.py` and `paired_proportions.py`.
 """
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linprog
 
 Array = NDArray[np.float64]
+KAPPA_LOGIT = math.pi / math.sqrt(3)
+"""SD of the standard logistic distribution: logits a SD unit."""
+SEPARATED = 1e-9
+"""What a linear programme may find above 0 by rounding."""
 COEFFICIENTS = 5
 """Nuisance coefficients of the linear predictor: intercepts, time effects, slope; unused ones have empty columns."""
 
@@ -46,6 +52,22 @@ class UnitProportions:
         """Which coefficients any cell has (5,)."""
         return np.asarray((self.columns != 0).any(axis=(0, 1)))
 
+    @property
+    def bounded(self) -> bool:
+        """Whether flat intercepts and a flat effect leave a posterior: no direction may separate events from the rest.
+
+        A linear programme: is there a combination of the flat columns that is nowhere negative where there is an
+        event, nowhere positive where there is none, and not 0 everywhere (Albert and Anderson 1984)?
+        """
+        flat = self.used & ((self.intercepts == 1) | (self.prior[:, 1] == 0))
+        design = np.concatenate([self.columns[..., flat], self.kappa * self.exposure[..., None]], axis=-1)
+        rows = design.reshape(self.x.size, -1)
+        if np.linalg.matrix_rank(rows[(self.n > 0).ravel()]) < rows.shape[1]:
+            return False
+        asked = np.concatenate([rows[(self.x > 0).ravel()], -rows[(self.x < self.n).ravel()]])
+        found = linprog(-asked.sum(axis=0), A_ub=-asked, b_ub=np.zeros(len(asked)), bounds=(-1, 1))
+        return bool(found.status == 0 and -found.fun < SEPARATED)
+
     def model_data(self) -> dict[str, Array]:
         """Shared data of the PyMC model; location, factor and quadrature come from the exact engine."""
         named = {name: getattr(self, name) for name in ("x", "n", "columns", "exposure", "intercepts")}
@@ -80,6 +102,11 @@ class PairedProportions:
     def n(self) -> Array:
         """People before and after (2,), everyone."""
         return self.table.sum() + self.once_n
+
+    @property
+    def bounded(self) -> bool:
+        """Whether a flat effect leaves a posterior: not where a wave has no event or nothing else."""
+        return bool(((self.x > 0) & (self.x < self.n)).all())
 
     def model_data(self) -> dict[str, Array]:
         """Shared data of the PyMC model; location and factor come from the exact engine."""

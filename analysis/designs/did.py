@@ -80,7 +80,7 @@ def _fitted(question: Question, found: list[Seen], waves: Sequence[str], notes: 
     refuse_shared_units(question, units)
     checked(question, found, waves)
     before = range(len(waves) - 1)
-    standardised, scale, scale_notes = scaled(question, found, waves, list(before))
+    standardised, scale, centre, scale_notes = scaled(question, found, waves, list(before))
     columns = np.zeros((2, len(waves), COEFFICIENTS))
     columns[0, :, 0] = columns[1, :, 1] = 1.0
     for w in range(1, len(waves)):
@@ -117,6 +117,7 @@ def _fitted(question: Question, found: list[Seen], waves: Sequence[str], notes: 
         beside={"comparison": "difference in differences"},
         units_per_arm=per_arm(units),
         pre_waves=len(waves) - 1,
+        centre=centre,
     )
     return _with_trends(question, prepared, standardised) if len(waves) > 2 else prepared  # noqa: PLR2004
 

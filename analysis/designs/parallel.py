@@ -95,6 +95,7 @@ def _linked(question: Question, pairs: list[Pair]) -> Prepared:
         warnings=tuple(notes),
         beside={"comparison": "ancova", "balance": balance(question, control.first, treated.first, scale)},
         units_per_arm=units_per_arm(question, pairs),
+        centre=centre,
     )
 
 
@@ -193,6 +194,7 @@ def _unlinked(question: Question, cells: list[Cell]) -> Prepared:
         },
         cap=cap,
         units_per_arm=units_per_arm(question, cells),
+        centre=centre,
     )
 
 

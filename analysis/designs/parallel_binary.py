@@ -9,21 +9,22 @@ from analysis.designs.arms import (
     both_arms,
     control_of,
     normal_summary,
-    pooled_units,
     post_only,
     require_two_arms,
     small_arms,
     wrong_shape,
 )
-from analysis.designs.inputs import TwoProportions
+from analysis.designs.binary_cells import counted
+from analysis.designs.binary_inputs import KAPPA_LOGIT
+from analysis.designs.cluster_binary import parallel_inputs, several_units
+from analysis.designs.inputs import Inputs, TwoProportions
 from analysis.designs.prepared import Note, Prepared, Question
 from analysis.documents import CountOf
 from analysis.errors import Refused
 from analysis.proportions import log_odds
 from analysis.rows import counts_of, reduce_rows
 
-KAPPA_LOGIT = math.pi / math.sqrt(3)
-"""SD of the standard logistic distribution: logits a SD unit."""
+__all__ = ["KAPPA_LOGIT", "binary"]
 
 
 def binary(question: Question) -> Prepared:
@@ -46,20 +47,27 @@ def binary(question: Question) -> Prepared:
     kappa = question.sign * KAPPA_LOGIT
     sizes = {question.plan.treated: treated[1], control_of(question): control[1]}
     small = small_arms(question, {arm: Sums(n, 0.0, 0.0) for arm, n in sizes.items()})
+    inputs: Inputs = TwoProportions(
+        np.array([control[0], treated[0]], float), np.array([control[1], treated[1]], float), kappa
+    )
+    units_per_arm = None
+    by_unit = counted(question, [question.followup])
+    if several_units(by_unit):
+        inputs, unit_notes, units_per_arm = parallel_inputs(question, by_unit)
+        notes += unit_notes
     return Prepared(
         measure=question.measure,
-        inputs=TwoProportions(
-            np.array([control[0], treated[0]], float), np.array([control[1], treated[1]], float), kappa
-        ),
+        inputs=inputs,
         raw_per_sd=None,
         n=sizes,
-        warnings=(*notes, *pooled_units(question, counts), *small),
+        warnings=(*notes, *small),
         beside={
             "comparison": "post-only",
             "rates": {question.plan.treated: _share(treated), control_of(question): _share(control)},
             **_baseline_beside(question, before, control, treated),
         },
         cap=cap,
+        units_per_arm=units_per_arm,
     )
 
 

@@ -123,6 +123,7 @@ class Prepared:
     a scale of its own). `n` counts the people analysed in each arm. `attrition` is what linked rows themselves show.
     `beside` goes into the effect as it stands. `cap` says why the outcome may not go beyond `refine`.
     `units_per_arm` is of the smaller arm, `pre_waves` how many waves before the start have data: both for the grade.
+    `centre` is the raw value at the scale's zero.
     """
 
     measure: PlannedMeasure
@@ -135,3 +136,4 @@ class Prepared:
     cap: str | None = None
     units_per_arm: int | None = None
     pre_waves: int = 1
+    centre: float | None = None

@@ -55,8 +55,8 @@ def _refuse_certain(question: Question, arm: str, entry: Seen) -> None:
 
 def scaled(
     question: Question, found: Sequence[Seen], waves: Sequence[str], baselines: Sequence[int]
-) -> tuple[list[Seen], float, list[Note]]:
-    """Standardised people, the reference SD, and warnings about it."""
+) -> tuple[list[Seen], float, float, list[Note]]:
+    """Standardised people, the reference SD, the scale's zero, and warnings about the SD."""
     arms = sorted({entry.arm for entry in found})
     before = [s for arm in arms for w in baselines if (s := at_wave(found, arm, w)) is not None]
     after = [s for arm in arms if (s := at_wave(found, arm, len(waves) - 1)) is not None]
@@ -67,7 +67,7 @@ def scaled(
         for sums in before or after:
             pooled = sums if pooled is None else pooled + sums
         centre = pooled.mean if pooled is not None else 0.0
-    return [entry.standardised(centre, question.sign * scale) for entry in found], scale, notes
+    return [entry.standardised(centre, question.sign * scale) for entry in found], scale, centre, notes
 
 
 def inputs_of(
@@ -122,7 +122,7 @@ def inputs_of(
 def one_group(question: Question, found: list[Seen], waves: Sequence[str], comparison: str) -> Prepared:
     """Before and after in one group: α, then α + Δ; σ of each wave, unit and unit × wave effects from two units on."""
     checked(question, found, waves)
-    standardised, scale, notes = scaled(question, found, waves, [0])
+    standardised, scale, centre, notes = scaled(question, found, waves, [0])
     columns = np.zeros((2, 2, COEFFICIENTS))
     columns[1, :, 0] = 1.0
     columns[1, 1, -1] = 1.0
@@ -151,6 +151,7 @@ def one_group(question: Question, found: list[Seen], waves: Sequence[str], compa
         warnings=tuple(notes),
         beside={"comparison": comparison},
         units_per_arm=len(by_arm(found)[question.plan.treated]),
+        centre=centre,
     )
 
 
