@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import gaussian, mixed, proportions, unit_proportions
-from analysis.designs.binary_inputs import UnitProportions
+from analysis import gaussian, mixed, paired_proportions, proportions, unit_proportions, unit_rates
+from analysis.designs.binary_inputs import PairedProportions, UnitProportions
 from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoProportions
 from analysis.designs.unit_inputs import AncovaUnits, Waves
 from analysis.posterior import FromDraws, Posterior, Sampled, SampledAlong
@@ -26,6 +26,8 @@ def posterior(inputs: Inputs, run: Run) -> Posterior:
         return proportions.posterior(inputs, run)
     if isinstance(inputs, UnitProportions):
         return unit_proportions.posterior(inputs, run)
+    if isinstance(inputs, PairedProportions):
+        return paired_proportions.posterior(inputs, run)
     if isinstance(inputs, AncovaUnits | Waves):
         return mixed.posterior(inputs, run)
     return gaussian.posterior(inputs, run)
@@ -37,6 +39,8 @@ def component_weights(inputs: Inputs, run: Run) -> Array:
         return proportions.component_weights(inputs, run)
     if isinstance(inputs, UnitProportions):
         return unit_proportions.component_weights(inputs, run)
+    if isinstance(inputs, PairedProportions):
+        return paired_proportions.component_weights(inputs, run)
     if isinstance(inputs, AncovaUnits | Waves):
         return mixed.component_weights(inputs, run)
     return gaussian.component_weights(inputs, run)
@@ -49,10 +53,21 @@ def slope(inputs: Inputs, run: Run) -> tuple[float, float] | None:
     return gaussian.slope(inputs, run) if isinstance(inputs, Ancova) else None
 
 
+def risk_difference(inputs: Inputs, run: Run) -> Posterior | None:
+    """The marginal risk difference of proportions with units or linked people; None for other models."""
+    if isinstance(inputs, UnitProportions):
+        return unit_rates.risk_difference(inputs, run)
+    if isinstance(inputs, PairedProportions):
+        return paired_proportions.risk_difference(inputs, run)
+    return None
+
+
 def preconditioner(inputs: Inputs, run: Run) -> Mapping[str, Array]:
     """Where NUTS shall look, for the models that ask for it: part of their data."""
     if isinstance(inputs, UnitProportions):
         return unit_proportions.preconditioner(inputs, run)
+    if isinstance(inputs, PairedProportions):
+        return paired_proportions.preconditioner(inputs, run)
     return mixed.preconditioner(inputs, run) if isinstance(inputs, AncovaUnits | Waves) else {}
 
 
@@ -73,8 +88,9 @@ def rao_blackwell(inputs: Inputs, run: Run, draws: Mapping[str, Array]) -> FromD
         total, rows = proportions.given_centre(inputs, run, nodes)
         return SampledAlong(delta, centre, nodes, total, rows, *_shaped(given_total(run, total)))
     if isinstance(inputs, UnitProportions):
-        # Without bias δ is Δ and the draws speak for themselves.
-        return Sampled(delta, *_shaped(given_total(run, draws["total"])))
+        return unit_proportions.rao_blackwell(inputs, run, draws)
+    if isinstance(inputs, PairedProportions):
+        return paired_proportions.rao_blackwell(inputs, run, draws)
     if isinstance(inputs, AncovaUnits | Waves):
         hyper_parameters = mixed.hyper_of_draws(inputs, draws)
         return _sampled(delta, run, mixed.conditional(inputs, hyper_parameters, run))

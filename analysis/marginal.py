@@ -17,7 +17,7 @@ from scipy.stats import qmc
 
 from analysis import integration
 from analysis.documents import NormalPrior
-from analysis.posterior import Density, NormalMixture
+from analysis.posterior import Density, NormalMixture, SampledAlong
 from analysis.priors import NO_BIAS, Run, given_total, log_total_prior, normal
 
 Array = NDArray[np.float64]
@@ -27,6 +27,8 @@ NODES, STEPS, FINE = 512, 13, 241
 PILOT_NODES, PILOT_STEPS, ROUNDS = 128, 11, 4
 SOUGHT, NEGLIGIBLE, EDGE = 30.0, 20.0, 12.0
 """Log densities below the highest: how far the search goes, where the grid ends, and where an end is too near."""
+LINES, REACH = 100, 7.0
+"""Draws a chain that probabilities are averaged over, and posterior SDs of Δ that each is followed along."""
 FREEDOM = 5.0
 """Degrees of freedom of the proposal."""
 FEW = 0.15
@@ -135,7 +137,33 @@ def moments(marginal: Marginal, run: Run) -> tuple[Array, Array]:
     return mean, (weights[:, None] * centred).T @ centred
 
 
-def of_function(marginal: Marginal, run: Run, function: Callable[[Array], Array], between: int = 4) -> NormalMixture:
+def along_lines(target: Target, marginal: Marginal, run: Run, points: Array, delta: Array) -> SampledAlong:
+    """Draws of δ (chain, draw) with the conditional distribution of Δ given where each draw lies beside it.
+
+    `points` (chain, draw, d). A draw's line moves the nuisances along with Δ as the posterior does, so that a line's
+    conditional is nearly the marginal and probabilities hardly depend on the draws; an even selection of lines is used.
+    """
+    mean, covariance = moments(marginal, run)
+    along = covariance[:-1, -1] / covariance[-1, -1]
+    reach = REACH * float(np.sqrt(covariance[-1, -1]))
+    total = np.linspace(mean[-1] - reach, mean[-1] + reach, STEPS)
+    step = max(points.shape[1] // LINES, 1)
+    chosen = points[:, ::step][:, :LINES]
+    beside = chosen[..., :-1] - chosen[..., -1:] * along
+    nuisances = beside.reshape(-1, 1, len(along)) + total[:, None] * along
+    lines = np.concatenate([nuisances, np.broadcast_to(total[:, None], (*nuisances.shape[:2], 1))], axis=-1)
+    flat = lines.reshape(-1, len(mean))
+    log_density = target.log_density(flat) + run.intercept * target.log_intercepts(flat)
+    log_density = log_density.reshape(lines.shape[:2]) + log_total_prior(run, total)
+    fine = np.linspace(total[0], total[-1], FINE)
+    rows = CubicSpline(total, log_density, axis=1)(fine)
+    rows = np.exp(rows - rows.max(axis=1, keepdims=True))
+    which = np.arange(len(rows), dtype=np.float64)
+    given = [np.broadcast_to(part, (len(run.effect), FINE)) for part in given_total(run, fine)]
+    return SampledAlong(delta, which.reshape(chosen.shape[:2]), which, fine, rows, *given)
+
+
+def of_function(marginal: Marginal, run: Run, function: Callable[[Array], Array], between: int = 3) -> NormalMixture:
     """The posterior of a smooth function of the parameters, points (K, d) to (K,).
 
     Along Δ the log weights of each quasi-random node are interpolated `between` times finer; what steps are left are

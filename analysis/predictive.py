@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammainc, ndtr
+from scipy.special import expit, gammainc, ndtr
 from scipy.stats import binom
 
+from analysis.designs.binary_inputs import COEFFICIENTS, PairedProportions, UnitProportions
 from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoMeans, TwoProportions
 from analysis.designs.unit_inputs import AncovaUnits, Waves
+from analysis.paired_proportions import cells as paired_cells
 
 Array = NDArray[np.float64]
 ARMS = ("control", "treated")
@@ -123,6 +125,58 @@ def _(inputs: TwoProportions, draws: Mapping[str, Array]) -> list[Check]:
         p = 1 / (1 + np.exp(-(draws["eta"] + (a - 0.5) * inputs.kappa * draws["total"])))
         found.append(share_check(name, inputs.x[a], inputs.n[a], p))
     return found
+
+
+@checks.register
+def _(inputs: UnitProportions, draws: Mapping[str, Array]) -> list[Check]:
+    """Totals of the arms, over time of each arm and wave: new people in new units of the same kind."""
+    rng = np.random.default_rng(SEED)
+    theta, total = draws["coefficients"].reshape(-1, COEFFICIENTS), draws["total"].ravel()
+    sds = [draws[name].ravel() * abs(inputs.kappa) for name in ("unit_sd", "unit_time_sd")]
+    shape = (len(total), *inputs.n.shape)
+    eta = np.einsum("gsc,kc->kgs", inputs.columns, theta) + inputs.kappa * total[:, None, None] * inputs.exposure
+    eta += inputs.unit * sds[0][:, None, None] * rng.standard_normal((*shape[:2], 1))
+    eta += inputs.unit_time * sds[1][:, None, None] * rng.standard_normal(shape)
+    replicates = rng.binomial(inputs.n.astype(int), expit(eta))
+    found = []
+    for label, cells in _groups(inputs):
+        people, observed = inputs.n[cells].sum(), inputs.x[cells].sum()
+        events = replicates[:, cells].sum(axis=1)
+        low, high = np.quantile(events / people, (0.025, 0.975))
+        p = float(np.mean(events < observed) + 0.5 * np.mean(events == observed))
+        found.append(Check(label, "share", float(observed / people), float(low), float(high), p))
+    return found
+
+
+def _groups(inputs: UnitProportions) -> list[tuple[str, NDArray[np.bool_]]]:
+    """Labels and cells (units, slots) of the arms, or of the waves of each arm."""
+    some = inputs.n > 0
+    if not inputs.after.any():
+        return [(name, some & (inputs.exposure * side > 0)) for name, side in zip(ARMS, (-1, 1), strict=True)]
+    arms = sorted({int(t) for t in inputs.treated})
+    slots = np.arange(inputs.n.shape[1])
+    return [
+        (
+            f"{ARMS[a]}, wave {w + 1}" if len(arms) > 1 else f"wave {w + 1}",
+            some & (inputs.treated == a)[:, None] & (slots == w),
+        )
+        for a in arms
+        for w in slots
+    ]
+
+
+@checks.register
+def _(inputs: PairedProportions, draws: Mapping[str, Array]) -> list[Check]:
+    """Events in each wave, and those of the linked people who changed."""
+    half = 0.5 * inputs.kappa * draws["total"]
+    before, after = expit(draws["centre"] - half), expit(draws["centre"] + half)
+    table = paired_cells(before, after, draws["log_odds_ratio"])
+    changed = inputs.table[0, 1] + inputs.table[1, 0]
+    return [
+        share_check("wave 1", inputs.x[0], inputs.n[0], before),
+        share_check("wave 2", inputs.x[1], inputs.n[1], after),
+        share_check("changed", changed, inputs.table.sum(), table[..., 0, 1] + table[..., 1, 0]),
+    ]
 
 
 @checks.register

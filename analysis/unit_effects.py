@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import mixed
+from analysis import mixed, unit_rates
+from analysis.designs.binary_inputs import UnitProportions
 from analysis.designs.inputs import Inputs
 from analysis.designs.unit_inputs import AncovaUnits, Waves
 from analysis.mixed import Hyper
@@ -25,6 +26,8 @@ MOST = 256
 
 def of_draws(inputs: Inputs, run: Run, draws: Mapping[str, Array], prob: float) -> list[dict[str, Any]]:
     """Units from NUTS: an even selection of the draws of the hyper-parameters."""
+    if isinstance(inputs, UnitProportions):
+        return _of_rates(inputs, unit_rates.selected_draws(inputs, run, draws), prob)
     if not isinstance(inputs, AncovaUnits | Waves):
         return []
     hyper = mixed.hyper_of_draws(inputs, draws)
@@ -35,12 +38,21 @@ def of_draws(inputs: Inputs, run: Run, draws: Mapping[str, Array], prob: float) 
 
 def of_nodes(inputs: Inputs, run: Run, prob: float) -> list[dict[str, Any]]:
     """Units from the exact engine: its nodes, the heaviest first."""
+    if isinstance(inputs, UnitProportions):
+        return _of_rates(inputs, unit_rates.selected_nodes(inputs, run), prob)
     if not isinstance(inputs, AncovaUnits | Waves):
         return []
     grid, weights = mixed.weighed(inputs, run)
     heaviest = np.argsort(weights)[::-1][:MOST]
     hyper = mixed.hyper_of(inputs, grid.z[heaviest])
     return _listed(inputs, run, hyper, weights[heaviest] / weights[heaviest].sum(), prob)
+
+
+def _of_rates(inputs: UnitProportions, z: Array, prob: float) -> list[dict[str, Any]]:
+    return [
+        {**row, "departure": _summary(own, prob), "effect": _summary(effect, prob) if row["arm"] == "treated" else None}
+        for row, own, effect in unit_rates.departures(inputs, z)
+    ]
 
 
 def _listed(inputs: AncovaUnits | Waves, run: Run, hyper: Hyper, weights: Array, prob: float) -> list[dict[str, Any]]:

@@ -5,17 +5,17 @@ mode. Parameters live on the real line as `z` (K, 8): coefficients, the two SDs 
 also how the PyMC model samples them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 from scipy.special import expit, log_ndtr, ndtr
 
 from analysis import marginal
 from analysis.designs.binary_inputs import COEFFICIENTS, UnitProportions
-from analysis.posterior import Density, NormalMixture
+from analysis.posterior import Density, NormalMixture, SampledAlong
 from analysis.priors import Run
 
 Array = NDArray[np.float64]
@@ -25,8 +25,6 @@ AT_ONCE = 150_000
 """Numbers an intermediate array holds: what fits a processor's cache."""
 RULES = ((5, 3), (5, 5), (7, 5), (7, 7), (11, 11), (25, 17))
 """Nodes for u and for v, tried in this order."""
-SEPARATED = 1e-9
-"""What a linear programme may find above 0 by rounding."""
 TOLERANCE = 1e-4
 """Root mean square error of the log likelihood, over all units, where the posterior lies."""
 
@@ -55,26 +53,30 @@ def _hermite(count: int) -> tuple[Array, Array]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Nodes:
-    """Of K parameter values: log integrand at the nodes of u (K, G, Q), u and, given it, moments of v (K, G, Q, S)."""
+class Integrand:
+    """Of K parameter values: log integrand at the nodes of u (K, G, Q), u and, given it, moments of v (K, G, Q, S).
+
+    Without `moments` asked for these two are empty.
+    """
 
     log_value: Array
     u: Array
-    v: Array | None
-    v_variance: Array | None
+    v: Array
+    v_variance: Array
 
 
 def log_likelihood(inputs: UnitProportions, z: Array, rule: Rule) -> Array:
     """Log likelihood (K,) of nodes `z` (K, 8), unit effects integrated out, up to a constant."""
     size = inputs.x.size * len(rule.outer) * len(rule.inner)
     turn = max(AT_ONCE // size, 1)
-    parts = [_integrand(inputs, z[i : i + turn], rule).log_value for i in range(0, len(z), turn)]
+    parts = [integrand(inputs, z[i : i + turn], rule).log_value for i in range(0, len(z), turn)]
     values = np.concatenate(parts)
     best = values.max(axis=-1)
     return np.asarray((best + np.log(np.exp(values - best[..., None]).sum(axis=-1))).sum(axis=1))
 
 
-def _integrand(inputs: UnitProportions, z: Array, rule: Rule, *, moments: bool = False) -> _Nodes:
+def integrand(inputs: UnitProportions, z: Array, rule: Rule, *, moments: bool = False) -> Integrand:
+    """What the sums over nodes are made of, at points `z` (K, 8)."""
     x, n = inputs.x, inputs.n
     eta = np.einsum("gsc,kc->kgs", inputs.columns, z[:, :COEFFICIENTS])
     eta += inputs.kappa * z[:, TOTAL, None, None] * inputs.exposure
@@ -106,10 +108,10 @@ def _integrand(inputs: UnitProportions, z: Array, rule: Rule, *, moments: bool =
     log_inner = best + np.log(mass * inner_width[:, :, None])
     log_value = log_inner.sum(axis=-1) + 0.5 * (rule.outer**2 - at_u**2) + np.log(rule.outer_weights) + np.log(width)
     if not moments:
-        return _Nodes(log_value, at_u, None, None)
+        return Integrand(log_value, at_u, np.empty(0), np.empty(0))
     mean = (relative * at_v).sum(axis=-1) / mass
     variance = (relative * (at_v - mean[..., None]) ** 2).sum(axis=-1) / mass
-    return _Nodes(log_value, at_u, mean, variance)
+    return Integrand(log_value, at_u, mean, variance)
 
 
 def _newton(eta: Array, theta: Array, gradient: Array | float, w: Array, su: Array, sv: Array) -> tuple[Array, Array]:
@@ -175,7 +177,7 @@ def rule_of(inputs: UnitProportions) -> Rule:
     weights = found.weights(marginal.WIDE).ravel()
     # Evenly over the posterior's mass: one node for every hundredth of it.
     chosen = np.searchsorted(np.cumsum(weights), np.linspace(0.01, 0.99, 49))
-    z = _filled(inputs, found.points.reshape(len(weights), -1)[chosen])
+    z = filled(inputs, found.points.reshape(len(weights), -1)[chosen])
     fine = log_likelihood(inputs, z, rules[-1])
     for rule in rules[:-1]:
         if np.sqrt(np.mean((log_likelihood(inputs, z, rule) - fine) ** 2)) < TOLERANCE:
@@ -188,7 +190,8 @@ def active(inputs: UnitProportions) -> Array:
     return np.array([*inputs.used, inputs.unit > 0, inputs.unit_time > 0, True])
 
 
-def _filled(inputs: UnitProportions, part: Array) -> Array:
+def filled(inputs: UnitProportions, part: Array) -> Array:
+    """Points `z` (K, 8) of the active parameters alone."""
     z = np.zeros((len(part), DIMENSION))
     z[:, active(inputs)] = part
     return z
@@ -202,7 +205,7 @@ def _target(inputs: UnitProportions, rule: Rule) -> marginal.Target:
         return np.asarray(-0.5 * ((z[:, :COEFFICIENTS] - mean) ** 2 @ (precision * which)))
 
     def log_density(part: Array) -> Array:
-        z = _filled(inputs, part)
+        z = filled(inputs, part)
         value = log_likelihood(inputs, z, rule) + squares(z, 1 - inputs.intercepts)
         for column in (UNIT, UNIT_TIME):
             if on[column]:
@@ -210,7 +213,7 @@ def _target(inputs: UnitProportions, rule: Rule) -> marginal.Target:
         return value
 
     return marginal.Target(
-        log_density, lambda part: squares(_filled(inputs, part), inputs.intercepts), _start(inputs)[on]
+        log_density, lambda part: squares(filled(inputs, part), inputs.intercepts), _start(inputs)[on]
     )
 
 
@@ -227,22 +230,16 @@ def _start(inputs: UnitProportions) -> Array:
     return z
 
 
-def bounded(inputs: UnitProportions) -> bool:
-    """Whether flat intercepts and a flat effect leave a posterior: no direction may separate events from the rest.
+def rao_blackwell(inputs: UnitProportions, run: Run, draws: Mapping[str, Array]) -> SampledAlong:
+    """Draws of δ with the conditional distributions of Δ beside them."""
+    points = positions(inputs, run, draws)[..., active(inputs)]
+    return marginal.along_lines(_target(inputs, rule_of(inputs)), nodes_of(inputs, run), run, points, draws["delta"])
 
-    A linear programme: is there a combination of the flat columns that is nowhere negative where there is an event,
-    nowhere positive where there is none, and not 0 everywhere (Albert and Anderson 1984)?
-    """
-    flat = inputs.used & ((inputs.intercepts == 1) | (inputs.prior[:, 1] == 0))
-    design = np.concatenate([inputs.columns[..., flat], inputs.kappa * inputs.exposure[..., None]], axis=-1)
-    rows = design.reshape(inputs.x.size, -1)
-    some, all_but = (inputs.x > 0).ravel(), (inputs.x < inputs.n).ravel()
-    asked = np.concatenate([rows[some], -rows[all_but]])
-    told = rows[(inputs.n > 0).ravel()]
-    if np.linalg.matrix_rank(told) < rows.shape[1]:
-        return False
-    found = linprog(-asked.sum(axis=0), A_ub=-asked, b_ub=np.zeros(len(asked)), bounds=(-1, 1))
-    return bool(found.status == 0 and -found.fun < SEPARATED)
+
+def positions(inputs: UnitProportions, run: Run, draws: Mapping[str, Array]) -> Array:
+    """Draws as points `z` (chain, draw, 8)."""
+    extra = preconditioner(inputs, run)
+    return np.asarray(extra["location"] + draws["free"] @ extra["factor"].T)
 
 
 def preconditioner(inputs: UnitProportions, run: Run) -> dict[str, Array]:

@@ -14,6 +14,7 @@ VERSIONS: Final = {
     "ancova_units": 1,
     "waves": 1,
     "unit_proportions": 1,
+    "paired_proportions": 1,
 }
 
 

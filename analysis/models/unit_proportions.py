@@ -49,7 +49,8 @@ def build() -> pm.Model:
         unit_sd = _spread("unit_sd", at[COEFFICIENTS], d["scales"][0])
         unit_time_sd = _spread("unit_time_sd", at[COEFFICIENTS + 1], d["scales"][1])
         eta = sum((d["columns"][..., i] * theta[i] for i in range(COEFFICIENTS)), d["kappa"] * total * d["exposure"])
-        sds = [abs(d["kappa"]) * m * s for m, s in zip((d["multiples"][0], d["multiples"][1]), (unit_sd, unit_time_sd))]
+        kappa, multiples = abs(d["kappa"]), d["multiples"]
+        sds = kappa * multiples[0] * unit_sd, kappa * multiples[1] * unit_time_sd
         pm.Potential("likelihood", _integrated(d, eta, *sds))
     return model
 

@@ -1,0 +1,108 @@
+"""What a model of proportions with units says of people: the marginal risk difference, and units' own departures.
+
+Posteriors only; the likelihood and its integrals are in `unit_proportions.py`.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from analysis import marginal
+from analysis.designs.binary_inputs import COEFFICIENTS, UnitProportions
+from analysis.posterior import NormalMixture
+from analysis.priors import Run
+from analysis.unit_proportions import TOTAL, filled, integrand, logit_sds, nodes_of, positions, rule_of
+
+Array = NDArray[np.float64]
+MOST = 200
+"""Points of the posterior that a unit's mixture is made of."""
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
+
+
+def risk_difference(inputs: UnitProportions, run: Run) -> NormalMixture:
+    """The risk with the intervention less the risk without, in the measure's own direction.
+
+    Standardised over the model: averaged over the people of the treated cells, units being new ones of the same kind
+    (u and v integrated over their distribution, not as the units at hand turned out).
+    """
+    exposed = (inputs.exposure > 0) & (inputs.n > 0)
+    rows = np.concatenate([inputs.columns[exposed], inputs.exposure[exposed][:, None]], axis=1)
+    kinds, which = np.unique(rows, axis=0, return_inverse=True)
+    people = np.bincount(which, inputs.n[exposed])
+    share = people / people.sum()
+
+    def difference(part: Array) -> Array:
+        z = filled(inputs, part)
+        su, sv = logit_sds(inputs, z)
+        spread = np.sqrt(su**2 + sv**2)[:, None] * _NODES
+        value = np.zeros(len(z))
+        for row, weight in zip(kinds, share, strict=True):
+            level = z[:, :COEFFICIENTS] @ row[:-1]
+            for exposure, sign in ((row[-1], 1.0), (row[-1] - 1.0, -1.0)):
+                eta = level + inputs.kappa * exposure * z[:, TOTAL]
+                value += sign * weight * (expit(eta[:, None] + spread) @ _WEIGHTS) / _WEIGHTS.sum()
+        return value
+
+    return marginal.of_function(nodes_of(inputs, run), run, difference)
+
+
+def selected_nodes(inputs: UnitProportions, run: Run) -> Array:
+    """Equally likely points `z` (`MOST`, 8) of the posterior: the exact engine's nodes, evenly over its mass."""
+    nodes = nodes_of(inputs, run)
+    weights = nodes.weights(run).ravel()
+    chosen = np.searchsorted(np.cumsum(weights), (np.arange(MOST) + 0.5) / MOST)
+    return filled(inputs, nodes.points.reshape(len(weights), -1)[np.minimum(chosen, len(weights) - 1)])
+
+
+def selected_draws(inputs: UnitProportions, run: Run, draws: Mapping[str, Array]) -> Array:
+    """The same from NUTS: an even selection of the draws."""
+    z = positions(inputs, run, draws)
+    return z.reshape(-1, z.shape[-1])[:: max(z[..., 0].size // MOST, 1)]
+
+
+def departures(inputs: UnitProportions, z: Array) -> Iterator[tuple[dict[str, Any], NormalMixture, NormalMixture]]:
+    """Of each unit that has effects: who it is, its departure, and Δ plus the departure; SD units, oriented.
+
+    `z` (K, 8) are equally likely points of the posterior. The departure is u; where slots are waves it is v after less
+    the mean v before: how far the unit's change was its own.
+    """
+    over_time = bool(inputs.after.any())
+    if not (inputs.unit_time if over_time else inputs.unit):
+        return
+    found = integrand(inputs, z, rule_of(inputs), moments=True)
+    share = np.exp(found.log_value - found.log_value.max(axis=-1, keepdims=True))
+    share /= share.sum(axis=-1, keepdims=True) * len(z)
+    su, sv = (s[:, None] / inputs.kappa for s in logit_sds(inputs, z))
+    total = z[:, TOTAL, None]
+    for g, unit in enumerate(inputs.units):
+        counted = inputs.after if over_time else np.ones(inputs.n.shape[1])
+        row = {"unit": unit, "n": int(inputs.n[g] @ counted), "arm": _arm(inputs, g)}
+        if over_time:
+            before = (1 - inputs.after) * (inputs.n[g] > 0)
+            contrast = inputs.after - before / max(before.sum(), 1.0)
+            means = sv * (found.v[:, g] @ contrast)
+            sds = np.abs(sv) * np.sqrt(found.v_variance[:, g] @ contrast**2)
+        else:
+            means = su * found.u[:, g]
+            sds = np.zeros(means.shape)
+        yield row, _smoothed(share[:, g], means, sds), _smoothed(share[:, g], means + total, sds)
+
+
+def _arm(inputs: UnitProportions, g: int) -> str | None:
+    """The arm of a unit; None where people of one unit are in both."""
+    if inputs.after.any():
+        return "treated" if inputs.treated[g] else "control"
+    sides = set(inputs.exposure[g][inputs.n[g] > 0] > 0)
+    return None if len(sides) > 1 else "treated" if True in sides else "control"
+
+
+def _smoothed(weights: Array, means: Array, sds: Array) -> NormalMixture:
+    """The mixture, with normals about points that carry a little of the variance: mean and variance are kept."""
+    w, m, s = weights.ravel(), means.ravel(), sds.ravel()
+    mean = float(w @ m)
+    variance = float(w @ (m - mean) ** 2)
+    pull = np.sqrt(1 - marginal.SMOOTHING)
+    return NormalMixture(w, mean + pull * (m - mean), np.sqrt(s**2 + marginal.SMOOTHING * variance))
