@@ -5,7 +5,7 @@ Sampling itself is in `sampling.py`, statistics in the modules named in the impo
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
@@ -45,10 +45,14 @@ PACKAGES = ("pilotlight", "pymc", "nutpie", "pytensor", "arviz", "numpy", "scipy
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """An answer (or refusal) as JSON-able dict, and the draws behind it as a DataTree (`draws.as_tree`); None: none."""
+    """An answer (or refusal) as JSON-able dict, and the draws behind it as a DataTree (`draws.as_tree`); None: none.
+
+    `posteriors` are of every fitted measure by run (`adjusted`, `as_observed`, …), by the engine of record: for plots.
+    """
 
     answer: dict[str, Any]
     draws: Any = None
+    posteriors: Mapping[str, Mapping[str, Posterior]] = field(default_factory=dict)
 
 
 def fit(request: FitRequest, *, progress: Callable[[float], None] | None = None) -> dict[str, Any]:
@@ -177,7 +181,7 @@ def _fit(request: FitRequest, progress: Callable[[float], None]) -> Fit:
         "provenance": _provenance(request, look, seed, prepared, primary, work),
     }
     json.dumps(answer, allow_nan=False)  # a number that is none is not an answer
-    return Fit(answer, as_tree(work.trees) if work.trees else None)
+    return Fit(answer, as_tree(work.trees) if work.trees else None, {f.measure.measure: f.runs for f in fitted})
 
 
 # --- what is asked ----------------------------------------------------------------------------------------------

@@ -12,10 +12,12 @@ _TALLEST = 6.0
 _EXTREME = 0.01
 
 
-def predictive(checks: Sequence[Mapping[str, Any]], measure: str = "", prob: float = 0.95) -> str:
+def predictive(
+    checks: Sequence[Mapping[str, Any]], measure: str = "", prob: float = 0.95, unit: str = "unit of the measure"
+) -> str:
     """Observed means, SDs or shares of the cells against replicated intervals, one panel a quantity.
 
-    `checks`: [{cell, quantity: mean/sd/share, observed, low, high, p}] in the measure's unit (shares in 0…1);
+    `checks`: [{cell, quantity: mean/sd/share, observed, low, high, p}] in `unit` (shares in 0…1);
     [low, high] holds `prob` of the replicated values, p is the two-sided posterior predictive p-value. A value below
     0.01 is marked by a filled orange triangle. Raises `Refused` without checks.
     """
@@ -39,8 +41,7 @@ def predictive(checks: Sequence[Mapping[str, Any]], measure: str = "", prob: flo
             axes.tick_params(axis="y", length=0, labelsize=SMALL)
             axes.spines["left"].set_visible(False)
         axes.set_xlabel(
-            f"unit of the measure; bars: {plain(100 * prob)} % of replicated data\n"
-            "diamond: observed (triangle: p below 0.01)"
+            f"{unit}; bars: {plain(100 * prob)} % of replicated data\ndiamond: observed (triangle: p below 0.01)"
         )
     return drawn.svg
 
