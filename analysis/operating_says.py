@@ -21,16 +21,13 @@ def says(
     scaled = {row["effect"]: row["scale"]["share"] for row in rows}
     parts = []
     if primary.mmd in scaled:
-        parts.append(
-            f"a true effect equal to the smallest meaningful one ({primary.mmd:g} SD) is scaled "
-            f"{percent(scaled[primary.mmd])} of the time"
-        )
-    best = max(scaled)
-    if best > primary.mmd:
-        parts.append(f"one of {best:g} SD {percent(scaled[best])} of the time")
+        parts.append((f"a true effect equal to the smallest meaningful one ({primary.mmd:g} SD)", primary.mmd))
+    if (best := max(scaled)) > primary.mmd:
+        parts.append((f"one of {best:g} SD", best))
     if 0.0 in scaled:
-        parts.append(f"one of nothing {percent(scaled[0.0])} of the time")
-    sentences = [f"With {_size(request)} (grade {grade}), {', '.join(parts)}."] if parts else []
+        parts.append(("no effect at all", 0.0))
+    told = [f"{what} is scaled {percent(scaled[effect])} of the time" for what, effect in parts]
+    sentences = [f"With {_size(request)} (grade {grade}), {', '.join(told)}."] if told else []
     chance, error = belief["scale"]["share"], belief["scale"]["mcse"]
     sentences.append(
         f"Over all that is believed of the effect beforehand, a pilot ends in scale with a probability of "
