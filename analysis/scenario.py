@@ -3,7 +3,8 @@
 How data are made of it is in `pilots.py`, what is counted in `operating.py`.
 """
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,9 +12,13 @@ from analysis.documents import Design, Document, Family, Key, NormalPrior, Peopl
 
 Effect = Annotated[float, Field(ge=-3, le=3)]
 Rate = Annotated[float, Field(gt=0, lt=1)]
-MOST_PILOTS = 20_000
-"""Simulated pilots of one request, over all effects: some minutes."""
-MOST_UNITS = 200
+PILOTS: Final[Mapping[str, tuple[int, int]]] = {
+    "two arms": (1000, 20_000),
+    "waves or units": (400, 10_000),
+    "waves or units, binary": (200, 4_000),
+}
+"""Simulated pilots of one true effect by default, and the most of one request: 5, 40 and 200 ms each, some minutes."""
+MOST_UNITS = 100
 MOST_ROWS = 20_000_000
 """Simulated rows of single people, over all pilots; most designs need none."""
 IN_UNITS = frozenset({Design.CLUSTER, Design.DID, Design.CROSS_SECTION})
@@ -39,10 +44,9 @@ class TrueMeasure(Document):
     )
 
 
-class SimulateRequest(Document):
-    """What `simulate` reads. Only `plan` and `people` are needed."""
+class Scenario(Document):
+    """How many people take part and what is supposed to be true. Only `people` is needed."""
 
-    plan: Plan
     people: dict[Key, Annotated[People, Field(ge=2, le=20_000)]] = Field(
         description="People analysed in each arm, all units together, in every wave", examples=[{"intervention": 60}]
     )
@@ -75,7 +79,7 @@ class SimulateRequest(Document):
     pilots: Annotated[int, Field(ge=50, le=10_000)] | None = Field(
         default=None,
         description="Simulated pilots for each true effect, and as many for the assurance; null: 1,000 for the design "
-        "`parallel`, 400 for the others, whose pilots take ten times as long",
+        "`parallel`, 400 for the others, 200 where these have binary measures: their pilots take longer to analyse",
     )
     design_prior: NormalPrior | None = Field(
         default=None,
@@ -87,6 +91,12 @@ class SimulateRequest(Document):
         description="none: the data show the true effect; prior: every pilot's data add a bias drawn from the grade's",
     )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+
+
+class SimulateRequest(Scenario):
+    """What `simulate` reads: a plan and a scenario that fits it."""
+
+    plan: Plan
 
     @model_validator(mode="after")
     def _arms_agree(self) -> Self:
@@ -118,8 +128,9 @@ class SimulateRequest(Document):
     def _bounded(self) -> Self:
         if len(set(self.effects)) != len(self.effects):
             raise ValueError("a true effect is listed twice")
-        if (asked := self.pilots_each * (len(self.effects) + 1)) > MOST_PILOTS:
-            raise ValueError(f"{asked} pilots in all are asked for, effects and assurance; at most {MOST_PILOTS}")
+        asked, most = self.pilots_each * (len(self.effects) + 1), PILOTS[self._effort][1]
+        if asked > most:
+            raise ValueError(f"{asked} pilots in all are asked for, effects and assurance; at most {most}")
         waves = len(self.waves_before) + len(self.plan.expanded().looks)
         if self.in_rows and asked * sum(self.people.values()) * waves > MOST_ROWS:
             raise ValueError("so many people in so many waves and pilots would take too long; ask for fewer pilots")
@@ -133,7 +144,15 @@ class SimulateRequest(Document):
     @property
     def pilots_each(self) -> int:
         """Simulated pilots of one true effect."""
-        return self.pilots or (1000 if self.plan.design is Design.PARALLEL else 400)
+        return self.pilots or PILOTS[self._effort][0]
+
+    @property
+    def _effort(self) -> str:
+        """How long a pilot takes to analyse, as a key of `PILOTS`."""
+        if self.plan.design is Design.PARALLEL:
+            return "two arms"
+        binary = any(m.family is Family.BINARY for m in self.deciding)
+        return "waves or units, binary" if binary else "waves or units"
 
     @property
     def arms(self) -> tuple[str, ...]:
