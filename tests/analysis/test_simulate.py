@@ -11,14 +11,16 @@ from pydantic import ValidationError
 from scipy.stats import norm
 
 from analysis import operating
-from analysis.documents import FitRequest
+from analysis.designs import OFFERED
+from analysis.documents import Design, Family, FitRequest
 from analysis.fit import fit
 from analysis.operating import simulate
-from analysis.pilots import Group, documents, draw, groups_of, truth_of
+from analysis.pilots import SHAPES, Group, documents, draw, groups_of, truth_of
 from analysis.scenario import SimulateRequest
 from analysis.simulation import Simulation
 
 Request = Callable[..., SimulateRequest]
+SIMULATED = (Design.PARALLEL, Design.PAIRED, Design.CROSS_SECTION, Design.CLUSTER, Design.DID)
 
 PRIMARY: dict[str, Any] = {
     "measure": "m",
@@ -54,6 +56,7 @@ TWO_BEFORE: dict[str, Any] = {
         {"key": "post", "kind": "followup"},
     ]
 }
+BINARY: dict[str, Any] = {"primary": {"family": "binary", "reference_sd": None}, "rate": 0.4}
 
 
 @pytest.fixture
@@ -187,7 +190,7 @@ SEVERAL: list[dict[str, Any]] = [
         {"others": SEVERAL, "plan": {"attrition": {"treated": 0.15, "control": 0.12}}},
         {"plan": {"randomised": False}},
         {"plan": {"baseline": None}},
-        {"primary": {"family": "binary", "reference_sd": None}, "rate": 0.4},
+        BINARY,
         {"plan": TWO_LOOKS, "others": SEVERAL},
         {"primary": {"reference_sd": None}},
         {"primary": {"reference_mean": 25, "mmd": 0.1, "objective": True}},
@@ -198,6 +201,10 @@ SEVERAL: list[dict[str, Any]] = [
         {"plan": {"design": "cluster", "baseline": None}, "units": {"treated": 4, "control": 4}},
         {"plan": {"design": "did"}, "units": {"treated": 2, "control": 2}},
         {"plan": {"design": "did", **TWO_BEFORE}, "units": {"treated": 2, "control": 2}},
+        {**BINARY, "plan": {"design": "paired", "control": None}, "people": {"treated": 40}},
+        {**BINARY, "plan": {"design": "cross_section", "control": None}, "people": {"treated": 40}},
+        {**BINARY, "plan": {"design": "cluster"}, "units": {"treated": 3, "control": 2}},
+        {**BINARY, "plan": {"design": "did"}, "units": {"treated": 2, "control": 2}},
     ],
 )
 def test_every_simulated_pilot_ends_as_fit_would_end_it(asked: Request, change: dict[str, Any]) -> None:
@@ -219,7 +226,8 @@ def test_every_simulated_pilot_ends_as_fit_would_end_it(asked: Request, change: 
             )
             for m in simulation.measures
         }
-        for shapes in data.values():
+        for m in simulation.measures:
+            shapes = data[m.measure] if m.family is Family.NORMAL else {}
             for entry in [*shapes.get("pairs", []), *shapes.get("cells", []), *shapes.get("rows", [])]:
                 in_raw_units(entry)
         planned = request.plan.model_dump()
@@ -308,30 +316,70 @@ def test_a_bias_of_the_grade_reaches_the_data_only_when_asked(asked: Request) ->
     assert expected > 0.01
 
 
-@pytest.mark.parametrize(("design", "waves", "k", "grade"), [
-    ("paired", {}, 1, "D"), ("cross_section", {}, 2, "D"), ("cluster", {}, 4, "A"), ("cluster", {}, 2, "B"),
-    ("did", {}, 2, "C"), ("did", TWO_BEFORE, 2, "B"),
-])  # fmt: skip
-def test_every_design_offered_for_normal_outcomes_is_simulated(
-    asked: Request, design: str, waves: dict[str, Any], k: int, grade: str
-) -> None:
+DESIGNS: list[tuple[str, dict[str, Any], int, str]] = [
+    ("paired", {}, 1, "D"),
+    ("cross_section", {}, 2, "D"),
+    ("cluster", {}, 4, "A"),
+    ("cluster", {}, 2, "B"),
+    ("did", {}, 2, "C"),
+    ("did", TWO_BEFORE, 2, "B"),
+]
+
+
+def of_design(asked: Request, design: str, waves: dict[str, Any], k: int, grade: str, **more: Any) -> SimulateRequest:
+    """60 people an arm in k units; one arm at grade D."""
     arms = ("treated",) if grade == "D" else ("treated", "control")
-    request = asked(
+    return asked(
         plan={"design": design, "control": None if grade == "D" else "control", **waves},
         people=dict.fromkeys(arms, 60),
         units=dict.fromkeys(arms, k),
-        effects=[0.0, 1.5],
-        pilots=50,
+        **more,
     )
-    answer = simulate(request)
-    low, high = answer["operating_characteristics"]
-    assert answer["grade"] == grade
+
+
+@pytest.mark.parametrize(("design", "waves", "k", "grade"), DESIGNS)
+def test_every_design_of_normal_outcomes_is_simulated(
+    asked: Request, design: str, waves: dict[str, Any], k: int, grade: str
+) -> None:
+    simulation = Simulation.of(of_design(asked, design, waves, k, grade, effects=[0.0, 1.5])).rehearsed()
+    assert simulation.graded is not None
+    assert simulation.graded.letter == grade
+    low, high = (operating.counted([simulation.pilot(truth, number) for number in range(15)]) for truth in (1, 2))
     assert low["scale"]["share"] <= 0.1
     assert low["refused"]["share"] == high["refused"]["share"] == 0
     # Two units an arm convince no sceptic of even 1.5 SD: units may differ by as much.
     least, most = {"D": (0.0, 0.0)}.get(grade, (0.0, 0.3) if (design, k) == ("cluster", 2) else (0.5, 1.0))
     assert least <= high["scale"]["share"] <= most
-    assert ("plan four or more" in answer["says"]) == (design in ("cluster", "did") and k < 4)
+
+
+@pytest.mark.parametrize(("k", "warned"), [(2, True), (4, False)])
+def test_few_units_are_warned_about(asked: Request, k: int, *, warned: bool) -> None:
+    answer = simulate(of_design(asked, "cluster", {}, k, "A", effects=[0.2], pilots=50))
+    assert ("plan four or more" in answer["says"]) == warned
+    assert answer["scenario"]["units"] == {"treated": k, "control": k}
+
+
+@pytest.mark.parametrize(("design", "waves", "k", "grade"), DESIGNS[:5])
+def test_every_design_of_binary_outcomes_is_simulated(
+    asked: Request, design: str, waves: dict[str, Any], k: int, grade: str
+) -> None:
+    """Some pilots of each: the larger the effect, the higher P(δ > 0) reads in what stood in the way."""
+    request = of_design(asked, design, waves, k, grade, **BINARY, effects=[-1.5, 1.5], pilots=50)
+    simulation = Simulation.of(request).rehearsed()
+    assert simulation.graded is not None
+    assert simulation.graded.letter == grade
+    bad, good = (operating.counted([simulation.pilot(truth, number) for number in range(8)]) for truth in (1, 2))
+    assert bad["refused"]["share"] == good["refused"]["share"] == 0
+    assert bad["scale"]["share"] == 0
+    unmet = [{r["name"]: r["share"] for r in row["unmet"]} for row in (bad, good)]
+    assert unmet[0]["p_benefit"] == 1
+    assert unmet[1].get("p_benefit", 0.0) < 0.5
+    assert (good["replace"]["share"], bad["replace"]["share"] > 0.5) == (0, grade != "D")
+
+
+def test_every_design_offered_for_normal_and_binary_outcomes_can_be_simulated() -> None:
+    offered = {key for key in OFFERED if key[1] in (Family.NORMAL, Family.BINARY) and key[0] in SIMULATED}
+    assert offered == set(SHAPES)
 
 
 @pytest.mark.slow
