@@ -9,8 +9,8 @@ from typing import Literal
 
 from analysis.documents import Role
 from analysis.documents import Rule as Thresholds
+from analysis.verdict import Criterion, Judged, Outcome, Verdict, at_least, not_assessed, percent, reason
 
-Outcome = Literal["scale", "refine", "replace", "indeterminate"]
 PROVISIONAL = "C"
 """The grade that scales only with a controlled evaluation inside the roll-out."""
 SIMILAR = 0.2
@@ -30,68 +30,6 @@ EASIER_BELOW = (
 )
 EASIER_ABOVE = ("replace_p_below_zero", "balancing_breached")
 """Thresholds that are easier to pass when they are below, or above, their default."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What the rule reads of one measure's effect; None: no data, or it could not be fitted."""
-
-    measure: str
-    role: Role
-    p_benefit: float | None = None
-    p_meaningful: float | None = None
-    p_below_zero: float | None = None
-    p_harm: float | None = None
-    p_benefit_sceptical: float | None = None
-    p_not_worse: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Criterion:
-    """One condition, met or not; `met` None means it could not be assessed and does not block."""
-
-    name: str
-    measure: str | None
-    value: float | str | None
-    threshold: float | str | None
-    met: bool | None
-    decides: Literal["any", "replace", "scale", "stop"] = "scale"
-
-    def as_dict(self) -> dict[str, float | str | bool | None]:
-        """The criterion as the answer holds it."""
-        return {
-            "name": self.name,
-            "measure": self.measure,
-            "value": self.value,
-            "threshold": self.threshold,
-            "met": self.met,
-            "decides": self.decides,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """An outcome with everything it stands on.
-
-    `stop` says that the pilot should not go on to its next planned look because success has become unlikely. That is
-    no verdict on the intervention: the outcome stays `refine` (a larger or a changed pilot), never `replace`.
-    """
-
-    outcome: Outcome
-    provisional: bool
-    criteria: tuple[Criterion, ...]
-    says: str
-    stop: bool = False
-
-    def as_dict(self) -> dict[str, object]:
-        """The recommendation as the answer holds it."""
-        return {
-            "outcome": self.outcome,
-            "provisional": self.provisional,
-            "stop_for_futility": self.stop,
-            "says": self.says,
-            "criteria": [c.as_dict() for c in self.criteria],
-        }
 
 
 def balancing_verdict(rule: Thresholds, p_harm: float | None) -> Literal["passed", "breached", "unknown"]:
@@ -168,7 +106,7 @@ class DecisionRule:
                 name,
                 primary.p_below_zero,
                 t.replace_p_below_zero,
-                _at_least(primary.p_below_zero, t.replace_p_below_zero),
+                at_least(primary.p_below_zero, t.replace_p_below_zero),
                 "replace",
             )
         ]
@@ -192,14 +130,14 @@ class DecisionRule:
     ) -> list[Criterion]:
         t, name = self.thresholds, primary.measure
         criteria = [Criterion("grade", None, self.grade, "B", self.grade in "AB")]
-        criteria += [Criterion(*row, _at_least(row[2], row[3])) for row in self._effect_rows(primary)]
+        criteria += [Criterion(*row, at_least(row[2], row[3])) for row in self._effect_rows(primary)]
         for effect in effects:
             if effect.role is Role.BALANCING:
                 safe = None if effect.p_harm is None else 1 - effect.p_harm
                 passed = balancing_verdict(t, effect.p_harm) == "passed"
                 criteria.append(Criterion("balancing", effect.measure, safe, t.balancing_passed, passed))
             if effect.role is Role.GLOBAL:
-                met = _at_least(effect.p_not_worse, t.global_not_worse)
+                met = at_least(effect.p_not_worse, t.global_not_worse)
                 criteria.append(Criterion("global", effect.measure, effect.p_not_worse, t.global_not_worse, met))
         criteria.append(self._tipping_point(name, primary, shifted))
         months, least = self.followup_months, self.min_followup_months
@@ -226,15 +164,13 @@ class DecisionRule:
         c = futility[0]
         if not isinstance(c.value, float):
             return " Whether the next look is worth while could not be assessed."
-        chance = f"the last look has a {_percent(c.value)} chance of meeting the criteria for {c.measure}"
+        chance = f"the last look has a {percent(c.value)} chance of meeting the criteria for {c.measure}"
         if c.met is False:
-            return (
-                f" Stop for futility: {chance} (stops below {_percent(c.threshold)}); plan a larger or changed pilot."
-            )
+            return f" Stop for futility: {chance} (stops below {percent(c.threshold)}); plan a larger or changed pilot."
         return f" Go on to the next look: {chance}."
 
     def _scales(self, primary: Judged) -> bool:
-        return all(_at_least(value, threshold) for _, _, value, threshold in self._effect_rows(primary))
+        return all(at_least(value, threshold) for _, _, value, threshold in self._effect_rows(primary))
 
     def _effect_rows(self, primary: Judged) -> list[tuple[str, str, float | None, float]]:
         t, name = self.thresholds, primary.measure
@@ -262,23 +198,23 @@ class DecisionRule:
         return Criterion("tipping_point", name, holds, least, met=True)
 
     def _says(self, outcome: Outcome, primary: Judged, criteria: Sequence[Criterion]) -> str:
-        chance = _percent(primary.p_benefit)
-        enough = _percent(primary.p_meaningful)
+        chance = percent(primary.p_benefit)
+        enough = percent(primary.p_meaningful)
         numbers = f"{chance} probability of a benefit on {primary.measure}, {enough} of a meaningful one"
-        unmet = [_reason(c) for c in criteria if c.decides == "scale" and c.met is False]
+        unmet = [reason(c) for c in criteria if c.decides == "scale" and c.met is False]
         match outcome:
             case "indeterminate":
                 return f"No recommendation: the computation cannot be trusted ({', '.join(self.failed_gates)} failed)."
             case "replace":
-                why = [_reason(c) for c in criteria if c.decides == "replace" and c.met]
+                why = [reason(c) for c in criteria if c.decides == "replace" and c.met]
                 return f"Replace: {'; '.join(why)} ({numbers})."
             case "scale" if self.grade == PROVISIONAL:
                 return (
                     f"Scale provisionally, with a controlled evaluation inside the roll-out: {numbers}, but grade C"
-                    f"{_not_assessed(criteria)}."
+                    f"{not_assessed(criteria)}."
                 )
             case "scale":
-                if not (open_ := _not_assessed(criteria)):
+                if not (open_ := not_assessed(criteria)):
                     return f"Scale: {numbers}, and every other criterion is met."
                 return f"Scale: {numbers}, and every criterion that could be assessed is met{open_}."
         return f"Refine: {numbers}; still open: {'; '.join(unmet)}." if unmet else f"Refine: {numbers}; grade D."
@@ -294,57 +230,3 @@ class DecisionRule:
         if self.min_followup_months is not None and self.min_followup_months < FOLLOWUP_MONTHS:
             named.append(f"min_followup_months {self.min_followup_months:g}")
         return f" This is under a rule looser than the default ({', '.join(named)})." if named else ""
-
-
-def _not_assessed(criteria: Sequence[Criterion]) -> str:
-    """What the verdict does not stand on, as the end of a sentence."""
-    names = {"tipping_point": "loss to follow-up"}
-    open_ = [names.get(c.name, c.name) for c in criteria if c.decides == "scale" and c.met is None]
-    return f"; not assessed: {', '.join(open_)}" if open_ else ""
-
-
-def _at_least(value: float | None, threshold: float) -> bool:
-    return value is not None and value >= threshold
-
-
-def _percent(p: float | str | None) -> str:
-    """A probability in words: never 0 or 100 %."""
-    if not isinstance(p, float):
-        return "an unknown"
-    rounded = round(100 * p)
-    return "over 99 %" if rounded == 100 else "under 1 %" if rounded == 0 else f"{rounded} %"  # noqa: PLR2004
-
-
-def _of(c: Criterion, what: str) -> str:
-    if not isinstance(c.value, float) or not isinstance(c.threshold, float):
-        return f"{what} unknown"
-    # A value just below its threshold must not read as the same number.
-    digits = 0 if f"{100 * c.value:.0f}" != f"{100 * c.threshold:.0f}" else 2
-    return f"{what} {100 * c.value:.{digits}f} % (needs {100 * c.threshold:.{digits}f} %)"
-
-
-def _reason(c: Criterion) -> str:
-    """Why a criterion stands in the way (or, of `replace`, decides), as half a sentence."""
-    deciding = {
-        "p_meaningful": "a meaningful benefit is unlikely",
-        "p_below_zero": "it probably does harm",
-        "balancing_breached": f"{c.measure} has probably become worse than tolerated",
-    }
-    missing = {
-        "grade": f"the evidence is of grade {c.value}",
-        "tipping_point": "people lost to follow-up could overturn it",
-        "followup_months": "length of the follow-up unknown"
-        if c.value is None or c.threshold is None
-        else f"follow-up of {c.value} months (needs {c.threshold})",
-        "cap": f"{c.value}",
-    }
-    short = {
-        "p_benefit": "probability of a benefit",
-        "p_meaningful": "probability of a meaningful benefit",
-        "p_benefit_sceptical": "probability of a benefit to a sceptic",
-        "balancing": f"probability that {c.measure} is safe",
-        "global": f"probability that {c.measure} is not worse",
-    }
-    if c.decides == "replace":
-        return deciding[c.name]
-    return missing[c.name] if c.name in missing else _of(c, short[c.name])

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.decide import SIMILAR, Judged, balancing_verdict
+from analysis.decide import SIMILAR, balancing_verdict
 from analysis.designs.inputs import TwoProportions
 from analysis.designs.prepared import Prepared
 from analysis.documents import PlannedMeasure, Role, Rule
@@ -12,6 +12,7 @@ from analysis.posterior import Posterior
 from analysis.predictive import Check
 from analysis.proportions import BetaDifference
 from analysis.runs import ADJUSTED, ENTHUSIASTIC, EVIDENCE, OBSERVED, SCEPTICAL
+from analysis.verdict import Judged
 
 
 @dataclass(frozen=True, slots=True, eq=False)

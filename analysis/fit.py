@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from analysis import exact, gates
-from analysis.decide import TIPPING_STEPS, DecisionRule, Judged, Verdict
+from analysis.decide import TIPPING_STEPS, DecisionRule
 from analysis.designs import prepare
 from analysis.designs.prepared import ONE_GROUP, Note, Prepared, Question
 from analysis.documents import (
@@ -37,6 +37,7 @@ from analysis.runs import ADJUSTED, EVIDENCE, PLAIN, SCEPTICAL, runs_of
 from analysis.sampling import warm
 from analysis.sensitivity import notes as sensitivity_notes
 from analysis.sensitivity import prior_predictive_outside
+from analysis.verdict import Judged, Verdict
 
 __all__ = ["Fit", "exact_posteriors", "fit", "fit_with_draws", "warm"]
 

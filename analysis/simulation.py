@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.decide import Criterion, Verdict
 from analysis.designs import OFFERED, prepare
 from analysis.designs.prepared import Question
 from analysis.documents import MeasureData, NormalPrior, Plan, PlannedMeasure, Role
@@ -18,6 +17,7 @@ from analysis.fit import exact_verdict
 from analysis.grade import Grade
 from analysis.pilots import SHAPES, Group, documents, draw, groups_of, truth_of
 from analysis.scenario import IN_UNITS, SimulateRequest
+from analysis.verdict import Criterion, Verdict
 
 REHEARSALS = 20
 """Pilots of which one must be computable, or the whole request is refused."""

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from analysis.decide import DecisionRule, Judged, balancing_verdict
+from analysis.decide import DecisionRule, balancing_verdict
 from analysis.documents import Role, Rule
+from analysis.verdict import Judged
 
 ORDER = {"replace": 0, "refine": 1, "scale": 2}
 share = st.floats(0, 1, allow_nan=False)

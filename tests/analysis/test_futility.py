@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from analysis.decide import DecisionRule, Judged
+from analysis.decide import DecisionRule
 from analysis.documents import BorrowPrior, FitRequest, NormalPrior, Role, Rule
 from analysis.fit import fit
 from analysis.futility import predictive_probability
 from analysis.priors import FLAT, Bias, Component, Run, borrowing, normal
+from analysis.verdict import Judged
 
 Ask = Callable[..., FitRequest]
 RULE = Rule()
