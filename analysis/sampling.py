@@ -35,6 +35,8 @@ Array = NDArray[np.float64]
 Report = Callable[[float], None]
 
 CACHE_VARIABLE = "PILOTLIGHT_CACHE_DIR"
+FREE = "free"
+"""The position in the coordinates of a preconditioned model: what is reported of it has names of its own."""
 POLL_SECONDS = 0.005
 PROGRESS_MILLISECONDS = 20
 
@@ -166,7 +168,7 @@ def sample(inputs: Inputs, run: Run, settings: Sampler, seed: int, report: Repor
 def draws_of(tree: Any) -> Draws:
     """What the gates and the posteriors read of nutpie's DataTree."""
     posterior, stats = tree["posterior"], tree["sample_stats"]
-    values = {str(name): np.asarray(posterior[name].values) for name in posterior.data_vars}
+    values = {str(name): np.asarray(posterior[name].values) for name in posterior.data_vars if name != FREE}
     return Draws(values, int(stats["diverging"].sum()), np.asarray(stats["energy"].values), tree)
 
 

@@ -32,7 +32,8 @@ def build() -> pm.Model:
         pm.Potential("slope_log_prior", (-0.5 * precision * (slope - centre) ** 2).sum())
         sigma = half_normal("sigma", z[:2], d["scales"][0])
         unit_sd = half_normal("unit_sd", z[2], d["scales"][1])
-        half_normal("unused_sd", z[3], 1.0)
+        # The place of the unit × time SD, which this model has none of.
+        pm.Potential("unused", -0.5 * z[3] ** 2)
         r = correlation(z[4], R_UNREPORTED) * d["unknown_r"]
         residual = sigma * pt.sqrt(1 - r**2)
         expected = (

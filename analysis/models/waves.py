@@ -97,18 +97,14 @@ def _integrated(a: Any, shift: Any, effects: tuple[Any, Any]) -> Any:
     along = (pt.sqrt(SLOTS * unit**2 + unit_time**2 + 1e-300) - unit_time) / SLOTS
     column = a.sum(axis=0)
     spread = unit_time * along * (column[:, None] + column[None]) + along**2 * column.sum(axis=0)
-    inner = unit_time**2 * a + spread
+    inner = unit_time**2 * a + spread + np.eye(SLOTS)[..., None]
     moved = unit_time * shift + along * shift.sum(axis=0)
-    rows = {(s, t): inner[s, t] + float(s == t) for s in range(SLOTS) for t in range(s + 1)}
-    k = [moved[s] for s in range(SLOTS)]
     value: Any = 0.0
     # Elimination without pivots: S is the identity plus what is positive semi-definite.
     for i in range(SLOTS):
-        pivot = rows[i, i]
-        value = value + k[i] ** 2 / pivot - pt.log(pivot)
-        for s in range(i + 1, SLOTS):
-            factor = rows[s, i] / pivot
-            k[s] = k[s] - factor * k[i]
-            for t in range(i + 1, s + 1):
-                rows[s, t] = rows[s, t] - factor * rows[t, i]
+        pivot, row, first = inner[i, i], inner[i], moved[i]
+        value = value + first**2 / pivot - pt.log(pivot)
+        if i + 1 < SLOTS:
+            moved = moved - row * (first / pivot)
+            inner = inner - row[:, None] * (row / pivot)[None]
     return 0.5 * value.sum()
