@@ -55,8 +55,9 @@ format: setup ## Put the code into the common format
 slow: setup ## Calibration and other proofs that take long
 	PILOTLIGHT_TEST_BOTH=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow
 
-bench: setup ## Measure what the README claims
+bench: setup ## Measure what the README and the methods claim
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.engine
 
 lock: setup ## Resolve the dependencies anew
 	$(BIN)/uv lock
