@@ -223,9 +223,12 @@ def _notes(simulation: Simulation, ended: Sequence[Sequence[Ended]]) -> list[Not
         if measure.measure not in able:
             message = "Its design and family cannot be simulated; it counts as missing, as it would in a real pilot."
             notes.append(Note("measure_not_simulated", message, measure.measure))
-    if simulation.request.units is not None and not simulation.in_units:
-        message = "This design compares people, not units; how many units there are makes no difference to it."
-        notes.append(Note("units_unused", message))
+    if (simulation.request.units or simulation.plan.units) and not simulation.in_units:
+        message = (
+            "This design compares people, not units, and the simulated data name none; data that name their units are "
+            "analysed with unit effects and leave a wider interval."
+        )
+        notes.append(Note("units_not_simulated", message))
     if simulation.plan.attrition is None:
         message = "No attrition is planned: the grade is not lowered for it and the tipping point is not assessed."
         notes.append(Note("attrition_unknown", message))

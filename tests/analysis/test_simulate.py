@@ -352,6 +352,16 @@ def test_every_design_of_normal_outcomes_is_simulated(
     assert least <= high["scale"]["share"] <= most
 
 
+def test_units_of_a_design_that_compares_people_are_said_to_be_left_out(asked: Request) -> None:
+    """The same numbers with and without, and a warning."""
+    plain, named = (
+        simulate(asked(effects=[0.2], pilots=50, units=units)) for units in (None, {"treated": 3, "control": 3})
+    )
+    assert named["operating_characteristics"] == plain["operating_characteristics"]
+    codes = [{w["code"] for w in answer["warnings"]} for answer in (plain, named)]
+    assert codes[1] - codes[0] == {"units_not_simulated"}
+
+
 @pytest.mark.parametrize(("k", "warned"), [(2, True), (4, False)])
 def test_few_units_are_warned_about(asked: Request, k: int, *, warned: bool) -> None:
     answer = simulate(of_design(asked, "cluster", {}, k, "A", effects=[0.2], pilots=50))
