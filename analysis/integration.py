@@ -9,16 +9,16 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaincinv, gammaln, ndtri
+from scipy.special import ndtri
 from scipy.stats import qmc
 
 Array = NDArray[np.float64]
 LogDensity = Callable[[Array], Array]
 """Nodes (K, d) to log densities (K,), up to a constant."""
 
-FREEDOM = 8.0
-"""Degrees of freedom of the proposal: heavier tails than a posterior's, so that no weight explodes."""
-ENOUGH = 0.5
+WIDER = 1.4
+"""SD of the normal proposal in SDs of the density: wide enough that no weight explodes, where tails are Gaussian."""
+ENOUGH = 0.35
 """Share of the nodes that must count (effective sample size of the weights) for a proposal to be kept."""
 PILOT, ROUNDS = 512, 6
 STEP, NEWTON_STEPS, CLOSE = 1e-3, 60, 1e-6
@@ -69,8 +69,8 @@ def nodes(log_density: LogDensity, start: Peak, count: int) -> tuple[Array, Arra
 def cover(log_density: LogDensity, start: Peak, count: int) -> tuple[Array, Array]:
     """`count` nodes (K, d) that lie where the density does, and the log density (K,) they were drawn from.
 
-    A scrambled Sobol sequence with a multivariate t about the mode; where too few nodes count, the t is moved to the
-    weighted mean and spread and the search goes on.
+    A scrambled Sobol sequence turned into a widened normal about the mode; where too few nodes count, the normal is
+    moved to the weighted mean and spread and the search goes on.
     """
     proposal = start
     for _ in range(ROUNDS):
@@ -104,20 +104,16 @@ def counting(found: Array) -> float:
 
 
 def _placed(proposal: Peak, count: int) -> tuple[Array, Array]:
-    standard, log_density = _student(len(proposal.at), count)
+    standard, log_density = _standard(len(proposal.at), count)
     return proposal.at + standard @ proposal.scale.T, log_density
 
 
 @lru_cache(maxsize=64)
-def _student(dimension: int, count: int) -> tuple[Array, Array]:
-    """Quasi-random multivariate t nodes (K, d) of unit scale and their log density up to a constant."""
-    uniform = qmc.Sobol(dimension + 1, scramble=True, rng=SEED).random(count)
-    uniform = np.clip(uniform, 1e-12, 1 - 1e-12)
-    mixing = np.sqrt(FREEDOM / (2 * gammaincinv(FREEDOM / 2, uniform[:, -1])))
-    points = ndtri(uniform[:, :-1]) * mixing[:, None]
-    half = (FREEDOM + dimension) / 2
-    log_density = gammaln(half) - half * np.log1p((points**2).sum(1) / FREEDOM)
-    return points, log_density
+def _standard(dimension: int, count: int) -> tuple[Array, Array]:
+    """Quasi-random normal nodes (K, d) of SD `WIDER` and their log density up to a constant."""
+    uniform = qmc.Sobol(dimension, scramble=True, rng=SEED).random(count)
+    points = WIDER * ndtri(np.clip(uniform, 1e-12, 1 - 1e-12))
+    return points, -0.5 * (points**2).sum(1) / WIDER**2
 
 
 def _derivatives(log_density: LogDensity, at: Array) -> tuple[Array, Array]:

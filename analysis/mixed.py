@@ -28,7 +28,8 @@ NODES = 1024
 FEW = 0.2
 """Share of the nodes of a common grid that must count under a run, else the run gets a grid of its own."""
 NEGLIGIBLE = 1e-12
-TINY = 1e-300
+TINY = 1e-100
+"""Smallest SD, so that precisions stay finite."""
 WIDE = Run("wide", normal(NormalPrior(mean=0.0, sd=0.5)), NO_BIAS)
 """The run that places the common grid."""
 AT_ONCE = 4_000_000
@@ -180,17 +181,22 @@ def _(inputs: AncovaUnits, hyper: Hyper) -> Equations:
     residual, offset = residual_of(inputs, hyper)
     variance = residual**2
     w = inputs.n / variance[:, None, :]
-    shrink = hyper.unit_sd[:, None] ** 2 / (1 + hyper.unit_sd[:, None] ** 2 * w.sum(axis=2))
+    both = w.sum(axis=2)
+    marginal = both / (1 + hyper.unit_sd[:, None] ** 2 * both)
     y = inputs.mean - offset
     x = ancova_columns(inputs)
-    precision = np.einsum("kga,gai,gaj->kij", w, x, x, optimize=True)
-    shift = np.einsum("kga,gai,kga->ki", w, x, y, optimize=True)
-    wx = np.einsum("kga,gai->kgi", w, x)
-    wy = (w * y).sum(axis=2)
-    precision -= np.einsum("kg,kgi,kgj->kij", shrink, wx, wx, optimize=True)
-    shift -= np.einsum("kg,kgi,kg->ki", shrink, wx, wy, optimize=True)
-    rest = -0.5 * ((w * y**2).sum(axis=(1, 2)) - (shrink * wy**2).sum(axis=1))
-    rest -= 0.5 * np.log1p(hyper.unit_sd[:, None] ** 2 * w.sum(axis=2)).sum(axis=1)
+    # A unit tells its own mean over both arms, whose variance its effect adds to, and the arms' difference, which is
+    # free of it; no subtraction of large numbers, however small σ.
+    share = w / both[..., None]
+    between = w[..., 0] * share[..., 1]
+    x_mean, y_mean = np.einsum("kga,gai->kgi", share, x), (share * y).sum(axis=2)
+    x_gap, y_gap = x[:, 1] - x[:, 0], y[..., 1] - y[..., 0]
+    precision = np.einsum("kg,kgi,kgj->kij", marginal, x_mean, x_mean, optimize=True)
+    precision += np.einsum("kg,gi,gj->kij", between, x_gap, x_gap, optimize=True)
+    shift = np.einsum("kg,kgi,kg->ki", marginal, x_mean, y_mean, optimize=True)
+    shift += np.einsum("kg,gi,kg->ki", between, x_gap, np.broadcast_to(y_gap, between.shape), optimize=True)
+    rest = -0.5 * ((marginal * y_mean**2).sum(axis=1) + (between * y_gap**2).sum(axis=1))
+    rest -= 0.5 * np.log1p(hyper.unit_sd[:, None] ** 2 * both).sum(axis=1)
     rest -= ((inputs.n > 0).sum(axis=0) * np.log(residual)).sum(axis=1)
     # Within cells: with r unknown σ is the spread of y2 itself, else what the baseline leaves of it.
     rest -= (inputs.free * np.log(hyper.sigma) + inputs.s22 / (2 * hyper.sigma**2)).sum(axis=1)
@@ -309,12 +315,16 @@ def coefficients(eqs: Equations, run: Run) -> Iterator[tuple[Component, Array, A
         a[:, -1, -1] += precision
         h = eqs.shift.copy()
         h[:, -1] += precision * mean
+        sign, log_determinant = np.linalg.slogdet(a)
+        # Far out, where one σ all but vanishes, rounding can leave no inverse; such nodes have no weight.
+        lost = ~((sign > 0) & np.isfinite(log_determinant))
+        a[lost] = np.eye(a.shape[1])
         inverse = np.linalg.inv(a)
-        theta = np.einsum("kij,kj->ki", inverse, h)
+        theta = np.einsum("kij,kj->ki", inverse, np.where(lost[:, None], 0.0, h))
         log_evidence = (
-            eqs.rest
-            + 0.5 * np.einsum("ki,ki->k", h, theta)
-            - 0.5 * np.linalg.slogdet(a)[1]
+            np.where(lost, -np.inf, eqs.rest)
+            + 0.5 * np.einsum("ki,ki->k", np.where(lost[:, None], 0.0, h), theta)
+            - 0.5 * np.where(lost, 0.0, log_determinant)
             + 0.5 * math.log(precision or 1.0)
             - 0.5 * precision * mean**2
             + math.log(c.weight)

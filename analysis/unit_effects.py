@@ -37,15 +37,19 @@ def of_draws(inputs: Inputs, run: Run, draws: Mapping[str, Array], prob: float) 
 
 
 def of_nodes(inputs: Inputs, run: Run, prob: float) -> list[dict[str, Any]]:
-    """Units from the exact engine: its nodes, the heaviest first."""
+    """Units from the exact engine: a selection of its nodes."""
     if isinstance(inputs, UnitProportions):
         return _of_rates(inputs, unit_rates.selected_nodes(inputs, run), prob)
     if not isinstance(inputs, AncovaUnits | Waves):
         return []
     grid, weights = mixed.weighed(inputs, run)
-    heaviest = np.argsort(weights)[::-1][:MOST]
-    hyper = mixed.hyper_of(inputs, grid.z[heaviest])
-    return _listed(inputs, run, hyper, weights[heaviest] / weights[heaviest].sum(), prob)
+    # Even steps through the weights, nodes in the order of the SD that shrinks the units: the whole of its posterior
+    # is there, while the heaviest nodes alone would lack its tails.
+    order = np.argsort(grid.z[:, 2 if isinstance(inputs, AncovaUnits) else 3])
+    steps = (np.arange(MOST) + 0.5) / MOST
+    picked = order[np.minimum(np.searchsorted(np.cumsum(weights[order]), steps), len(order) - 1)]
+    hyper = mixed.hyper_of(inputs, grid.z[picked])
+    return _listed(inputs, run, hyper, np.full(MOST, 1 / MOST), prob)
 
 
 def _of_rates(inputs: UnitProportions, z: Array, prob: float) -> list[dict[str, Any]]:

@@ -30,7 +30,8 @@ def checked(question: Question, found: Sequence[Seen], waves: Sequence[str]) -> 
             if sums.n > 1 and sums.ss <= 1e-12 * max(1.0, abs(sums.mean)) ** 2:
                 raise no_spread(question, arm, f"all {sums.n} values of wave {wave!r} are the same (SD 0)")
         for entry in added_up((e for e in found if e.arm == arm), over_units=True):
-            if len(entry.waves) > 1 and entry.known and entry.n > 1:
+            # A few people always lie on a line (a plane): only more of them than waves can be too sure.
+            if 1 < len(entry.waves) < entry.n and entry.known:
                 _refuse_certain(question, arm, entry)
     if sum(entry.n - 1 for entry in found) < 1:
         raise Refused(
