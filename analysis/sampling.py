@@ -108,6 +108,8 @@ def compiled(structure: str) -> Any:
     """The compiled model of a structure; the first call in a process pays for it."""
     if structure not in VERSIONS:
         raise KeyError(structure)
+    if structure in _compiled:  # whoever samples does not wait for another structure's compile
+        return _compiled[structure]
     with _compiling:
         if structure not in _compiled:
             _prepare()
