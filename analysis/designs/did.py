@@ -158,7 +158,7 @@ def _with_trends(question: Question, prepared: Prepared, found: Sequence[Seen]) 
 def _changes(question: Question, changes: list[Change]) -> Prepared:
     """Differences of two waves: person and unit effects cancel, unit × time counts twice."""
     found = changes_seen(question, changes)
-    arms = {arm: at_wave(found, arm, 0) for arm in (control_of(question), question.plan.treated)}
+    arms = {arm: at_wave(found, arm, 0) for arm in (question.plan.treated, control_of(question))}
     low, high = question.measure.minimum, question.measure.maximum
     for arm, sums in arms.items():
         if sums is None:

@@ -65,7 +65,19 @@ def seen(question: Question, waves: Sequence[str], *, linked: bool = True) -> li
     else:
         cells = question.by_arm(data.cells or [], waves)
         found = [_of_cell(question, c, list(waves).index(c.wave)) for items in cells.values() for c in items]
+    refuse_partly_named(question, [entry.unit for entry in found])
     return added_up(found)
+
+
+def refuse_partly_named(question: Question, units: Sequence[str | None]) -> None:
+    """Refuse entries of which some name a unit and some none: those would be taken for a unit of their own."""
+    unnamed = sum(unit is None for unit in units)
+    if 0 < unnamed < len(units):
+        raise Refused(
+            "unit_missing",
+            f"{question.measure.measure}: {unnamed} of {len(units)} entries name no unit and the others do.",
+            "Name the unit of every entry, or of none.",
+        )
 
 
 def changes_seen(question: Question, changes: list[Change]) -> list[Seen]:
@@ -76,6 +88,7 @@ def changes_seen(question: Question, changes: list[Change]) -> list[Seen]:
         for change in items:
             sums = sums_of(change)
             found.append(Seen(change.unit, arm, (0,), sums.n, np.array([sums.mean]), np.array([[sums.ss]])))
+    refuse_partly_named(question, [entry.unit for entry in found])
     return added_up(found)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from analysis.designs.arms import control_of
 from analysis.designs.prepared import Note, Question
-from analysis.designs.seen import Seen
+from analysis.designs.seen import Seen, refuse_partly_named
 from analysis.errors import Refused
 
 FEW_UNITS = 4
@@ -29,14 +29,8 @@ def notes_on_units(question: Question, names: Sequence[str | None], units: dict[
     `names` holds the unit of every entry, None where it has none.
     """
     name = question.measure.measure
-    unnamed = sum(unit is None for unit in names)
-    if 0 < unnamed < len(names):
-        raise Refused(
-            "unit_missing",
-            f"{name}: {unnamed} of {len(names)} entries name no unit and the others do.",
-            "Name the unit of every entry, or of none.",
-        )
-    if unnamed:
+    refuse_partly_named(question, names)
+    if None in names:
         message = "No units are named: each arm counts as one unit, so what units differ by cannot be told apart."
         return [Note("units_unnamed", message, name)]
     if per_arm(units) < FEW_UNITS:

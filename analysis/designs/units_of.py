@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.cells import Sums, paired_sums_of, rounded, sums_of
+from analysis.designs.arms import control_of, no_spread
 from analysis.designs.prepared import Note, Question
+from analysis.designs.seen import refuse_partly_named
 from analysis.designs.unit_inputs import AncovaUnits
 from analysis.designs.units import notes_on_units, per_arm, refuse_shared_units
 from analysis.documents import Cell, Change, Design, Pair
@@ -15,6 +17,10 @@ from analysis.errors import Refused
 
 Array = NDArray[np.float64]
 ROUNDING = 1e-12
+COLLINEAR = 1e-8
+"""Singular value below which columns count as one (numbers are kept to ten digits)."""
+SINGULAR = 1e-4
+"""Share of unexplained variance (r beyond ±0.99995) below which a correlation counts as ±1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,7 @@ def units_notes(question: Question, entries: Sequence[Entry]) -> list[Note]:
     """What must be said about the units; `Refused` for units that contradict the design."""
     if not has_units(question, entries):
         return []
+    refuse_partly_named(question, [e.unit for e in entries])
     units = units_by_arm(question, entries)
     if question.plan.design is Design.CLUSTER:
         refuse_shared_units(question, units)
@@ -167,21 +174,69 @@ def inputs_of(question: Question, cells: Sequence[UnitCell], *, between: bool) -
     within = (baseline - of_unit) * (n > 0)
     # A cluster's own mean about itself is 0 but for rounding, which must not count as a baseline that varies.
     within[np.abs(within) < ROUNDING] = 0.0
-    mean1_known = any(cell.mean1 is not None for cell in cells)
-    slope = question.plan.priors.slope
-    if slope == "flat" and mean1_known and not (within.any() or of_unit.any() or within_squares[0].any()):
-        raise Refused(
-            "improper_posterior",
-            f"{question.measure.measure}: the baseline does not vary, so a flat prior leaves the slope undefined.",
-            "Give the slope a proper prior, for example mean 0.5 and SD 0.5.",
-        )
+    inputs = _table(question, cells, names, n, mean, within, of_unit * (n > 0), within_squares)
+    _refuse_no_spread(question, inputs)
+    if question.plan.priors.slope == "flat" and any(cell.mean1 is not None for cell in cells):
+        _refuse_improper(question, inputs)
+    return inputs
+
+
+def _refuse_no_spread(question: Question, inputs: AncovaUnits) -> None:
+    """Refuse arms whose people within units are all alike, or follow from their baseline without error.
+
+    Two people always lie on a line.
+    """
+    for a, arm in enumerate((control_of(question), question.plan.treated)):
+        largest = float(np.abs(inputs.mean[:, a]).max())
+        if inputs.free[a] > 0 and inputs.s22[a] <= ROUNDING * largest**2:
+            raise no_spread(question, arm, "nobody differs from the others of the same unit (SD 0)")
+        if inputs.free[a] > 1 and inputs.s11[a] > 0:
+            left = 1 - inputs.s12[a] ** 2 / (inputs.s11[a] * inputs.s22[a])
+            if left < SINGULAR:
+                raise no_spread(
+                    question, arm, "the follow-up follows from the baseline as good as without error (r is ±1)"
+                )
+
+
+def _refuse_improper(question: Question, inputs: AncovaUnits) -> None:
+    """Refuse flat slopes that baselines cannot tell from the intercept and the effect."""
+    treated = np.broadcast_to([0.0, 1.0], inputs.n.shape)
+    columns = np.stack([np.ones(inputs.n.shape), inputs.within, inputs.between, treated], axis=-1)[inputs.n > 0]
+    columns = np.concatenate([columns, [[0.0, float(inputs.s11.any()), 0.0, 0.0]]])
+    if inputs.unknown_r:
+        columns[:, 1] = 0.0
+    told = columns[:, columns.any(axis=0)]
+    if not columns[:, 1:3].any() and not inputs.unknown_r:
+        why = "the baseline does not vary, so a flat prior leaves the slope undefined"
+    elif np.linalg.matrix_rank(told, tol=COLLINEAR) < told.shape[1]:
+        why = "the units are so few or so alike that a flat prior leaves the slope and the effect undefined"
+    else:
+        return
+    raise Refused(
+        "improper_posterior",
+        f"{question.measure.measure}: {why}.",
+        "Give the slope a proper prior, for example mean 0.5 and SD 0.5.",
+    )
+
+
+def _table(
+    question: Question,
+    cells: Sequence[UnitCell],
+    names: Sequence[str],
+    n: Array,
+    mean: Array,
+    within: Array,
+    between: Array,
+    within_squares: Array,
+) -> AncovaUnits:
+    slope, unknown = question.plan.priors.slope, any(cell.s12 is None for cell in cells)
     priors = question.plan.priors
     return AncovaUnits(
         units=tuple(names),
         n=n,
         mean=mean,
         within=within,
-        between=of_unit * (n > 0),
+        between=between,
         s11=within_squares[0],
         s12=within_squares[1],
         s22=within_squares[2],

@@ -1,6 +1,7 @@
 """People over waves become the inputs of the model `waves`: one group before and after, or two arms over time."""
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from analysis.cells import Sums, check_scale
 from analysis.designs.arms import no_spread, reference_sd, small_arms
 from analysis.designs.prepared import Note, Prepared, Question
-from analysis.designs.seen import Seen, added_up, at_wave
+from analysis.designs.seen import Seen, at_wave
 from analysis.designs.unit_inputs import COEFFICIENTS, Waves
 from analysis.designs.units import by_arm
 from analysis.errors import Refused
@@ -29,10 +30,7 @@ def checked(question: Question, found: Sequence[Seen], waves: Sequence[str]) -> 
             check_scale(question.measure, sums, f"{arm}, {wave}")
             if sums.n > 1 and sums.ss <= 1e-12 * max(1.0, abs(sums.mean)) ** 2:
                 raise no_spread(question, arm, f"all {sums.n} values of wave {wave!r} are the same (SD 0)")
-        for entry in added_up((e for e in found if e.arm == arm), over_units=True):
-            # A few people always lie on a line (a plane): only more of them than waves can be too sure.
-            if 1 < len(entry.waves) < entry.n and entry.known:
-                _refuse_certain(question, arm, entry)
+        _refuse_certain(question, arm, [entry for entry in found if entry.arm == arm])
     if sum(entry.n - 1 for entry in found) < 1:
         raise Refused(
             "saturated",
@@ -40,17 +38,35 @@ def checked(question: Question, found: Sequence[Seen], waves: Sequence[str]) -> 
             "Give more than one person a unit, arm and wave, or their mean with n and SD.",
         )
     for arm in arms:
-        free = [entry for entry in found if entry.arm == arm and entry.n > 1]
-        if free and not any(np.trace(entry.squares) > 0 for entry in free):
-            raise no_spread(question, arm, "nobody differs from the others of the same unit and wave (SD 0)")
+        for w, wave in enumerate(waves):
+            here = [entry.at(w) for entry in found if entry.arm == arm and w in entry.waves]
+            # One person in each unit leaves the spread within units open; the same value in each makes it 0.
+            if sum(s.n - 1 for s in here) > 0 and sum(s.ss for s in here) <= 1e-12 * max(s.mean**2 for s in here):
+                raise no_spread(
+                    question, arm, f"nobody differs from the others of the same unit in wave {wave!r} (SD 0)"
+                )
 
 
-def _refuse_certain(question: Question, arm: str, entry: Seen) -> None:
-    spread = np.sqrt(np.diag(entry.squares))
-    if not spread.all():
-        return
-    correlation = entry.squares / np.outer(spread, spread)
-    if np.linalg.eigvalsh(correlation)[0] < SINGULAR / 2:
+def _refuse_certain(question: Question, arm: str, found: Sequence[Seen]) -> None:
+    """Refuse linked people whose waves follow from each other within units, in every pair of waves.
+
+    Two people always lie on a line; a few who answered in one pattern may lie on one by chance.
+    """
+    free: dict[tuple[int, int], int] = {}
+    squares: dict[tuple[int, int], Array] = {}
+    for entry in found:
+        if not entry.known:
+            continue
+        for i, j in combinations(range(len(entry.waves)), 2):
+            pair = (entry.waves[i], entry.waves[j])
+            free[pair] = free.get(pair, 0) + entry.n - 1
+            squares[pair] = squares.get(pair, np.zeros((2, 2))) + entry.squares[np.ix_([i, j], [i, j])]
+    shares = [
+        1 - s[0, 1] ** 2 / (s[0, 0] * s[1, 1])
+        for pair, s in squares.items()
+        if free[pair] > 1 and s[0, 0] * s[1, 1] > 0
+    ]
+    if shares and max(shares) < SINGULAR:
         raise no_spread(question, arm, "one wave follows from another as good as without error (r is ±1)")
 
 
