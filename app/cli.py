@@ -173,12 +173,12 @@ def api(host: Host = None, port: Port = None) -> None:
 @app.command()
 def worker() -> None:
     """A worker alone."""
-    from app.analyses.service import WORK  # noqa: PLC0415
     from app.db import make_engine  # noqa: PLC0415
     from app.jobs.runner import Runner  # noqa: PLC0415
+    from app.works import WORKS  # noqa: PLC0415
 
     settings = _settings()
-    Runner(make_engine(settings.url), settings, [WORK]).run_forever()
+    Runner(make_engine(settings.url), settings, WORKS).run_forever()
 
 
 @app.command()

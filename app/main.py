@@ -9,7 +9,6 @@ from starlette.concurrency import run_in_threadpool
 
 from app import __version__, health, problems
 from app.analyses.routes import router as analyses
-from app.analyses.service import WORK as ANALYSES
 from app.auth.routes import router as keys
 from app.catalog.routes import catalogue, organizations
 from app.config import Settings
@@ -20,6 +19,8 @@ from app.lifecycle.routes import router as lifecycle
 from app.measures.routes import router as measures
 from app.pilots.routes import interventions, pilots
 from app.plans.routes import router as plans
+from app.simulations.routes import router as simulations
+from app.works import WORKS
 
 DESCRIPTION = """
 Pilotlight keeps track of pilots of well-being programs in health care and tells, by a rule fixed beforehand, whether a
@@ -86,7 +87,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if with_worker:
-            app.state.runner = Runner(engine, settings, [ANALYSES])
+            app.state.runner = Runner(engine, settings, WORKS)
             app.state.runner.start()
         yield
         if app.state.runner is not None:
@@ -107,8 +108,8 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
     )
     app.state.engine, app.state.settings, app.state.runner = engine, settings, None
     app.state.revision = health.newest_revision()
-    routers = (organizations, catalogue, interventions, pilots, plans, measures, analyses, decisions, lifecycle, keys)
-    for router in routers:
+    of_pilots = (plans, simulations, measures, analyses, decisions, lifecycle)
+    for router in (organizations, catalogue, interventions, pilots, *of_pilots, keys):
         app.include_router(router, responses=RESPONSES)  # type: ignore[arg-type]
     app.include_router(health.router)
     problems.install(app, settings.max_body_bytes)

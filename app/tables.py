@@ -12,6 +12,7 @@ import app.measures.models
 import app.outbox.models
 import app.pilots.models
 import app.plans.models
-import app.requests  # noqa: F401
+import app.requests
+import app.simulations.models  # noqa: F401
 
 metadata = SQLModel.metadata

@@ -55,3 +55,14 @@ class Analysis(Audited, Claimable, SQLModel, table=True):
     provenance: dict[str, Any] = Field(sa_type=Json)
     created_by: str = Field(max_length=200)
     created_at: datetime = instant_field()
+
+
+class AnalysisPlot(SQLModel, table=True):
+    """A plot of an analysis as it was drawn with the result; written once, in the transaction that ended it."""
+
+    __tablename__ = "analysis_plots"
+
+    analysis_id: str = Field(primary_key=True, foreign_key="analyses.id", max_length=36)
+    measure: str = Field(primary_key=True, max_length=100)
+    name: str = Field(primary_key=True, max_length=40)
+    svg: str = Field(sa_type=sa.Text)

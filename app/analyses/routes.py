@@ -1,13 +1,14 @@
 """Analyses over HTTP: asked for here, computed in the background."""
 
 from typing import Annotated
+from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from sqlmodel import col
 
 from app.analyses.models import Analysis, Kind
 from app.analyses.schemas import AnalysisIn, AnalysisLine, AnalysisOut
-from app.analyses.service import WORK, ask, changes_since
+from app.analyses.service import WORK, ask, changes_since, plot, plots_of
 from app.audit.models import note
 from app.auth.access import fetch, visible
 from app.auth.deps import CallerDep, idempotent
@@ -21,6 +22,9 @@ from app.pilots.models import Pilot
 from app.plans.models import PlanVersion
 from app.plans.service import plan_of
 from app.requests import Cursor, Limit, SessionDep, TransactionalRoute, page_of
+
+SVG = "image/svg+xml"
+PLOTS = ("posterior", "prior_posterior", "cell_means", "units", "predictive", "trace", "rank")
 
 router = APIRouter(prefix="/v1", tags=["7 Analyses"], route_class=TransactionalRoute)
 
@@ -63,6 +67,10 @@ def read_analysis(analysis_id: str, session: SessionDep, caller: CallerDep) -> A
     """One analysis: its progress, then its result. Says so when data were entered since."""
     analysis = fetch(session, caller, Analysis, analysis_id)
     answer = AnalysisOut.model_validate(analysis)
+    answer.plots = [
+        f"/v1/analyses/{analysis.id}/plots/{name}.svg?measure={quote(measure)}"
+        for measure, name in plots_of(session, analysis)
+    ]
     if analysis.status is JobStatus.SUCCEEDED:
         version = fetch(session, caller, PlanVersion, analysis.plan_version_id)
         answer.warnings = [*answer.warnings, *changes_since(session, analysis, plan_of(version))]
@@ -86,3 +94,23 @@ def cancel_analysis(analysis_id: str, session: SessionDep, caller: CallerDep) ->
     )
     session.flush()
     return AnalysisOut.model_validate(analysis)
+
+
+@router.get(
+    "/analyses/{analysis_id}/plots/{name}.svg",
+    response_class=Response,
+    responses={
+        200: {"description": "The plot", "content": {SVG: {"schema": {"type": "string"}, "example": "<svg …>"}}}
+    },
+)
+def read_plot(
+    analysis_id: str,
+    name: Annotated[str, Path(description=f"One of {', '.join(PLOTS)}", examples=["posterior"])],
+    session: SessionDep,
+    caller: CallerDep,
+    measure: Annotated[str | None, Query(max_length=100, description="Of this measure; default: the primary")] = None,
+) -> Response:
+    """A plot of the result, drawn when the analysis ended; where there is none, 404 says which there are."""
+    analysis = fetch(session, caller, Analysis, analysis_id)
+    headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    return Response(plot(session, analysis, name, measure), media_type=SVG, headers=headers)

@@ -1,26 +1,50 @@
 """The warm child process that fits: the only import of `analysis.fit` in the service."""
 
 import os
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from app.config import Settings
 from app.jobs.child import Progress, serve
 
-os.environ.setdefault("PILOTLIGHT_CACHE_DIR", str(Settings().compile_cache))
+# Two arms of people: what most pilots are, and quick to compile. The worker takes requests when these are ready.
+FIRST = ("two_means", "ancova", "two_proportions")
+# Then, while nobody asks for anything, the others, in the order in which they are likely to be needed.
+NEXT = ("waves", "ancova_units", "ancova_unknown_r", "unit_proportions", "paired_proportions")
 
 
 def _fit(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    from analysis.documents import FitRequest  # noqa: PLC0415 - the cache folder is set before anything heavy loads
-    from analysis.fit import fit  # noqa: PLC0415
+    from analysis.documents import FitRequest  # noqa: PLC0415 - NumPy and all that, once the cache folder is set
+    from analysis.fit import fit_with_draws  # noqa: PLC0415
+    from app.analyses.plotting import draw  # noqa: PLC0415
 
-    return fit(FitRequest.model_validate(request), progress=progress)
+    asked = FitRequest.model_validate(request["fit"])
+    fitted = fit_with_draws(asked, progress=progress)
+    if "refused" in fitted.answer:
+        return {"result": fitted.answer, "plots": []}
+    drawn, warned = draw(asked, fitted, request["unit_names"])
+    return {"result": {**fitted.answer, "warnings": [*fitted.answer["warnings"], *warned]}, "plots": drawn}
 
 
 def _warm() -> None:
     from analysis.fit import warm  # noqa: PLC0415
+    from app.analyses.plotting import warm as warm_plots  # noqa: PLC0415
 
-    warm()
+    warm(*FIRST)
+    warm_plots()
+
+
+def _later() -> Iterable[Callable[[], object]]:
+    """Compile what no request has needed so far; a request that comes before its model is ready compiles it itself."""
+    from analysis.fit import warm  # noqa: PLC0415
+
+    return [partial(warm, structure) for structure in NEXT]
 
 
 if __name__ == "__main__":
-    serve(_fit, _warm)
+    # Before anything heavy is imported: what was compiled, and what Matplotlib found out about the fonts, lasts.
+    cache = Settings().compile_cache
+    os.environ.setdefault("PILOTLIGHT_CACHE_DIR", str(cache))
+    os.environ.setdefault("MPLCONFIGDIR", str(cache / "matplotlib"))
+    serve(_fit, _warm, _later)

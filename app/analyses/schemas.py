@@ -33,6 +33,7 @@ class AnalysisOut(Answer):
     failure: dict[str, Any] | None = Field(description="Code and message when it failed")
     warnings: list[dict[str, str]] = Field(description="What the data of the pilot bring with them")
     provenance: dict[str, Any] = Field(description="Seed, hashes, model, versions: what reproduces the result")
+    plots: list[str] = Field(default=[], description="Addresses of the plots that were drawn with the result (SVG)")
     created_by: str
     created_at: AtInstant
     started_at: AtInstant | None

@@ -3,20 +3,22 @@
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
-from analysis.documents import FitRequest, MeasureData, Plan, confirmatory_seed
+from analysis.documents import FitRequest, MeasureData, Plan, Role, confirmatory_seed
 from app.analyses.events import analysis_finished
 from app.analyses.looks import LookFacts, forget_look, history_warnings, taken_looks, why_exploratory
-from app.analyses.models import Analysis, Kind
+from app.analyses.models import Analysis, AnalysisPlot, Kind
 from app.audit.models import note
+from app.catalog.models import Unit
 from app.db import now
-from app.errors import Conflict, Invalid, fault
+from app.errors import Conflict, Invalid, NotFound, fault
 from app.jobs.failures import Failure
+from app.jobs.models import JobStatus
 from app.jobs.poke import poke
 from app.jobs.work import Work
-from app.measures.cells import snapshot
-from app.pilots.models import Pilot
+from app.measures.snapshot import snapshot
+from app.pilots.models import Pilot, PilotUnit
 from app.plans.models import PlanVersion
 from app.plans.service import plan_of, require_version
 
@@ -102,8 +104,44 @@ def changes_since(session: Session, analysis: Analysis, plan: Plan) -> list[dict
     return found
 
 
-def _request(_session: Session, analysis: Analysis) -> dict[str, Any]:
-    return analysis.request
+def plots_of(session: Session, analysis: Analysis) -> list[tuple[str, str]]:
+    """Measure and name of every plot of an analysis, in the order of the alphabet."""
+    found = session.exec(
+        select(AnalysisPlot.measure, AnalysisPlot.name).where(AnalysisPlot.analysis_id == analysis.id)
+    ).all()
+    return sorted((measure, name) for measure, name in found)
+
+
+def plot(session: Session, analysis: Analysis, name: str, measure: str | None) -> str:
+    """The SVG of a plot (of the primary measure unless one is named); NotFound says which there are."""
+    if measure is None:
+        planned = Plan.model_validate(analysis.request["plan"]).measures
+        measure = next((m.measure for m in planned if m.role is Role.PRIMARY), planned[0].measure)
+    found = session.get(AnalysisPlot, (analysis.id, measure, name))
+    if found is not None:
+        return found.svg
+    there = plots_of(session, analysis)
+    if not there:
+        msg = f"the analysis has no plots: it is {analysis.status.value}; they are drawn with a result"
+        if analysis.status is JobStatus.SUCCEEDED:
+            msg = "the analysis has no plots: there is no estimate to draw, its result says why"
+        raise NotFound(msg, "no_plot")
+    mine = [there_name for there_measure, there_name in there if there_measure == measure]
+    if mine:
+        msg = f"there is no plot {name!r} of {measure}; there are {', '.join(mine)}"
+    else:
+        msg = f"there are no plots of {measure!r}; there are of {', '.join(dict.fromkeys(m for m, _ in there))}"
+    raise NotFound(msg, "no_plot", plots=[{"measure": m, "name": n} for m, n in there])
+
+
+def _request(session: Session, analysis: Analysis) -> dict[str, Any]:
+    """What `run.py` reads: the library's request, and how the units are called in the plots."""
+    named = session.exec(
+        select(Unit.id, Unit.name)
+        .join(PilotUnit, col(PilotUnit.unit_id) == col(Unit.id))
+        .where(PilotUnit.pilot_id == analysis.pilot_id)
+    ).all()
+    return {"fit": analysis.request, "unit_names": dict(named)}
 
 
 def _pilot(session: Session, analysis: Analysis) -> Pilot:
@@ -124,10 +162,12 @@ def _ended(session: Session, analysis: Analysis) -> None:
 
 
 def _succeed(session: Session, analysis: Analysis, answer: dict[str, Any]) -> None:
-    analysis.result = answer
+    result = answer["result"]
+    analysis.result = result
     # The library's provenance is part of the result; beside it stands which version of the plan was in force.
-    analysis.provenance = {**answer.get("provenance", {}), **analysis.provenance}
-    if "refused" in answer:
+    analysis.provenance = {**result.get("provenance", {}), **analysis.provenance}
+    session.add_all(AnalysisPlot(analysis_id=analysis.id, **drawn) for drawn in answer["plots"])
+    if "refused" in result:
         forget_look(session, analysis)
     _ended(session, analysis)
 

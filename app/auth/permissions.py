@@ -31,6 +31,7 @@ class Permission(StrEnum):
     PILOTS_MOVE = "pilots:move"
     PLANS_WRITE = "plans:write"
     PLANS_AMEND = "plans:amend"
+    PLANS_SIMULATE = "plans:simulate"
     MEASURES_WRITE = "measures:write"
     ANALYSES_WRITE = "analyses:write"
     DECISIONS_SIGN = "decisions:sign"
@@ -43,11 +44,12 @@ _LEAD = frozenset(
         Permission.PILOTS_WRITE,
         Permission.PILOTS_MOVE,
         Permission.PLANS_WRITE,
+        Permission.PLANS_SIMULATE,
         Permission.MEASURES_WRITE,
         Permission.ANALYSES_WRITE,
     }
 )
-_ANALYST = frozenset({Permission.READ, Permission.ANALYSES_WRITE})
+_ANALYST = frozenset({Permission.READ, Permission.PLANS_SIMULATE, Permission.ANALYSES_WRITE})
 
 MAY: Mapping[Role, frozenset[Permission]] = {
     Role.LEAD: _LEAD,

@@ -14,15 +14,17 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import IO, Any
 
 from app.jobs import failures
 
 Progress = Callable[[float], None]
 Handle = Callable[[dict[str, Any], Progress], dict[str, Any]]
+Step = Callable[[], object]
 
 PR_SET_PDEATHSIG = 1
+QUIET = 2.0  # seconds without a request before the next step in the background
 PAUSE = 0.05  # seconds between two reports of progress: a sampler reports thousands
 NICENESS = 10  # the API answers first when both want the same core
 
@@ -31,8 +33,11 @@ class Cancelled(BaseException):  # an order, not an error; no `except Exception`
     """The requester no longer wants the answer; raised out of `progress`."""
 
 
-def serve(handle: Handle, warm: Callable[[], None] = lambda: None) -> None:
+def serve(handle: Handle, warm: Step = lambda: None, later: Callable[[], Iterable[Step]] = tuple) -> None:
     """Warm up, say so, then answer requests until the parent goes away.
+
+    The steps that `later()` names are done in the background, one by one, and none begins while a request is worked
+    on: what they prepare must be safe to be asked for meanwhile.
 
     `handle(request, progress)` returns the answer as JSON. It calls `progress(share)`, from any thread, as often as
     it likes; this raises `Cancelled` when the answer is no longer wanted.
@@ -40,7 +45,7 @@ def serve(handle: Handle, warm: Callable[[], None] = lambda: None) -> None:
     _die_with_parent()
     if hasattr(os, "nice"):
         os.nice(NICENESS)
-    _Conversation(*_own_pipes()).run(handle, warm)
+    _Conversation(*_own_pipes()).run(handle, warm, later)
 
 
 class _Conversation:
@@ -51,15 +56,36 @@ class _Conversation:
         self._inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._cancelled = 0  # number of the last job that was cancelled
         self._reported = 0.0
+        self._idle = threading.Event()
 
-    def run(self, handle: Handle, warm: Callable[[], None]) -> None:
+    def run(self, handle: Handle, warm: Step, later: Callable[[], Iterable[Step]]) -> None:
         threading.Thread(target=self._read, daemon=True).start()
         started = time.perf_counter()
         warm()
         self._send({"ready": time.perf_counter() - started})
+        threading.Thread(target=self._prepare, args=(later,), daemon=True).start()
         while True:
+            if self._inbox.empty():
+                self._idle.set()
             message = self._inbox.get()
+            self._idle.clear()
             self._send({"job": message["job"], **self._answer(handle, message)})
+
+    def _prepare(self, later: Callable[[], Iterable[Step]]) -> None:
+        for step in later():
+            self._wait_for_quiet()
+            try:
+                step()
+            except Exception:  # noqa: BLE001 - a request that needs what failed meets the error and reports it
+                traceback.print_exc()
+
+    def _wait_for_quiet(self) -> None:
+        """Until no request was there for a moment: those of one person often follow each other."""
+        while True:
+            self._idle.wait()
+            time.sleep(QUIET)
+            if self._idle.is_set():
+                return
 
     def _answer(self, handle: Handle, message: dict[str, Any]) -> dict[str, Any]:
         job = message["job"]

@@ -1,196 +1,136 @@
-"""The data of a pilot as an analysis takes them: rows reduced to sufficient statistics by the database.
+"""Rows of one measure reduced by the database: to n, means, SDs and r, to counts, or not at all.
 
-The cost of an analysis does not grow with the number of rows (docs/methods.md, principles): linked people become
-`pairs` (n, means, SDs, r per unit and arm), anonymous answers `cells`, yes/no answers `counts`; summaries pass as they
-were entered. Squares are of deviations from the mean of their cell, so that nothing cancels.
+The cost of an analysis does not grow with the number of rows (docs/methods.md, principles), but for linked people of
+whom some missed a wave: these go as single rows, which is well up to some ten thousand. Squares are of deviations
+from the mean of their cell, so that nothing cancels. Entries are ordered here: databases sort text each in its way.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from analysis.documents import Family, Plan, PlannedMeasure, Role
-from app.measures.models import Measurement, Summary, Wave
-from app.measures.service import responses
+from app.measures.models import Measurement
 
 # Equal values differ from their computed mean by rounding alone.
 ROUNDING = 1e-12
-# Linked pairs serve the families whose designs read them; others count per wave.
-PAIRED = frozenset({Family.NORMAL})
+
+Entry = dict[str, Any]
 
 
-@dataclass
-class Snapshot:
-    """Data of every measure in the library's shapes, the observed attrition, and what was left out."""
-
-    data: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
-    attrition: dict[str, float] = field(default_factory=dict)
-    warnings: list[dict[str, str]] = field(default_factory=list)
-
-
-def snapshot(session: Session, pilot_id: str, iteration: int, plan: Plan, followup: str) -> Snapshot:
-    """What an analysis of the look at wave `followup` would take, as of this transaction."""
-    taken = Snapshot()
-    for measure in plan.measures:
-        rows = _Rows(session, pilot_id, iteration, measure, plan.baseline, followup)
-        held = session.exec(
-            select(Summary)
-            .where(Summary.pilot_id == pilot_id, Summary.iteration == iteration, Summary.measure == measure.measure)
-            .order_by(col(Summary.cell))
-        ).all()
-        if held:
-            taken.data[measure.measure] = {held[0].shape.value: [s.content for s in held]}
-        elif rows.exist():
-            taken.data[measure.measure] = rows.reduced(taken)
-    taken.attrition = observed_attrition(session, pilot_id, iteration, plan, followup)
-    return taken
-
-
-def observed_attrition(session: Session, pilot_id: str, iteration: int, plan: Plan, followup: str) -> dict[str, float]:
-    """Share lost at the follow-up, by arm; empty unless every arm's is known.
-
-    Of those invited, where the wave says how many were; else of the linked people with a baseline value.
-    """
-    arms = [arm.key for arm in plan.arms]
-    wave = session.exec(
-        select(Wave).where(Wave.pilot_id == pilot_id, Wave.iteration == iteration, Wave.key == followup)
-    ).one_or_none()
-    answered = responses(session, pilot_id, iteration, plan).get(followup, {})
-    if wave is not None and all(wave.invited.get(arm) and arm in answered for arm in arms):
-        return {arm: 1 - answered[arm] / wave.invited[arm] for arm in arms}
-    primary = next((m for m in plan.measures if m.role is Role.PRIMARY), None)
-    if primary is None or plan.baseline is None:
-        return {}
-    lost = _Rows(session, pilot_id, iteration, primary, plan.baseline, followup).lost()
-    return lost if set(arms) <= lost.keys() else {}
-
-
-class _Rows:
-    """The rows of one measure at the two waves of a look."""
+class Rows:
+    """The rows of one measure in the waves `before` the start and in that of a look."""
 
     def __init__(
-        self,
-        session: Session,
-        pilot_id: str,
-        iteration: int,
-        measure: PlannedMeasure,
-        baseline: str | None,
-        followup: str,
+        self, session: Session, pilot_id: str, iteration: int, measure: str, before: Sequence[str], followup: str
     ) -> None:
-        self.session, self.measure = session, measure
-        self.pilot_id, self.iteration = pilot_id, iteration
-        self.baseline, self.followup = baseline, followup
-        self.mine: Any = (
-            Measurement.pilot_id == pilot_id,
-            Measurement.iteration == iteration,
-            Measurement.measure == measure.measure,
-        )
+        self.before, self.followup = before, followup
+        self._session = session
+        self._pilot_id, self._iteration, self._key = pilot_id, iteration, measure
+        self._mine = [*self._of(Measurement), col(Measurement.wave).in_([*before, followup])]
+
+    def _of(self, side: Any) -> list[Any]:
+        return [side.pilot_id == self._pilot_id, side.iteration == self._iteration, side.measure == self._key]
 
     def exist(self) -> bool:
-        return self.session.exec(select(Measurement.id).where(*self.mine).limit(1)).first() is not None
+        """Whether there are any."""
+        return self._session.exec(select(Measurement.id).where(*self._mine).limit(1)).first() is not None
 
-    def reduced(self, taken: Snapshot) -> dict[str, list[dict[str, Any]]]:
-        if self.measure.family is Family.BINARY:
-            return {"counts": self._counts()}
-        linked = self.session.exec(
-            select(Measurement.id).where(*self.mine, col(Measurement.participant).is_not(None)).limit(1)
-        ).first()
-        if linked is not None and self.measure.family in PAIRED and self.baseline is not None:
-            pairs = self._pairs()
-            if pairs:
-                self._warn_of_incomplete(taken, sum(p["n"] for p in pairs))
-                return {"pairs": pairs}
-        return {"cells": self._cells()}
+    def linked(self) -> bool:
+        """Whether people have pseudonyms; all rows of a measure have one or none has."""
+        named = col(Measurement.participant).is_not(None)
+        return self._session.exec(select(Measurement.id).where(*self._mine, named).limit(1)).first() is not None
+
+    def people(self) -> int:
+        """How many linked people answered in any of the waves."""
+        return self._session.exec(
+            select(sa.func.count(sa.distinct(col(Measurement.participant)))).where(*self._mine)
+        ).one()
+
+    def waves(self) -> list[str]:
+        """The waves that anybody answered."""
+        return list(self._session.exec(select(Measurement.wave).where(*self._mine).distinct()))
 
     def lost(self) -> dict[str, float]:
-        """Share of the linked people of each arm with a baseline but no follow-up value; empty for anonymous rows."""
-        before, after = aliased(Measurement), aliased(Measurement)
-        same = sa.and_(
-            col(after.pilot_id) == self.pilot_id,
-            col(after.iteration) == self.iteration,
-            col(after.measure) == self.measure.measure,
-            col(after.wave) == self.followup,
-            col(after.participant) == col(before.participant),
+        """Share of the linked people of each arm with a value before but none after; empty for anonymous rows."""
+        m = Measurement
+        after = sa.func.max(sa.case((col(m.wave) == self.followup, 1), else_=0))
+        early = sa.func.max(sa.case((col(m.wave) != self.followup, 1), else_=0))
+        each: Any = (
+            sa.select(col(m.arm).label("arm"), after.label("kept"))
+            .where(*self._mine, col(m.participant).is_not(None))
+            .group_by(col(m.arm), col(m.participant))
+            .having(early == 1)
+            .subquery()
         )
-        grouped = self.session.connection().execute(
-            sa.select(col(before.arm), sa.func.count(), sa.func.count(col(after.id)))
-            .join_from(before, after, same, isouter=True)
-            .where(
-                col(before.pilot_id) == self.pilot_id,
-                col(before.iteration) == self.iteration,
-                col(before.measure) == self.measure.measure,
-                col(before.wave) == self.baseline,
-                col(before.participant).is_not(None),
-            )
-            .group_by(col(before.arm))
+        c = each.c
+        grouped = self._session.connection().execute(
+            sa.select(c.arm, sa.func.count(), sa.func.sum(c.kept)).group_by(c.arm)
         )
-        return {arm: 1 - kept / n for arm, n, kept in grouped}
+        return {arm: 1 - int(kept) / n for arm, n, kept in grouped}
 
-    def _shift(self) -> float:
-        """The smallest value: near the others, so that means of large values keep their digits."""
-        return float(self.session.exec(select(sa.func.min(Measurement.value)).where(*self.mine)).one() or 0.0)
+    def rows(self) -> list[Entry]:
+        """Every row as it is, person by person."""
+        m = Measurement
+        found: Any = self._session.connection().execute(
+            sa.select(col(m.unit_id), col(m.arm), col(m.wave), col(m.participant), col(m.value)).where(*self._mine)
+        )
+        names = ("unit", "arm", "wave", "participant", "value")
+        return _ordered(dict(zip(names, row, strict=True)) for row in found)
 
-    def _cells(self) -> list[dict[str, Any]]:
+    def cells(self) -> list[Entry]:
+        """n, mean and SD of each unit, arm and wave."""
         m, shift = Measurement, self._shift()
         place: Sequence[Any] = [col(m.unit_id), col(m.arm), col(m.wave)]
         x = col(m.value) - shift
         rows = sa.select(
             *place, x.label("x"), (x - sa.func.avg(x).over(partition_by=place)).label("dx")
-        ).where(*self.mine).subquery()  # fmt: skip
+        ).where(*self._mine).subquery()  # fmt: skip
         c = rows.c
         by = [c.unit_id, c.arm, c.wave]
-        grouped: Any = self.session.connection().execute(
-            sa.select(*by, sa.func.count(), sa.func.avg(c.x), sa.func.sum(c.dx * c.dx)).group_by(*by).order_by(*by)
+        grouped: Any = self._session.connection().execute(
+            sa.select(*by, sa.func.count(), sa.func.avg(c.x), sa.func.sum(c.dx * c.dx)).group_by(*by)
         )
-        return [
+        return _ordered(
             {"unit": unit, "arm": arm, "wave": wave, "n": n, "mean": shift + _settled(mean), "sd": _sd(n, ss)}
             for unit, arm, wave, n, mean, ss in grouped
-        ]
+        )
 
-    def _counts(self) -> list[dict[str, Any]]:
+    def counts(self) -> list[Entry]:
+        """Ones among n of each unit, arm and wave."""
         m = Measurement
-        grouped = self.session.exec(
+        grouped = self._session.exec(
             select(m.unit_id, m.arm, m.wave, sa.func.count(), sa.func.sum(m.value))  # type: ignore[call-overload]
-            .where(*self.mine)
+            .where(*self._mine)
             .group_by(m.unit_id, m.arm, m.wave)
-            .order_by(m.unit_id, m.arm, m.wave)
         ).all()
-        return [{"unit": unit, "arm": arm, "wave": wave, "x": round(x), "n": n} for unit, arm, wave, n, x in grouped]
+        return _ordered(
+            {"unit": unit, "arm": arm, "wave": wave, "x": round(x), "n": n} for unit, arm, wave, n, x in grouped
+        )
 
-    def _pairs(self) -> list[dict[str, Any]]:
+    def pairs(self) -> list[Entry]:
+        """n, means, SDs and r of each unit and arm, of the people seen both in the last wave before and after."""
         before, after, shift = aliased(Measurement), aliased(Measurement), self._shift()
         place: Sequence[Any] = [col(after.unit_id), col(after.arm)]
         x, y = col(before.value) - shift, col(after.value) - shift
-        centred = [
-            term - sa.func.avg(term).over(partition_by=place) for term in (x, y)
-        ]  # fmt: skip
-        own: list[Any] = [
-            column
-            for side in (before, after)
-            for column in (
-                side.pilot_id == self.pilot_id,
-                side.iteration == self.iteration,
-                side.measure == self.measure.measure,
-            )
-        ]
+        dx, dy = (term - sa.func.avg(term).over(partition_by=place) for term in (x, y))
         rows = (
-            sa.select(*place, x.label("x"), y.label("y"), centred[0].label("dx"), centred[1].label("dy"))
+            sa.select(*place, x.label("x"), y.label("y"), dx.label("dx"), dy.label("dy"))
             .join_from(before, after, col(before.participant) == col(after.participant))
-            .where(*own, col(before.wave) == self.baseline, col(after.wave) == self.followup)
+            .where(*self._of(before), *self._of(after))
+            .where(col(before.wave) == self.before[-1], col(after.wave) == self.followup)
             .subquery()
         )
         c = rows.c
         sums = [sa.func.sum(term) for term in (c.dx * c.dx, c.dy * c.dy, c.dx * c.dy)]
         by = [c.unit_id, c.arm]
-        grouped: Any = self.session.connection().execute(
-            sa.select(*by, sa.func.count(), sa.func.avg(c.x), sa.func.avg(c.y), *sums).group_by(*by).order_by(*by)
+        grouped: Any = self._session.connection().execute(
+            sa.select(*by, sa.func.count(), sa.func.avg(c.x), sa.func.avg(c.y), *sums).group_by(*by)
         )
-        return [
+        return _ordered(
             {
                 "unit": unit,
                 "arm": arm,
@@ -200,23 +140,15 @@ class _Rows:
                 "r": _correlation(sxx, syy, sxy),
             }
             for unit, arm, n, mx, my, sxx, syy, sxy in grouped
-        ]
+        )
 
-    def _warn_of_incomplete(self, taken: Snapshot, complete: int) -> None:
-        waves = [self.baseline, self.followup]
-        people = self.session.exec(
-            select(sa.func.count(sa.distinct(col(Measurement.participant)))).where(
-                *self.mine, col(Measurement.wave).in_(waves)
-            )
-        ).one()
-        if people > complete:
-            taken.warnings.append(
-                {
-                    "code": "incomplete_pairs",
-                    "message": f"{self.measure.measure}: {people - complete} of {people} "
-                    "people answered only once and do not enter the comparison before and after",
-                }
-            )
+    def _shift(self) -> float:
+        """The smallest value: near the others, so that means of large values keep their digits."""
+        return float(self._session.exec(select(sa.func.min(Measurement.value)).where(*self._mine)).one() or 0.0)
+
+
+def _ordered(entries: Iterable[Entry]) -> list[Entry]:
+    return sorted(entries, key=lambda e: tuple(e.get(k) or "" for k in ("unit", "arm", "participant", "wave")))
 
 
 def _settled(value: float) -> float:
@@ -232,7 +164,7 @@ def _sd(n: int, squares: float) -> float | None:
     return _settled(sd) if sd > ROUNDING else 0.0
 
 
-def _correlation(sxx: float, syy: float, sxy: float) -> float | None:
-    """r, or None where one of the two does not vary."""
+def _correlation(sxx: float, syy: float, sxy: float) -> float:
+    """r; 0 where one of the two does not vary: there is no product then, while null would say that it is unknown."""
     spread = math.sqrt(sxx * syy)
-    return max(-1.0, min(1.0, _settled(sxy / spread))) if spread > 0 else None
+    return max(-1.0, min(1.0, _settled(sxy / spread))) if spread > 0 else 0.0

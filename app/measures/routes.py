@@ -10,7 +10,6 @@ from app.auth.deps import CallerDep, idempotent
 from app.auth.permissions import Permission
 from app.db import now
 from app.forms import Page
-from app.measures.cells import snapshot
 from app.measures.models import Measurement, Summary, Wave, WaveKind
 from app.measures.schemas import (
     EntryReport,
@@ -23,6 +22,7 @@ from app.measures.schemas import (
     WaveOut,
 )
 from app.measures.service import enter_rows, enter_summaries, put_wave, responses
+from app.measures.snapshot import snapshot
 from app.pilots.models import Pilot
 from app.pilots.service import iteration_of
 from app.plans.service import plan_of, require_version

@@ -7,6 +7,8 @@ from analysis.documents import Design, Family, Plan, Priors, Role, Rule
 # Months; shorter intervals show novelty, longer ones other things (Shanafelt et al. 2020).
 INTERVAL = (6, 18)
 TWO_ARMS = frozenset({Design.PARALLEL, Design.CLUSTER, Design.DID})
+ONE_GROUP = frozenset({Design.PAIRED, Design.CROSS_SECTION})
+FROM_BEFORE = ONE_GROUP | {Design.DID}  # without a wave before there is nothing that could have changed
 # +1: a higher threshold is stricter; -1: a lower one is.
 STRICTER = {
     "p_benefit": 1,
@@ -56,6 +58,12 @@ def missing_for_lock(plan: Plan) -> list[Remark]:
     roles = {arm.role for arm in plan.arms}
     if plan.design in TWO_ARMS and roles != {"treated", "control"}:
         unmet.append(Remark("arms", f"the design {plan.design.value} compares a treated with a control arm; name both"))
+    if plan.design in ONE_GROUP and roles != {"treated"}:
+        message = f"the design {plan.design.value} follows one group; leave the control out, or plan did or parallel"
+        unmet.append(Remark("arms", message))
+    if plan.design in FROM_BEFORE and plan.baseline is None:
+        message = f"the design {plan.design.value} needs a wave before the start; name the baseline"
+        unmet.append(Remark("baseline", message))
     months = [look.months for look in plan.looks if look.months is not None]
     if months and not INTERVAL[0] <= max(months) <= INTERVAL[1] and not plan.interval_reason:
         unmet.append(
@@ -69,7 +77,11 @@ def missing_for_lock(plan: Plan) -> list[Remark]:
 
 
 # What this version's analyses can do; held to the library's own table by a test.
-OFFERED = frozenset({(Design.PARALLEL, Family.NORMAL), (Design.PARALLEL, Family.BINARY)})
+OFFERED = frozenset(
+    (design, family)
+    for design in (Design.PARALLEL, Design.CLUSTER, Design.PAIRED, Design.CROSS_SECTION, Design.DID)
+    for family in (Family.NORMAL, Family.BINARY)
+)
 
 
 def warnings_of(plan: Plan) -> list[Remark]:

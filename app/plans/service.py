@@ -62,8 +62,8 @@ def complete(session: Session, pilot: Pilot, body: PlanIn) -> Plan:
             )
             continue
         defined = known.model_dump(mode="json", include=set(DEFINED))
-        for name, value in defined.items():
-            given = getattr(chosen, name)
+        for name in DEFINED:
+            given, value = getattr(chosen, name), defined[name]
             if given is not None and given != value:
                 errors.append(
                     fault(

@@ -1,7 +1,7 @@
 """Ends analyses as the worker does, without sampling."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -27,12 +27,12 @@ def _claimed(app: FastAPI, analysis_id: str) -> tuple[Ledger[Analysis], Analysis
 
 
 @pytest.fixture
-def finish(app: FastAPI) -> Callable[[str, dict[str, Any]], None]:
-    """Claims an analysis and ends it with an answer of the library."""
+def finish(app: FastAPI) -> Callable[..., None]:
+    """Claims an analysis and ends it with an answer of the library, and plots as the child draws them."""
 
-    def end(analysis_id: str, answer: dict[str, Any]) -> None:
+    def end(analysis_id: str, answer: dict[str, Any], plots: Sequence[dict[str, str]] = ()) -> None:
         ledger, row = _claimed(app, analysis_id)
-        ledger.succeed(row, answer)
+        ledger.succeed(row, {"result": answer, "plots": list(plots)})
 
     return end
 

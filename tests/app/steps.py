@@ -7,7 +7,7 @@ import httpx
 
 from tests.conftest import House
 
-type Finish = Callable[[str, dict[str, Any]], Any]
+type Finish = Callable[..., Any]
 
 PLAN: dict[str, Any] = {
     "design": "parallel",

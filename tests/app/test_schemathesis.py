@@ -71,6 +71,8 @@ async def known(service: FastAPI, bearer: dict[str, str]) -> dict[str, str]:
             "key_id": await post("/v1/keys", {"role": "lead", "label": "spare", "organization_id": organization}),
             "analysis_id": "none",
             "decision_id": "none",
+            "name": "posterior",
+            "simulation_id": "none",
         }
 
 

@@ -51,6 +51,7 @@ MEASURE = {
     "direction": "lower_is_better",
 }
 INTERVENTION = {"title": "T", "description": "D", "driver": "workload", "ownership_role": "own"}
+SCENARIO = {"people": {"intervention": 60, "control": 60}}
 ROWS = {"measure": "mbi_ee", "wave": "pre", "rows": [{"value": 20, "arm": "control"}]}
 
 TABLE: Mapping[str, Expected] = {
@@ -82,6 +83,10 @@ TABLE: Mapping[str, Expected] = {
     "list_versions": Expected(EVERYBODY),
     "lock": Expected(LEADS),
     "amend_plan": Expected(APPROVERS, {"reason": "R", "plan": PLAN}, 409),
+    "simulate_plan": Expected(ANALYSTS, SCENARIO, 202),
+    "list_simulations": Expected(EVERYBODY),
+    "read_simulation": Expected(EVERYBODY),
+    "cancel_simulation": Expected(ANALYSTS),
     "write_wave": Expected(LEADS, {"invited": {"control": 50}}),
     "list_waves": Expected(EVERYBODY),
     "add_measurements": Expected(LEADS, ROWS, 201),
@@ -93,6 +98,7 @@ TABLE: Mapping[str, Expected] = {
     "list_analyses": Expected(EVERYBODY),
     "read_analysis": Expected(EVERYBODY),
     "cancel_analysis": Expected(ANALYSTS),
+    "read_plot": Expected(EVERYBODY, accepted=404),  # the analysis has not ended
     "sign_decision": Expected(APPROVERS, DECISION, 409),
     "list_decisions": Expected(EVERYBODY),
     "read_decision": Expected(EVERYBODY, accepted=404),  # none was signed
@@ -127,6 +133,7 @@ async def ids(house: House) -> dict[str, str]:
     await ok(house.lead.post(f"{pilot}/measurements", json=ROWS), 201)
     analysed = await in_test(house)
     analysis = (await ok(house.analyst.post(f"{analysed}/analyses"), 202))["id"]
+    simulation = (await ok(house.analyst.post(f"{pilot}/plan/simulate", json=SCENARIO), 202))["id"]
     key = await ok(house.administrator.post("/v1/keys", json={"role": "lead", "label": "spare"}), 201)
     return {
         "organization_id": house.id,
@@ -135,6 +142,8 @@ async def ids(house: House) -> dict[str, str]:
         "pilot_id": pilot.rpartition("/")[2],
         "key": "pre",
         "analysis_id": analysis,
+        "name": "posterior",
+        "simulation_id": simulation,
         "decision_id": "none",
         "key_id": key["id"],
     }
@@ -167,7 +176,7 @@ async def test_without_a_valid_key_nothing_is_answered(anonymous: Client, app: F
 
 @pytest.mark.parametrize("role", ROLES)
 async def test_own_organization(house: House, app: FastAPI, ids: dict[str, str], role: str) -> None:
-    mutual = {"revoke_key": 1, "cancel_analysis": 1}  # what ends a row comes last
+    mutual = {"revoke_key": 1, "cancel_analysis": 1, "cancel_simulation": 1}  # what ends a row comes last
     for name, operation in sorted(operations(app).items(), key=lambda item: mutual.get(item[0], 0)):
         if name in OPEN:
             continue

@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from app.jobs.warm import Answer, Cancelled, Exited, Failed, Message, Nudge, Progress, Ready, WarmChild, parse
-from tests.app.jobs.toys import CHILD, alive
+from tests.app.jobs.toys import CHILD, alive, until
 
 
 @pytest.fixture
@@ -64,6 +65,23 @@ def test_an_error_has_a_code_and_a_message_and_the_child_lives_on(
     assert "Traceback" not in failed.failure["message"]
     child.ask({})
     assert isinstance(outcome(child), Answer)
+
+
+def test_what_is_done_later_waits_until_nobody_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = tmp_path / "trace"
+    trace.touch()
+    monkeypatch.setenv("TOY_LATER", str(trace))
+    child = WarmChild(CHILD)
+    assert isinstance(child.hear(10), Ready)
+    try:
+        child.ask({"steps": 100, "pause": 0.02})
+        assert isinstance(outcome(child), Answer)
+        assert trace.read_text() == ""
+        until(lambda: trace.read_text().split("\n")[:3] == ["step 0", "step 1", "step 2"])
+        child.ask({})  # a step that failed has not ended it
+        assert isinstance(outcome(child), Answer)
+    finally:
+        child.close()
 
 
 def test_it_obeys_a_cancel_at_its_next_report_and_lives_on(child: WarmChild) -> None:

@@ -15,8 +15,8 @@ from sqlmodel import Session
 from analysis.documents import Plan
 from app.catalog.models import Organization, Unit
 from app.db import make_engine, new_id, transaction
-from app.measures.cells import Snapshot, snapshot
 from app.measures.models import Measurement, Shape, Summary, Wave, WaveKind
+from app.measures.snapshot import Snapshot, snapshot
 from app.pilots.models import Pilot
 
 EXAMPLES = settings(

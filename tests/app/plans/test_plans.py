@@ -122,6 +122,27 @@ async def test_everything_that_keeps_a_plan_from_being_locked(house: House) -> N
     assert (await ok(house.lead.post(f"{path}/plan/lock")))["locked"] is True
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"design": "paired", "control": None}, []),
+        ({"design": "cross_section", "control": None}, []),
+        ({"design": "paired"}, ["arms"]),
+        ({"design": "cross_section", "control": None, "baseline": None}, ["baseline"]),
+        ({"design": "did"}, []),
+        ({"design": "did", "control": None, "baseline": None}, ["arms", "baseline"]),
+        ({"design": "cluster", "baseline": None}, []),
+    ],
+)
+async def test_each_design_has_the_arms_and_waves_it_compares(
+    house: House, change: dict[str, Any], expected: list[str]
+) -> None:
+    path = await start(house)
+    draft = await ok(house.lead.put(f"{path}/plan", json={**PLAN, **change}))
+    assert [remark["code"] for remark in draft["missing_for_lock"]] == expected
+    assert "not_offered" not in [w["code"] for w in draft["warnings"]]
+
+
 async def test_what_the_people_who_lock_should_know(house: House) -> None:
     path = await start(house)
     plan = {

@@ -1,0 +1,88 @@
+"""The plots of a fit, drawn in the child process that made it: the web process only hands out their text.
+
+Imports matplotlib, so that only `run.py` may import this, and only when a fit is there.
+"""
+
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from analysis import plots
+from analysis.documents import Family, FitRequest, PlannedMeasure
+from analysis.errors import Refused
+from analysis.fit import Fit
+from analysis.runs import ADJUSTED, OBSERVED
+
+SHOWN = 5
+"""Quantities of a plot of chains; each takes a tenth of a second."""
+FIRST = ("delta", "total", "sigma", "unit_sd", "unit_time_sd", "r")
+"""The effect, then what its precision hangs on; other quantities follow by name."""
+SCALES = {Family.NORMAL: "SD units about the reference mean, benefit to the right"}
+
+Plot = dict[str, str]
+Warned = dict[str, str | None]
+
+
+def draw(request: FitRequest, fitted: Fit, unit_names: Mapping[str, str]) -> tuple[list[Plot], list[Warned]]:
+    """Every plot there is of each fitted measure, as `{name, measure, svg}`, and a warning for each that failed.
+
+    What has nothing to show (units where there are none) is left out without a word.
+    """
+    drawn: list[Plot] = []
+    warned: list[Warned] = []
+    for effect in fitted.answer["effects"]:
+        planned = request.plan.measure(effect["measure"])
+        if planned is None or planned.measure not in fitted.posteriors:
+            continue
+        for name, make in _plots(request, fitted, planned, effect, unit_names):
+            try:
+                drawn.append({"name": name, "measure": planned.measure, "svg": make()})
+            except Refused:
+                continue
+            except Exception as error:  # noqa: BLE001 - a drawing is no reason to lose an analysis
+                traceback.print_exc()
+                message = f"The plot {name} could not be drawn ({type(error).__name__}); the result stands without it."
+                warned.append({"code": "plot_failed", "message": message, "measure": planned.measure})
+    return drawn, warned
+
+
+def _plots(
+    request: FitRequest, fitted: Fit, planned: PlannedMeasure, effect: dict[str, Any], unit_names: Mapping[str, str]
+) -> Iterator[tuple[str, Callable[[], str]]]:
+    key = planned.measure
+    plan, runs = request.plan.expanded(), fitted.posteriors[key]
+    yield "posterior", lambda: plots.posterior(effect, runs[ADJUSTED], runs[OBSERVED], planned.mmd)
+    yield "prior_posterior", lambda: plots.prior_posterior(plan, key, runs)
+    yield "cell_means", lambda: plots.cell_means(plan, key, request.data[key])
+    yield "units", lambda: plots.units(effect, unit_names)
+    yield "predictive", lambda: plots.predictive(_two_sided(effect), key, unit=SCALES.get(planned.family, "of people"))
+    yield "trace", lambda: plots.trace(_chains(fitted, key))
+    yield "rank", lambda: plots.rank(_chains(fitted, key))
+
+
+def _two_sided(effect: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The checks as they are drawn: with p of either side."""
+    return [{**check, "p": 2 * min(check["p"], 1 - check["p"])} for check in effect.get("predictive", [])]
+
+
+def _chains(fitted: Fit, measure: str) -> dict[str, np.ndarray[Any, Any]]:
+    """Draws of the run that decides, (chain, draw) by quantity; of a vector each part."""
+    if fitted.draws is None:
+        return {}
+    found: dict[str, np.ndarray[Any, Any]] = {}
+    posterior = fitted.draws[measure.replace("/", "_")][ADJUSTED]["posterior"].to_dataset()
+    names = sorted(map(str, posterior.data_vars))
+    for name in [*(n for n in FIRST if n in names), *(n for n in names if n not in FIRST)]:
+        values = posterior[name].to_numpy()
+        parts = values.reshape(*values.shape[:2], -1)
+        for i in range(parts.shape[2]):
+            found[name if parts.shape[2] == 1 else f"{name} {i + 1}"] = parts[..., i]
+    return dict(list(found.items())[:SHOWN])
+
+
+def warm() -> None:
+    """Load what drawing needs: fonts are measured and read on first use."""
+    checks = [{"cell": "c", "quantity": "mean", "observed": 0.0, "low": -1.0, "high": 1.0, "p": 0.5}]
+    plots.predictive(checks)

@@ -1,0 +1,126 @@
+"""The data of a pilot as an analysis takes them: every measure in one of the library's shapes, and the attrition.
+
+Which shape linked people take is a table here; the sums are made in `cells.py`. Summaries pass as they were entered.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from sqlmodel import Session, col, select
+
+from analysis.documents import Design, Family, Plan, PlannedMeasure, Role
+from app.measures.cells import Entry, Rows
+from app.measures.models import Summary, Wave
+from app.measures.service import responses
+
+
+class Linked(Enum):
+    """What an analysis can use of the same person seen in several waves."""
+
+    PAIRS = "who was seen in both waves; nobody else adds anything"
+    PEOPLE = "everybody: pairs where nobody missed a wave, else single rows"
+    ROWS = "everybody, as single rows"
+
+
+# Designs and families that are not here take the people of two waves as different people.
+LINKED: Mapping[tuple[Design, Family], Linked] = {
+    (Design.PARALLEL, Family.NORMAL): Linked.PAIRS,
+    (Design.CLUSTER, Family.NORMAL): Linked.PAIRS,
+    (Design.PAIRED, Family.NORMAL): Linked.PEOPLE,
+    (Design.DID, Family.NORMAL): Linked.PEOPLE,
+    (Design.PAIRED, Family.BINARY): Linked.ROWS,
+}
+# In `parallel` the comparison of shares is of the follow-up: there is no link to use.
+UNTOLD = frozenset({(Design.PARALLEL, Family.BINARY)})
+
+
+@dataclass
+class Snapshot:
+    """Data of every measure in the library's shapes, the observed attrition, and what was left out."""
+
+    data: dict[str, dict[str, list[Entry]]] = field(default_factory=dict)
+    attrition: dict[str, float] = field(default_factory=dict)
+    warnings: list[dict[str, str]] = field(default_factory=list)
+
+    def warn(self, code: str, message: str) -> None:
+        """Add a warning."""
+        self.warnings.append({"code": code, "message": message})
+
+
+def snapshot(session: Session, pilot_id: str, iteration: int, plan: Plan, followup: str) -> Snapshot:
+    """What an analysis of the look at wave `followup` would take, as of this transaction.
+
+    The same data give the same snapshot, whatever the order of entry and the database: its hash names the data.
+    """
+    taken = Snapshot()
+    for measure in plan.measures:
+        held = session.exec(
+            select(Summary).where(
+                Summary.pilot_id == pilot_id, Summary.iteration == iteration, Summary.measure == measure.measure
+            )
+        ).all()
+        if held:
+            ordered = sorted(held, key=lambda s: s.cell)
+            taken.data[measure.measure] = {held[0].shape.value: [s.content for s in ordered]}
+            continue
+        rows = Rows(session, pilot_id, iteration, measure.measure, baselines(plan), followup)
+        if rows.exist():
+            shape, entries = _reduced(rows, plan.design, measure, taken)
+            taken.data[measure.measure] = {shape: entries}
+    taken.attrition = observed_attrition(session, pilot_id, iteration, plan, followup)
+    return taken
+
+
+def baselines(plan: Plan) -> Sequence[str]:
+    """The waves before the start that the design compares with: all of them over time, else the last."""
+    if plan.design is Design.DID:
+        return [wave.key for wave in plan.waves if wave.kind == "baseline"]
+    return [plan.baseline] if plan.baseline is not None else []
+
+
+def _reduced(rows: Rows, design: Design, measure: PlannedMeasure, taken: Snapshot) -> tuple[str, list[Entry]]:
+    place = (design, measure.family)
+    linked = rows.linked()
+    use = LINKED.get(place) if linked else None
+    if use is Linked.ROWS:
+        return "rows", rows.rows()
+    if use is not None and rows.before:
+        pairs = rows.pairs()
+        complete, seen = sum(pair["n"] for pair in pairs), rows.people()
+        if use is Linked.PEOPLE and (complete < seen or len(rows.waves()) > 2):  # noqa: PLR2004 - a pair has two
+            return "rows", rows.rows()
+        if pairs:
+            if seen > complete:
+                message = (
+                    f"{measure.measure}: {seen - complete} of {seen} people answered only once and do not enter the "
+                    "comparison before and after"
+                )
+                taken.warn("incomplete_pairs", message)
+            return "pairs", pairs
+    if linked and place not in LINKED and place not in UNTOLD:
+        message = (
+            f"{measure.measure}: the design {design.value} takes the {measure.family.value} answers of two waves for "
+            "those of different people; who answered twice makes the interval too wide rather than too narrow"
+        )
+        taken.warn("participants_unused", message)
+    return ("counts", rows.counts()) if measure.family is Family.BINARY else ("cells", rows.cells())
+
+
+def observed_attrition(session: Session, pilot_id: str, iteration: int, plan: Plan, followup: str) -> dict[str, float]:
+    """Share lost at the follow-up, by arm; empty unless every arm's is known.
+
+    Of those invited, where the wave says how many were; else of the linked people with a value before the start.
+    """
+    arms = [arm.key for arm in plan.arms]
+    wave = session.exec(
+        select(Wave).where(Wave.pilot_id == pilot_id, Wave.iteration == iteration, col(Wave.key) == followup)
+    ).one_or_none()
+    answered = responses(session, pilot_id, iteration, plan).get(followup, {})
+    if wave is not None and all(wave.invited.get(arm) and arm in answered for arm in arms):
+        return {arm: 1 - answered[arm] / wave.invited[arm] for arm in arms}
+    primary = next((m for m in plan.measures if m.role is Role.PRIMARY), None)
+    if primary is None:
+        return {}
+    lost = Rows(session, pilot_id, iteration, primary.measure, baselines(plan), followup).lost()
+    return lost if set(arms) <= lost.keys() else {}
