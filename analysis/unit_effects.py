@@ -27,7 +27,7 @@ MOST = 256
 def of_draws(inputs: Inputs, run: Run, draws: Mapping[str, Array], prob: float) -> list[dict[str, Any]]:
     """Units from NUTS: an even selection of the draws of the hyper-parameters."""
     if isinstance(inputs, UnitProportions):
-        return _of_rates(inputs, unit_rates.selected_draws(inputs, run, draws), prob)
+        return _of_rates(inputs, unit_rates.selected_draws(inputs, draws), prob)
     if not isinstance(inputs, AncovaUnits | Waves):
         return []
     hyper = mixed.hyper_of_draws(inputs, draws)

@@ -21,6 +21,7 @@ from analysis.priors import Run
 Array = NDArray[np.float64]
 DIMENSION = COEFFICIENTS + 3
 UNIT, UNIT_TIME, TOTAL = COEFFICIENTS, COEFFICIENTS + 1, COEFFICIENTS + 2
+_LINE = np.linspace(-8.0, 12.0, 20_001)
 AT_ONCE = 150_000
 """Numbers an intermediate array holds: what fits a processor's cache."""
 RULES = ((5, 3), (5, 5), (7, 5), (7, 7), (11, 11), (25, 17))
@@ -232,14 +233,17 @@ def _start(inputs: UnitProportions) -> Array:
 
 def rao_blackwell(inputs: UnitProportions, run: Run, draws: Mapping[str, Array]) -> SampledAlong:
     """Draws of δ with the conditional distributions of Δ beside them."""
-    points = positions(inputs, run, draws)[..., active(inputs)]
+    points = positions(inputs, draws)[..., active(inputs)]
     return marginal.along_lines(_target(inputs, rule_of(inputs)), nodes_of(inputs, run), run, points, draws["delta"])
 
 
-def positions(inputs: UnitProportions, run: Run, draws: Mapping[str, Array]) -> Array:
-    """Draws as points `z` (chain, draw, 8)."""
-    extra = preconditioner(inputs, run)
-    return np.asarray(extra["location"] + draws["free"] @ extra["factor"].T)
+def positions(inputs: UnitProportions, draws: Mapping[str, Array]) -> Array:
+    """Draws as points `z` (chain, draw, 8); SDs go back to the line by interpolation."""
+    on_line = [
+        np.interp(draws[name] / scale, half_line(_LINE), _LINE)[..., None]
+        for name, scale in (("unit_sd", inputs.unit_scale), ("unit_time_sd", inputs.unit_time_scale))
+    ]
+    return np.concatenate([draws["coefficients"], *on_line, draws["total"][..., None]], axis=-1)
 
 
 def preconditioner(inputs: UnitProportions, run: Run) -> dict[str, Array]:

@@ -57,9 +57,9 @@ def selected_nodes(inputs: UnitProportions, run: Run) -> Array:
     return filled(inputs, nodes.points.reshape(len(weights), -1)[np.minimum(chosen, len(weights) - 1)])
 
 
-def selected_draws(inputs: UnitProportions, run: Run, draws: Mapping[str, Array]) -> Array:
+def selected_draws(inputs: UnitProportions, draws: Mapping[str, Array]) -> Array:
     """The same from NUTS: an even selection of the draws."""
-    z = positions(inputs, run, draws)
+    z = positions(inputs, draws)
     return z.reshape(-1, z.shape[-1])[:: max(z[..., 0].size // MOST, 1)]
 
 

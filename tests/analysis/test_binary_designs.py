@@ -392,7 +392,7 @@ def test_nodes_and_draws_give_the_same_departures_over_time() -> None:
 
     draws = sample(inputs, OBSERVED, Sampler(tune=300), 3, lambda _: None)
     by_nodes = list(unit_rates.departures(inputs, unit_rates.selected_nodes(inputs, OBSERVED)))
-    by_draws = list(unit_rates.departures(inputs, unit_rates.selected_draws(inputs, OBSERVED, draws.values)))
+    by_draws = list(unit_rates.departures(inputs, unit_rates.selected_draws(inputs, draws.values)))
     for (_, one, one_effect), (_, other, other_effect) in zip(by_nodes, by_draws, strict=True):
         assert one.mean == pytest.approx(other.mean, abs=0.03)
         assert one_effect.mean == pytest.approx(other_effect.mean, abs=0.06)
