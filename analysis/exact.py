@@ -50,6 +50,8 @@ def slope(inputs: Inputs, run: Run) -> tuple[float, float] | None:
     """Mean and SD of the slope on the baseline; None where the model has none of its own."""
     if isinstance(inputs, AncovaUnits):
         return mixed.slope(inputs, run)
+    if isinstance(inputs, UnitProportions):
+        return unit_proportions.slope(inputs, run)
     return gaussian.slope(inputs, run) if isinstance(inputs, Ancova) else None
 
 

@@ -157,6 +157,16 @@ def component_weights(inputs: UnitProportions, run: Run) -> Array:
     return marginal.component_weights(nodes_of(inputs, run), run)
 
 
+def slope(inputs: UnitProportions, run: Run) -> tuple[float, float] | None:
+    """Mean and SD of the slope on the units' baseline logits; None where there is none."""
+    of_slope = np.flatnonzero(inputs.used & (inputs.intercepts == 0))
+    if not len(of_slope):
+        return None
+    mean, covariance = marginal.moments(nodes_of(inputs, run), run)
+    place = int(np.flatnonzero(active(inputs)).searchsorted(of_slope[0]))
+    return float(mean[place]), float(np.sqrt(covariance[place, place]))
+
+
 def nodes_of(inputs: UnitProportions, run: Run) -> marginal.Marginal:
     """The nodes all runs share, or a run's own where its prior leads elsewhere."""
     common = _integrated(inputs, marginal.WIDE)
