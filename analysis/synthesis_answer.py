@@ -33,16 +33,16 @@ class PooledRun:
 
 
 def _alone(request: SynthesisRequest, effect: float, variance: float) -> tuple[float, float]:
-    """Mean and SD of δ from one estimate, bias in it, under the prior of μ: as `adjusted` of a fit, unshrunken."""
+    """Mean and SD of δ from one estimate, bias in it, under the prior of μ: as `adjusted` of a fit."""
     mu = request.priors.mu
     mean, precision = (0.0, 0.0) if mu == "flat" else (mu.mean, mu.sd**-2)
     total = 1 / variance + precision
     return (effect / variance + precision * mean) / total, float(total**-0.5)
 
 
-def _below_zero(request: SynthesisRequest, effect: float, variance: float) -> float:
-    mean, sd = _alone(request, effect, variance)
-    return float(ndtr(-mean / sd))
+def _below_zero(effect: float, variance: float) -> float:
+    """P(δ < 0) of one estimate with its bias, drawn neither towards the others nor towards a prior: harm shall show."""
+    return float(ndtr(-effect / variance**0.5))
 
 
 def retained_of(request: SynthesisRequest) -> dict[str, Any] | None:
@@ -75,12 +75,12 @@ def _harm(request: SynthesisRequest, every: list[Study]) -> dict[str, float]:
     for study in every:
         entries = [request.evidence[i] for i in study.entries]
         values = [
-            _below_zero(request, *entry_moments(e, e.grade, bias=request.bias))
+            _below_zero(*entry_moments(e, e.grade, bias=request.bias))
             for e in entries
             if e.role is EvidenceRole.ADOPTER
         ]
         if study.adopter:
-            values.append(_below_zero(request, study.effect, study.variance))
+            values.append(_below_zero(study.effect, study.variance))
         if values:
             worst[study.organization] = max(values)
     return worst
@@ -126,7 +126,7 @@ def _entry(request: SynthesisRequest, entry: Evidence, study: Study, theta: Post
         "source": entry.source,
         "counted_as": {"organization": study.organization, "role": study.role.value, "grade": study.grade},
         **_summary(theta, request.interval),
-        "p_below_zero": _below_zero(request, effect, variance),
+        "p_below_zero": _below_zero(effect, variance),
         "p_below_zero_shrunken": 1 - theta.above(0.0),
         "adjusted": {"mean": mean, "sd": sd},
     }

@@ -266,8 +266,7 @@ def test_harm_is_judged_from_an_adopters_own_estimate() -> None:
     answer = ask(entry("o", 0.6), *many, entry("bad", -0.15, 0.13))
     bad = answer["studies"][-1]
     v = 0.13**2 + 0.05**2
-    k = 0.25 / (0.25 + v)
-    assert bad["p_below_zero"] == pytest.approx(norm.cdf(0.15 * k / np.sqrt(k * v)), abs=1e-9)
+    assert bad["p_below_zero"] == pytest.approx(norm.cdf(0.15 / np.sqrt(v)), abs=1e-9)
     assert bad["p_below_zero"] >= 0.8
     assert bad["p_below_zero_shrunken"] < 0.5
     assert outcome(answer) == "no"
