@@ -31,6 +31,8 @@ def power_scaling(posterior: Posterior, run: Run) -> float | None:
     """
     if run.flat:
         return None
+    if not math.isfinite(posterior.mean) or not math.isfinite(posterior.sd):
+        raise ArithmeticError("a posterior has no finite mean and SD")
     edges = np.linspace(posterior.mean - REACH * posterior.sd, posterior.mean + REACH * posterior.sd, POINTS)
     mass = np.maximum(-np.diff([posterior.above(float(x)) for x in edges]), 0.0)
     log_prior = _log_prior(run, (edges[1:] + edges[:-1]) / 2)

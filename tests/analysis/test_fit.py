@@ -92,7 +92,7 @@ def test_coaching_trial_scales_with_all_gates_and_its_warnings(coached: Fit) -> 
     assert [g["name"] for g in answer["gates"] if not g["passed"]] == []
     recommendation = answer["recommendation"]
     assert (recommendation["outcome"], recommendation["provisional"]) == ("scale", False)
-    assert {w["code"] for w in answer["warnings"]} == {"change_score_only", "global_primary"}
+    assert {w["code"] for w in answer["warnings"]} == {"change_score_only", "global_primary", "prior_sensitive"}
     assert answer["tipping_point"]["status"] == "assessed"
     assert answer["tipping_point"]["flips_at"] is None
     assert answer["provenance"]["seed"] == confirmatory_seed(
