@@ -15,8 +15,8 @@ from analysis.errors import Refused
 from analysis.fit import Fit
 from analysis.runs import ADJUSTED, OBSERVED
 
-SHOWN = 5
-"""Quantities of a plot of chains; each takes a tenth of a second."""
+SHOWN = 3
+"""Quantities of a plot of chains: the effect, what the data show of it, a spread; each takes a tenth of a second."""
 FIRST = ("delta", "total", "sigma", "unit_sd", "unit_time_sd", "r")
 """The effect, then what its precision hangs on; other quantities follow by name."""
 SCALES = {Family.NORMAL: "SD units about the reference mean, benefit to the right"}

@@ -29,18 +29,19 @@ class Runner:
         self._stopping = threading.Event()
         self._listener = _listener(engine, self.wake)
         ledgers = [Ledger(engine, settings, work, self._stopping) for work in works]
-        self._slots = [
-            Slot(
-                module, [ledger for ledger in ledgers if ledger.work.child == module], settings, self._stopping, number
-            )
+        self._by_module = {
+            module: [
+                Slot(module, [led for led in ledgers if led.work.child == module], settings, self._stopping, number)
+                for number in range(settings.workers)
+            ]
             for module in dict.fromkeys(work.child for work in works)
-            for number in range(settings.workers)
-        ]
+        }
+        self._slots = [slot for slots in self._by_module.values() for slot in slots]
 
     @property
     def warm(self) -> int:
-        """How many slots can take work now."""
-        return sum(slot.warm for slot in self._slots)
+        """How many slots of each child module can take work now: of the one that has the fewest."""
+        return min(sum(slot.warm for slot in slots) for slots in self._by_module.values())
 
     def start(self) -> None:
         """Start the slots; returns at once, the children warm up meanwhile."""

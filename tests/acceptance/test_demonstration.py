@@ -114,6 +114,15 @@ def test_the_decision_is_what_the_rule_says(service: Service, word: str, follows
         assert analysis["provenance"][name]
 
 
+def test_every_plot_of_the_decisions_analysis_is_there(service: Service) -> None:
+    with service.client() as client:
+        _, analysis = decided(client, pilot_named(client, "coaching"))
+        names = [address.rpartition("/")[2].partition(".")[0] for address in analysis["plots"]]
+        plots = [client.get(address) for address in analysis["plots"]]
+    assert names == ["cell_means", "posterior", "predictive", "prior_posterior", "rank", "trace"]
+    assert all(plot.status_code == 200 and "</svg>" in plot.text for plot in plots)
+
+
 def test_killed_in_the_middle_it_ends_once(service: Service) -> None:
     with service.client() as client:
         pilot = pilot_named(client, "coaching")
