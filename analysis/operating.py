@@ -16,10 +16,10 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from analysis.answer import versions
 from analysis.designs.prepared import Note
 from analysis.documents import Role
 from analysis.errors import Refused
-from analysis.fit import versions
 from analysis.operating_says import assumptions, says
 from analysis.scenario import SimulateRequest
 from analysis.simulation import Ended, Simulation, design_prior

@@ -11,11 +11,11 @@ from importlib.metadata import version
 from typing import Any
 
 from analysis import foundational, gates
+from analysis.answer import PACKAGES
 from analysis.designs.prepared import Note
 from analysis.documents import Engine
 from analysis.errors import Refused, computable
 from analysis.evidence import SynthesisRequest, TauKind, TauPrior
-from analysis.fit import PACKAGES
 from analysis.models import label
 from analysis.synthesis_answer import (
     PooledRun,

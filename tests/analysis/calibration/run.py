@@ -25,7 +25,7 @@ from analysis.designs.binary_inputs import UnitProportions
 from analysis.designs.unit_inputs import Waves
 from analysis.documents import NormalPrior
 from analysis.errors import Refused
-from analysis.fit import versions
+from analysis.answer import versions
 from analysis.models import label
 from analysis.priors import NO_BIAS, Bias, Run, normal
 from analysis.sampling import Sampler, sample
