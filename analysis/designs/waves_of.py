@@ -194,7 +194,7 @@ def linked_notes(question: Question, found: Sequence[Seen], last: int) -> tuple[
     """Warnings about people seen in part of the waves, and the share of each arm lost after the first."""
     if question.data.rows is None or not any(len(entry.waves) > 1 for entry in found):
         return [], None
-    partly = sum(entry.n for entry in found if len(entry.waves) == 1 or last not in entry.waves)
+    partly = sum(entry.n for entry in found if len(entry.waves) <= last)
     lost: dict[str, float] = {}
     for arm in {entry.arm for entry in found}:
         early = [entry for entry in found if entry.arm == arm and min(entry.waves) < last]
