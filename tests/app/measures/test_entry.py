@@ -330,3 +330,18 @@ async def test_a_wave_that_does_not_fit(house: House) -> None:
         problem = await refused(house.lead.put(f"{path}/waves/{key}", json=body), 422, "invalid")
         assert codes(problem) == expected
     assert (await ok(house.lead.get(f"{path}/waves")))["items"] == []
+
+
+@pytest.mark.parametrize("design", ["paired", "cross_section"])
+async def test_one_group_needs_no_arm_and_has_no_other(house: House, design: str) -> None:
+    path = await planned(house, {**PLAN, "design": design, "control": None})
+    body = {"measure": "mbi_ee", "wave": "pre"}
+    given = [{"value": 27, "participant": "p-1"}, {"value": 30, "arm": "intervention", "participant": "p-2"}]
+    report = await ok(house.lead.post(f"{path}/measurements", json={**body, "rows": given}), 201)
+    assert report["accepted"] == 2
+    other = {**body, "rows": [{"value": 27, "arm": "control", "participant": "p-3"}]}
+    problem = await refused(house.lead.post(f"{path}/measurements", json=other), 422, "invalid")
+    assert codes(problem) == [(("rows", 0, "arm"), "unknown_arm")]
+    held = (await ok(house.lead.get(f"{path}/cells")))["data"]["mbi_ee"]
+    (entries,) = held.values()
+    assert {entry["arm"] for entry in entries} == {"intervention"}
