@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
+from scipy.special import digamma, polygamma
+
 from analysis.documents import Cell, Change, Pair, PlannedMeasure
 from analysis.errors import Refused
 
@@ -162,3 +164,9 @@ def check_scale(measure: PlannedMeasure, sums: Sums, what: str) -> None:
             f"have an SD of {sums.sd:.3g}; the largest possible is {math.sqrt(most / (sums.n - 1)):.3g}.",
             "Check the SD against the source; a standard error, a variance or another scale is a frequent cause.",
         )
+
+
+def log_odds(x: float, n: float) -> tuple[float, float]:
+    """Mean and variance of the logit of a proportion under Beta(1, 1)."""
+    a, b = x + 1, n - x + 1
+    return float(digamma(a) - digamma(b)), float(polygamma(1, a) + polygamma(1, b))

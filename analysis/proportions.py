@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import betainc, betaincinv, betaln, digamma, expit, logit, polygamma
+from scipy.special import betainc, betaincinv, betaln, expit, logit
 
 from analysis.designs.inputs import TwoProportions
 from analysis.posterior import Density, NormalMixture
@@ -162,9 +162,3 @@ class BetaDifference:
         at, shift = logit(self._nodes[0]), self.inputs.kappa * threshold
         above = self._treated_above(expit(at + shift), expit(at - shift))
         return above if self.inputs.kappa > 0 else 1 - above
-
-
-def log_odds(x: float, n: float) -> tuple[float, float]:
-    """Mean and variance of the logit of a proportion under Beta(1, 1)."""
-    a, b = x + 1, n - x + 1
-    return float(digamma(a) - digamma(b)), float(polygamma(1, a) + polygamma(1, b))

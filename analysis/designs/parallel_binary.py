@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from analysis.cells import Sums
+from analysis.cells import Sums, log_odds
 from analysis.designs.arms import (
     both_arms,
     control_of,
@@ -21,7 +21,6 @@ from analysis.designs.inputs import Inputs, TwoProportions
 from analysis.designs.prepared import Note, Prepared, Question
 from analysis.documents import CountOf
 from analysis.errors import Refused
-from analysis.proportions import log_odds
 from analysis.rows import counts_of, reduce_rows
 
 __all__ = ["KAPPA_LOGIT", "binary"]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from analysis.cells import log_odds
 from analysis.designs.arms import control_of, normal_summary, require_two_arms
 from analysis.designs.binary_cells import (
     Count,
@@ -23,7 +24,6 @@ from analysis.designs.binary_cells import (
 from analysis.designs.binary_inputs import KAPPA_LOGIT, UnitProportions
 from analysis.designs.prepared import Note, Prepared, Question
 from analysis.designs.units import notes_on_units, per_arm, refuse_shared_units
-from analysis.proportions import log_odds
 
 MOST_WAVES = 4
 UNITS_FOR_UNIT_TIME = 2
