@@ -450,3 +450,59 @@ def unit_places(name: str) -> dict[str, tuple[int, list[int]]]:
 def contrast(waves: list[int]) -> list[tuple[int, float]]:
     """The last wave less the mean of those before."""
     return [*((w, -1 / (len(waves) - 1)) for w in waves[:-1]), (waves[-1], 1.0)]
+
+
+@dataclass
+class Balanced:
+    """k units an arm of n people each, no baseline: SD between units, residual SD, and what is laid over the grid."""
+
+    units: int
+    people: int
+    unit_sd: float
+    sigma: float
+    prior: float = 0.25
+
+
+BALANCED = {
+    "unit SD far above its prior": Balanced(25, 20, 2.0, 1.0),
+    "and with a wide prior": Balanced(25, 20, 2.0, 1.0, prior=5.0),
+    "residual SD far above its prior": Balanced(6, 10, 0.3, 6.0),
+    "small residual SD": Balanced(6, 10, 0.3, 0.06),
+    "a million people a unit": Balanced(4, 10**6, 0.3, 1.0),
+    "two units of two people": Balanced(2, 2, 0.3, 1.0),
+}
+
+
+@pytest.mark.parametrize("name", BALANCED)
+def test_where_data_and_priors_disagree_a_plain_grid_says_the_same(name: str) -> None:
+    """Unit means of one size are exchangeable: their SD and the two residual SDs on a plain grid, all else by hand."""
+    b = BALANCED[name]
+    rng = np.random.default_rng(17)
+    cells, between, within, means = [], np.zeros(2), np.zeros(2), np.zeros(2)
+    for a in (0, 1):
+        of_unit = 0.4 * a + rng.normal(0, np.hypot(b.unit_sd, b.sigma / np.sqrt(b.people)), b.units)
+        sds = b.sigma * np.sqrt(rng.chisquare(b.people - 1, b.units) / (b.people - 1))
+        means[a], between[a] = of_unit.mean(), ((of_unit - of_unit.mean()) ** 2).sum()
+        within[a] = (sds**2).sum() * (b.people - 1)
+        cells += [
+            {"unit": f"{a}{u}", "arm": "ct"[a], "wave": "post", "n": b.people, "mean": float(m), "sd": float(s)}
+            for u, (m, s) in enumerate(zip(of_unit, sds, strict=True))
+        ]
+    inputs = inputs_of("cluster", {"cells": cells}, priors={"unit_sd": {"scale": b.prior}})
+    free = b.units * (b.people - 1)
+    low, high = ((np.sqrt(within / free) * np.exp(s * 7 / np.sqrt(2 * free))) for s in (-1, 1))
+    unit = np.linspace(1e-6, 5 * max(b.unit_sd, b.prior), 4000)
+    log_density, variance = np.zeros((4000, 1, 1)), np.zeros((4000, 1, 1))
+    for a in (0, 1):
+        sigma = np.geomspace(max(low[a], 1e-3), min(high[a], 30.0), 60)
+        v = unit[:, None] ** 2 + sigma**2 / b.people
+        log = -(b.units - 1) / 2 * np.log(v) - between[a] / (2 * v) - free * np.log(sigma) - within[a] / (2 * sigma**2)
+        log += np.log(sigma) - sigma**2 / 2
+        place = (slice(None), slice(None), None) if a == 0 else (slice(None), None, slice(None))
+        log_density, variance = log_density + log[place], variance + (v / b.units)[place]
+    log_density = log_density - 0.5 * (unit[:, None, None] / b.prior) ** 2
+    weight = np.exp(log_density - log_density.max())
+    weight /= weight.sum()
+    mine = mixed.posterior(inputs, RUNS[1])
+    assert mine.mean == pytest.approx(means[1] - means[0], abs=1e-6)
+    assert mine.sd == pytest.approx(np.sqrt((weight * variance).sum()), rel=0.01)

@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 
 from analysis import exact
+from analysis.answer import versions
 from analysis.designs.binary_inputs import UnitProportions
 from analysis.designs.unit_inputs import Waves
 from analysis.documents import NormalPrior
 from analysis.errors import Refused
-from analysis.answer import versions
 from analysis.models import label
 from analysis.priors import NO_BIAS, Bias, Run, normal
 from analysis.sampling import Sampler, sample
