@@ -65,6 +65,9 @@ class Work:
                 "a synthesis cannot use it."
             )
             self.notes.append(Note("evidence_unbounded", message, name))
+        self.notes += [
+            Note("prior_conflict", text, name) for text in unit_effects.far_from_priors(prepared.inputs, observed)
+        ]
         if self.engine is Engine.EXACT:
             self.done += len(runs)
             self._show(0.0)

@@ -24,6 +24,30 @@ MOST = 256
 """Nodes of the hyper-parameters that the units' mixtures are made of."""
 
 
+FAR = 3.0
+"""Posterior mean of an SD in scales of its half-normal prior beyond which the two disagree (the prior says 0.3 %)."""
+
+
+def far_from_priors(inputs: Inputs, run: Run) -> list[str]:
+    """Sentences on SDs that the data put far above their priors; these hold them down, and with them the SE of Δ."""
+    if not isinstance(inputs, AncovaUnits | Waves):
+        return []
+    grid, weights = mixed.weighed(inputs, run)
+    hyper, on = mixed.hyper_of(inputs, grid.z), mixed.active(inputs)
+    unit, unit_time = mixed.scales_of(inputs)
+    listed = (
+        ("Units differ by an SD of about", hyper.unit_sd, unit, "unit_sd", on[2]),
+        ("Units move between waves by an SD of about", hyper.unit_time_sd, unit_time, "unit_time_sd", on[3]),
+        ("People differ by an SD of about", hyper.sigma.max(axis=1), inputs.sigma_scale, "sigma", True),
+    )
+    return [
+        f"{what} {float(weights @ values):.2g} reference SDs, far above what the prior expects ({scale:g}): the prior "
+        f"holds it down, and the interval may be too narrow. Check the reference SD, or plan priors.{name} wider."
+        for what, values, scale, name, there in listed
+        if there and float(weights @ values) > FAR * scale
+    ]
+
+
 def of_draws(inputs: Inputs, run: Run, draws: Mapping[str, Array], prob: float) -> list[dict[str, Any]]:
     """Units from NUTS: an even selection of the draws of the hyper-parameters."""
     if isinstance(inputs, UnitProportions):

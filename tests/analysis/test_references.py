@@ -101,6 +101,9 @@ def test_clusters_count_and_not_people(ask: Ask, engine: str) -> None:
 def test_clusters_far_from_their_prior_still_count(ask: Ask) -> None:
     """The default, units differing by about a quarter of the reference SD, holds a unit SD of 2 residual SDs down."""
     of_total = fit(ask(clusters(), primary={"reference_sd": np.sqrt(5)}, design="cluster", baseline=None))
+    assert "prior_conflict" in {w["code"] for w in of_total["warnings"]}
+    usual = fit(ask(clusters(unit_sd=0.3), design="cluster", baseline=None))
+    assert "prior_conflict" not in {w["code"] for w in usual["warnings"]}
     assert of_total["effects"][0]["evidence"]["se_sd"] * np.sqrt(5) == pytest.approx(0.57, rel=0.1)
     of_residual = fit(ask(clusters(), design="cluster", baseline=None))["effects"][0]["evidence"]["se_sd"]
     assert 0.4 < of_residual < 0.57
