@@ -18,7 +18,7 @@ from analysis.designs.arms import (
 )
 from analysis.designs.prepared import Note, Prepared, Question
 from analysis.designs.seen import Seen, at_wave, changes_seen, seen
-from analysis.designs.unit_inputs import COEFFICIENTS, SLOTS
+from analysis.designs.unit_inputs import COEFFICIENTS, SLOTS, Waves
 from analysis.designs.units import by_arm, per_arm, refuse_shared_units
 from analysis.designs.waves_of import checked, correlation_unknown, empty_wave, inputs_of, linked_notes, scaled
 from analysis.documents import Change
@@ -135,11 +135,13 @@ def _unit_time_note(question: Question, units: int) -> list[Note]:
 def _with_trends(question: Question, prepared: Prepared, found: Sequence[Seen]) -> Prepared:
     """The event study: what would be the effect between the waves before the start, where there can be none.
 
-    People count as unlinked, which is conservative; units and their time effects are not in its SE, which is not.
+    People count as unlinked, which is conservative; units may move by as much as the prior allows them to.
     """
+    assert isinstance(prepared.inputs, Waves)  # noqa: S101 - `_fitted` made them
+    units, moves = by_arm(found), prepared.inputs.unit_time * question.plan.priors.unit_time_sd.scale
     steps = []
     for w in range(1, prepared.pre_waves):
-        gap = variance = 0.0
+        gap, variance = 0.0, sum(2 * moves**2 / len(names) for names in units.values())
         for arm, sign in ((question.plan.treated, 1), (control_of(question), -1)):
             for wave, turn in ((w, 1), (w - 1, -1)):
                 sums = at_wave(found, arm, wave)
