@@ -20,6 +20,7 @@ from app.measures.routes import router as measures
 from app.pilots.routes import interventions, pilots
 from app.plans.routes import router as plans
 from app.simulations.routes import router as simulations
+from app.syntheses.routes import router as syntheses
 from app.works import WORKS
 
 DESCRIPTION = """
@@ -33,7 +34,10 @@ the work. Every body has an example to start from. `GET /v1/pilots/{pilot_id}/ne
 TAGS = [
     {"name": "1 Organization", "description": "Organizations and their units."},
     {"name": "2 Catalogue", "description": "Drivers of burnout, measures, dimensions of programs."},
-    {"name": "3 Interventions", "description": "The programs and tactics themselves."},
+    {
+        "name": "3 Interventions",
+        "description": "The programs and tactics themselves; what organizations found of them, pooled.",
+    },
     {"name": "4 Pilots", "description": "One attempt at an intervention in some units."},
     {"name": "5 Plan", "description": "What will be compared and by which rule it is judged, fixed before the test."},
     {"name": "6 Measures", "description": "Waves, single values, summaries."},
@@ -109,7 +113,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
     app.state.engine, app.state.settings, app.state.runner = engine, settings, None
     app.state.revision = health.newest_revision()
     of_pilots = (plans, simulations, measures, analyses, decisions, lifecycle)
-    for router in (organizations, catalogue, interventions, pilots, *of_pilots, keys):
+    for router in (organizations, catalogue, interventions, syntheses, pilots, *of_pilots, keys):
         app.include_router(router, responses=RESPONSES)  # type: ignore[arg-type]
     app.include_router(health.router)
     problems.install(app, settings.max_body_bytes)

@@ -13,6 +13,7 @@ import app.outbox.models
 import app.pilots.models
 import app.plans.models
 import app.requests
-import app.simulations.models  # noqa: F401
+import app.simulations.models
+import app.syntheses.models  # noqa: F401
 
 metadata = SQLModel.metadata

@@ -1,4 +1,4 @@
-"""The warm child process that fits: the only import of `analysis.fit` in the service."""
+"""The warm child process that fits and synthesises: the only import in the service of what samples."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -11,7 +11,7 @@ from app.jobs.child import Progress, serve
 # Two arms of people: what most pilots are, and quick to compile. The worker takes requests when these are ready.
 FIRST = ("two_means", "ancova", "two_proportions")
 # Then, while nobody asks for anything, the others, in the order in which they are likely to be needed.
-NEXT = ("waves", "ancova_units", "ancova_unknown_r", "unit_proportions", "paired_proportions")
+NEXT = ("waves", "ancova_units", "ancova_unknown_r", "unit_proportions", "paired_proportions", "synthesis")
 
 
 def _fit(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -25,6 +25,18 @@ def _fit(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
         return {"result": fitted.answer, "plots": []}
     drawn, warned = draw(asked, fitted, request["unit_names"])
     return {"result": {**fitted.answer, "warnings": [*fitted.answer["warnings"], *warned]}, "plots": drawn}
+
+
+def _synthesise(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    from analysis.evidence import SynthesisRequest  # noqa: PLC0415
+    from analysis.synthesis import synthesise  # noqa: PLC0415
+
+    return synthesise(SynthesisRequest.model_validate(request["synthesise"]), progress=progress)
+
+
+def _answer(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    work = _synthesise if "synthesise" in request else _fit
+    return work(request, progress)
 
 
 def _warm() -> None:
@@ -47,4 +59,4 @@ if __name__ == "__main__":
     cache = Settings().compile_cache
     os.environ.setdefault("PILOTLIGHT_CACHE_DIR", str(cache))
     os.environ.setdefault("MPLCONFIGDIR", str(cache / "matplotlib"))
-    serve(_fit, _warm, _later)
+    serve(_answer, _warm, _later)

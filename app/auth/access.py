@@ -15,7 +15,8 @@ from app.db import lock
 from app.errors import Forbidden, NotFound
 
 # Readable by every organization, written by its own (contract §2). Catalogue entries of nobody are everybody's.
-PUBLIC = frozenset({"interventions"})
+# What was found of an intervention is its readers' too.
+PUBLIC = frozenset({"interventions", "syntheses"})
 SHARED_WHEN_UNOWNED = frozenset({"drivers", "measures", "program_dimensions"})
 
 
@@ -48,7 +49,13 @@ def fetch[Row: SQLModel](
     statement = visible(caller, model).where(identity == row_id)
     row: Row | None = session.exec(lock(session, statement) if for_update else statement).one_or_none()
     if row is None:
-        noun = str(model.__tablename__).removesuffix("s").replace("analyse", "analysis").replace("_", " ")
+        noun = (
+            str(model.__tablename__)
+            .removesuffix("s")
+            .replace("analyse", "analysis")
+            .replace("synthese", "synthesis")
+            .replace("_", " ")
+        )
         msg = f"there is no {noun} {row_id!r} that this key may see"
         raise NotFound(msg)
     caller.require(permission)

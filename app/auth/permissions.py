@@ -35,6 +35,8 @@ class Permission(StrEnum):
     MEASURES_WRITE = "measures:write"
     ANALYSES_WRITE = "analyses:write"
     DECISIONS_SIGN = "decisions:sign"
+    EVIDENCE_REPORT = "evidence:report"
+    SYNTHESES_WRITE = "syntheses:write"
 
 
 _LEAD = frozenset(
@@ -49,12 +51,16 @@ _LEAD = frozenset(
         Permission.ANALYSES_WRITE,
     }
 )
-_ANALYST = frozenset({Permission.READ, Permission.PLANS_SIMULATE, Permission.ANALYSES_WRITE})
+_ANALYST = frozenset(
+    {Permission.READ, Permission.PLANS_SIMULATE, Permission.ANALYSES_WRITE, Permission.SYNTHESES_WRITE}
+)
 
 MAY: Mapping[Role, frozenset[Permission]] = {
     Role.LEAD: _LEAD,
     Role.ANALYST: _ANALYST,
-    Role.APPROVER: frozenset({Permission.READ, Permission.DECISIONS_SIGN, Permission.PLANS_AMEND}),
+    Role.APPROVER: frozenset(
+        {Permission.READ, Permission.DECISIONS_SIGN, Permission.PLANS_AMEND, Permission.EVIDENCE_REPORT}
+    ),
     Role.ADMINISTRATOR: _LEAD
     | _ANALYST
     | {

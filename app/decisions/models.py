@@ -26,6 +26,8 @@ class Decision(Audited, SQLModel, table=True):
     id: str = id_field()
     organization_id: str = Field(foreign_key="organizations.id", index=True, max_length=36)
     pilot_id: str = Field(foreign_key="pilots.id", index=True, max_length=36)
+    # As the pilot named it when it was signed: the next iteration may be one of another intervention.
+    intervention_id: str | None = Field(default=None, index=True, max_length=36)
     iteration: int
     analysis_id: str = Field(foreign_key="analyses.id", unique=True, max_length=36)
     outcome: Outcome = Field(sa_type=text_enum(Outcome))

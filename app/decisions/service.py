@@ -64,6 +64,7 @@ def sign(session: Session, pilot: Pilot, analysis: Analysis, body: DecisionIn, p
     decision = Decision(
         organization_id=pilot.organization_id,
         pilot_id=pilot.id,
+        intervention_id=pilot.intervention_id,
         iteration=pilot.iteration,
         analysis_id=analysis.id,
         outcome=body.outcome,

@@ -37,7 +37,7 @@ def pilots_out(session: SessionDep, rows: Sequence[Pilot]) -> list[PilotOut]:
 def add_intervention(
     body: InterventionIn, session: SessionDep, caller: CallerDep, response: Response
 ) -> InterventionOut:
-    """Describe a program or tactic. Every organization can read it; no data are shared by that."""
+    """Describe a program or tactic. Every organization can read it, and what signed decisions found of it."""
     caller.require(Permission.INTERVENTIONS_WRITE)
     organization_id = acting_organization(session, caller, body.organization_id)
     row = create_intervention(session, body, organization_id)

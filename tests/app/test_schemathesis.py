@@ -73,6 +73,7 @@ async def known(service: FastAPI, bearer: dict[str, str]) -> dict[str, str]:
             "decision_id": "none",
             "name": "posterior",
             "simulation_id": "none",
+            "synthesis_id": "none",
         }
 
 

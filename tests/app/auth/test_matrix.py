@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from tests.app.steps import CHANGES, PLAN, in_test, intervention, ok, planned, start
+from tests.app.syntheses.test_evidence import REPORT
 from tests.conftest import Client, House
 
 pytestmark = pytest.mark.anyio
@@ -20,6 +21,7 @@ ROLES = ("lead", "analyst", "approver", "administrator")
 EVERYBODY = frozenset(ROLES)
 LEADS = frozenset({"lead", "administrator"})
 ANALYSTS = frozenset({"lead", "analyst", "administrator"})
+SYNTHESISTS = frozenset({"analyst", "administrator"})
 APPROVERS = frozenset({"approver"})
 ADMINISTRATORS = frozenset({"administrator"})
 NOBODY: frozenset[str] = frozenset()
@@ -74,6 +76,13 @@ TABLE: Mapping[str, Expected] = {
     # Interventions are shared between organizations: read by all, changed by their own.
     "read_intervention": Expected(EVERYBODY, across=200, seen_by_all=True),
     "change_intervention": Expected(LEADS, {"title": "Renamed"}, across=403, seen_by_all=True),
+    # So is what was found of them; each organization reports its own and cancels what it asked for.
+    "report_evidence": Expected(APPROVERS, REPORT, 201, across=403, seen_by_all=True),
+    "list_evidence": Expected(EVERYBODY, across=200, seen_by_all=True),
+    "request_synthesis": Expected(SYNTHESISTS, None, 202, across=202, seen_by_all=True),
+    "list_syntheses": Expected(EVERYBODY, across=200, seen_by_all=True),
+    "read_synthesis": Expected(EVERYBODY, across=200, seen_by_all=True),
+    "cancel_synthesis": Expected(SYNTHESISTS, across=403, seen_by_all=True),
     "add_pilot": Expected(LEADS, {"title": "T", "driver": "workload", "unit_ids": []}, 201, across=None),
     "list_pilots": Expected(EVERYBODY, across=None),
     "read_pilot": Expected(EVERYBODY),
@@ -135,10 +144,14 @@ async def ids(house: House) -> dict[str, str]:
     analysis = (await ok(house.analyst.post(f"{analysed}/analyses"), 202))["id"]
     simulation = (await ok(house.analyst.post(f"{pilot}/plan/simulate", json=SCENARIO), 202))["id"]
     key = await ok(house.administrator.post("/v1/keys", json={"role": "lead", "label": "spare"}), 201)
+    shared = await intervention(house)
+    await ok(house.approver.post(f"/v1/interventions/{shared}/evidence", json=REPORT), 201)
+    synthesis = (await ok(house.analyst.post(f"/v1/interventions/{shared}/syntheses"), 202))["id"]
     return {
         "organization_id": house.id,
         "unit_id": house.unit["id"],
-        "intervention_id": await intervention(house),
+        "intervention_id": shared,
+        "synthesis_id": synthesis,
         "pilot_id": pilot.rpartition("/")[2],
         "key": "pre",
         "analysis_id": analysis,
@@ -176,7 +189,12 @@ async def test_without_a_valid_key_nothing_is_answered(anonymous: Client, app: F
 
 @pytest.mark.parametrize("role", ROLES)
 async def test_own_organization(house: House, app: FastAPI, ids: dict[str, str], role: str) -> None:
-    mutual = {"revoke_key": 1, "cancel_analysis": 1, "cancel_simulation": 1}  # what ends a row comes last
+    mutual = {
+        "revoke_key": 1,
+        "cancel_analysis": 1,
+        "cancel_simulation": 1,
+        "cancel_synthesis": 1,
+    }  # what ends a row comes last
     for name, operation in sorted(operations(app).items(), key=lambda item: mutual.get(item[0], 0)):
         if name in OPEN:
             continue
@@ -196,7 +214,8 @@ async def test_a_neighbours_rows(house: House, neighbour: House, app: FastAPI, i
             continue
         expected = TABLE[name]
         response = await call(neighbour.of(role), operation, ids, expected.body)
-        assert response.status_code == expected.across, (name, response.text)
+        forbidden = expected.seen_by_all and role not in expected.may
+        assert response.status_code == (403 if forbidden else expected.across), (name, response.text)
         if not expected.seen_by_all:
             # As if there were nothing: word for word what an invented id gets, but for the id itself.
             invented = {**ids, **{k: "nothing" for k in ids if k != "key"}}

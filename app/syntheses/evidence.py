@@ -1,0 +1,142 @@
+"""The evidence of an intervention: what was reported, and what signed decisions found; whom it counts for once.
+
+This is the one thing organizations show each other: of a pilot its effect, error, design and grade, never its data. It
+is therefore read here across organizations, whoever asks.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, select
+
+from analysis.documents import Plan
+from analysis.evidence import Evidence, EvidenceRole
+from app.analyses.models import Analysis
+from app.catalog.models import Organization
+from app.decisions.models import Decision
+from app.pilots.models import Intervention
+from app.requests import page_of
+from app.syntheses.models import ReportedEvidence
+from app.syntheses.schemas import EvidenceKind, EvidenceOut, LeftOut
+
+LONGEST_NAME = 100
+"""Of an organization in the library's document."""
+GATES_FAILED = LeftOut(code="gates_failed", message="a gate of its analysis failed: the estimate cannot be trusted")
+UNBOUNDED = LeftOut(
+    code="unbounded", message="its data alone, without a prior, bound no effect: there is no estimate to pool"
+)
+
+
+def evidence_of(session: Session, intervention: Intervention, measure: str | None = None) -> list[EvidenceOut]:
+    """Every entry, oldest first; of one measure when it is named."""
+    reported = session.exec(_reported(intervention)).all()
+    decided = session.exec(_decided(intervention)).all()
+    entries = sorted([*_of_reports(session, reported), *_of_decisions(session, intervention, decided)], key=_age)
+    return [entry for entry in entries if measure is None or entry.measure == measure]
+
+
+def evidence_page(
+    session: Session, intervention: Intervention, limit: int, cursor: str | None
+) -> tuple[list[EvidenceOut], str | None]:
+    """One page of the entries of either kind, oldest first; both sort by an id that grows with time."""
+    reported, more_reported = page_of(session, _reported(intervention), ReportedEvidence.id, limit, cursor)
+    decided, more_decided = page_of(session, _decided(intervention), Decision.id, limit, cursor)
+    entries = sorted([*_of_reports(session, reported), *_of_decisions(session, intervention, decided)], key=_age)
+    more = len(entries) > limit or more_reported is not None or more_decided is not None
+    return entries[:limit], entries[:limit][-1].id if more else None
+
+
+def of_report(session: Session, row: ReportedEvidence) -> EvidenceOut:
+    """A reported entry as it is shown."""
+    return _of_reports(session, [row])[0]
+
+
+def as_study(entry: EvidenceOut) -> Evidence:
+    """An entry that counts, as the library reads it."""
+    return Evidence(
+        organization=entry.organization[:LONGEST_NAME],
+        effect_sd=entry.effect_sd,
+        se_sd=entry.se_sd,
+        grade=entry.grade,
+        role=entry.role,
+        source=entry.source,
+    )
+
+
+def _age(entry: EvidenceOut) -> str:
+    return entry.id
+
+
+def _reported(intervention: Intervention) -> Any:
+    return select(ReportedEvidence).where(ReportedEvidence.intervention_id == intervention.id)
+
+
+def _decided(intervention: Intervention) -> Any:
+    """The newest decision of every iteration: earlier looks are on a part of the same people."""
+    later = aliased(Decision)
+    newer = sa.exists().where(
+        later.pilot_id == col(Decision.pilot_id),  # type: ignore[arg-type]
+        later.iteration == col(Decision.iteration),  # type: ignore[arg-type]
+        later.id > col(Decision.id),
+    )
+    return select(Decision).where(Decision.intervention_id == intervention.id, ~newer)
+
+
+def _names(session: Session, ids: Sequence[str | None]) -> dict[str, str]:
+    rows = session.exec(select(Organization.id, Organization.name).where(col(Organization.id).in_(set(ids)))).all()
+    return dict(rows)
+
+
+def _of_reports(session: Session, rows: Sequence[ReportedEvidence]) -> list[EvidenceOut]:
+    names = _names(session, [row.registered_id for row in rows if row.registered_id])
+    return [
+        EvidenceOut.model_validate(
+            {
+                **row.model_dump(),
+                "kind": EvidenceKind.REPORTED,
+                "organization": names.get(row.registered_id or "", row.organization),
+                "organization_id": row.registered_id,
+            }
+        )
+        for row in rows
+    ]
+
+
+def _of_decisions(session: Session, intervention: Intervention, rows: Sequence[Decision]) -> list[EvidenceOut]:
+    names = _names(session, [row.organization_id for row in rows])
+    ids = [row.analysis_id for row in rows]
+    found = session.exec(select(Analysis).where(col(Analysis.id).in_(ids))).all()
+    analyses = {analysis.id: analysis for analysis in found}
+    return [
+        _of_decision(row, analyses[row.analysis_id], names[row.organization_id], intervention.organization_id)
+        for row in rows
+    ]
+
+
+def _of_decision(decision: Decision, analysis: Analysis, name: str, origin: str | None) -> EvidenceOut:
+    """The effect on the primary measure. Its source is the pilot: the iterations of one pilot are the same people."""
+    effects = (analysis.result or {}).get("effects", [])
+    primary: dict[str, Any] = next((e for e in effects if e["role"] == "primary"), {})
+    found: dict[str, Any] = primary.get("evidence") or {}
+    plan = Plan.model_validate(analysis.request["plan"])
+    bounded = found.get("effect_sd") is not None and found.get("se_sd") is not None
+    return EvidenceOut(
+        id=decision.id,
+        kind=EvidenceKind.DECISION,
+        organization=name,
+        organization_id=decision.organization_id,
+        measure=primary.get("measure"),
+        effect_sd=found.get("effect_sd"),
+        se_sd=found.get("se_sd"),
+        grade=decision.grade,
+        role=EvidenceRole.ORIGIN if decision.organization_id == origin else EvidenceRole.ADOPTER,
+        source=f"pilot {decision.pilot_id}",
+        design=plan.design,
+        randomised=plan.randomised,
+        attrition=analysis.request.get("attrition"),
+        provisional=decision.provisional,
+        left_out=GATES_FAILED if not decision.gates_passed else None if bounded else UNBOUNDED,
+        created_at=decision.signed_at,
+    )

@@ -1,0 +1,143 @@
+"""Requests and answers about evidence and syntheses."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from analysis.documents import Design, Engine, Share
+from analysis.evidence import EvidenceRole, Letter, Retained, SynthesisPriors
+from app.analyses.models import Kind
+from app.forms import Answer, AtInstant, CatalogueKey, Form, Id
+from app.jobs.models import JobStatus
+
+LARGEST_EFFECT, SMALLEST_SE = 100.0, 1e-6
+"""In SD units: what lies outside is another unit or a slip."""
+SEED_BELOW = 2**53
+"""No JSON reader rounds what is smaller."""
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+
+
+class EvidenceIn(Form):
+    """What an organization found of the intervention, outside of this service's decisions."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "organization": "Lakeside Clinic",
+                    "measure": "mbi_ee",
+                    "effect_sd": 0.41,
+                    "se_sd": 0.17,
+                    "design": "parallel",
+                    "randomised": True,
+                    "attrition": {"intervention": 0.07, "control": 0.1},
+                    "role": "adopter",
+                    "source": "Lakeside Clinic, report of its coaching trial (synthetic)",
+                }
+            ]
+        }
+    )
+    organization: Name = Field(description="Whose effect it is. Entries of one name are one organization")
+    organization_id: Id | None = Field(
+        default=None, description="Your own organization, when the effect is its own; its registered name counts then"
+    )
+    measure: CatalogueKey
+    effect_sd: float = Field(
+        ge=-LARGEST_EFFECT, le=LARGEST_EFFECT, description="SD units, oriented to benefit, without prior and bias"
+    )
+    se_sd: float = Field(ge=SMALLEST_SE, le=LARGEST_EFFECT, description="Its standard error, SD units")
+    design: Design
+    randomised: bool
+    units_per_arm: int | None = Field(default=None, ge=1, le=1_000_000, description="Of the smaller arm")
+    attrition: dict[Name, Share] | None = Field(default=None, max_length=20, description="Share lost, by arm")
+    role: EvidenceRole
+    source: Name = Field(
+        description="Study, report or publication. Entries of one source are the same people: name `pilot <id>` for "
+        "what is of a pilot in this service, so that it does not count twice"
+    )
+
+
+class EvidenceKind(StrEnum):
+    """Where an entry comes from."""
+
+    REPORTED = "reported"
+    DECISION = "decision"
+
+
+class LeftOut(Answer):
+    """Why an entry does not count."""
+
+    code: str
+    message: str
+
+
+class EvidenceOut(Answer):
+    """One entry of evidence; `id` is the decision's when it comes from one."""
+
+    id: str
+    kind: EvidenceKind
+    organization: str
+    organization_id: str | None
+    measure: str | None
+    effect_sd: float | None
+    se_sd: float | None
+    grade: Letter = Field(description="Of a reported entry computed from its design, units and attrition")
+    role: EvidenceRole
+    source: str
+    design: Design
+    randomised: bool
+    units_per_arm: int | None = None
+    attrition: dict[str, float] | None = None
+    provisional: bool = Field(default=False, description="The follow-up was shorter than planned for a decision")
+    left_out: LeftOut | None = Field(default=None, description="null: it counts in a synthesis")
+    created_at: AtInstant
+
+
+class SynthesisIn(Form):
+    """Ask for a synthesis of the evidence as it is now. Usually empty: anything else makes it exploratory."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{}, {"priors": {"tau": {"kind": "half-cauchy", "scale": 0.25}}, "seed": 7}]}
+    )
+    measure: CatalogueKey | None = Field(default=None, description="Only evidence on this measure")
+    retained: Retained | None = Field(default=None, description="The effect at the origin at its retention wave")
+    priors: SynthesisPriors = SynthesisPriors()
+    bias: bool = Field(default=True, description="false leaves the bias of the grades out")
+    mmd: float = Field(default=0.2, ge=0, le=100, description="Minimal meaningful difference, SD units")
+    interval: float = Field(default=0.95, gt=0.5, lt=1, description="Probability of every interval")
+    engine: Engine = Engine.NUTS
+    seed: int | None = Field(default=None, ge=0, lt=SEED_BELOW, description="null: follows from the evidence")
+
+
+class SynthesisOut(Answer):
+    """A synthesis: ask again until `status` is final."""
+
+    id: str
+    intervention_id: str
+    kind: Kind
+    measure: str | None
+    status: JobStatus
+    progress: float = Field(description="Share of the sampler's draws that are done")
+    result: dict[str, Any] | None = Field(description="The answer of `synthesise`, or `{refused: …}`")
+    failure: dict[str, Any] | None = Field(description="Code and message when it failed")
+    warnings: list[dict[str, str]] = Field(description="What was left out, and whether the evidence has changed since")
+    provenance: dict[str, Any] = Field(description="The evidence it read, its hash, seed, model and versions")
+    created_by: str | None = Field(description="null for keys of other organizations")
+    created_at: AtInstant
+    started_at: AtInstant | None
+    finished_at: AtInstant | None
+
+
+class SynthesisLine(Answer):
+    """A synthesis in a list, without its result."""
+
+    id: str
+    intervention_id: str
+    kind: Kind
+    measure: str | None
+    status: JobStatus
+    progress: float
+    created_at: AtInstant
+    finished_at: AtInstant | None

@@ -1,0 +1,168 @@
+"""Reporting evidence, asking for a synthesis and keeping its answer; it is computed by the child that fits."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session
+
+from analysis.evidence import MOST_ENTRIES, EvidenceRole, SynthesisRequest
+from analysis.grade import Circumstances, grade
+from app.analyses.models import Kind
+from app.audit.models import note
+from app.auth.access import acting_organization
+from app.auth.deps import Caller
+from app.catalog.models import Measure
+from app.catalog.service import entry
+from app.errors import Conflict, Forbidden, Invalid, fault
+from app.jobs.failures import Failure
+from app.jobs.poke import poke
+from app.jobs.work import Work
+from app.pilots.models import Intervention
+from app.syntheses.evidence import as_study, evidence_of
+from app.syntheses.models import ReportedEvidence, Synthesis
+from app.syntheses.schemas import EvidenceIn, EvidenceOut, SynthesisIn
+
+Warnings = list[dict[str, str]]
+
+
+def report(
+    session: Session, caller: Caller, intervention: Intervention, body: EvidenceIn, at: datetime
+) -> ReportedEvidence:
+    """Enter reported evidence with the grade of its design.
+
+    The intervention's own organization reports of anyone; others report what they themselves found, as adopters.
+    Raises Forbidden, NotFound for an organization that is not the caller's, Invalid for an unknown measure.
+    """
+    registered = acting_organization(session, caller, body.organization_id) if body.organization_id else None
+    if intervention.organization_id not in (None, caller.organization_id):
+        if registered is None:
+            msg = "this belongs to another organization; give your own organization_id to report what yours found"
+            raise Forbidden(msg)
+        if body.role is EvidenceRole.ORIGIN:
+            msg = "the intervention began at another organization; report what yours found as `adopter`"
+            raise Conflict(msg, "not_the_origin")
+    if caller.organization_id is None or entry(session, Measure, body.measure, caller.organization_id) is None:
+        msg = f"there is no measure {body.measure!r}; GET /v1/measures lists them, an administrator may add one"
+        raise Invalid(msg, [fault(["measure"], msg, "unknown_measure")])
+    circumstances = Circumstances(body.design, body.randomised, body.units_per_arm, attrition=body.attrition)
+    row = ReportedEvidence(
+        **body.model_dump(exclude={"organization_id"}),
+        intervention_id=intervention.id,
+        organization_id=caller.organization_id,
+        registered_id=registered,
+        grade=grade(circumstances).letter,
+        reported_by=caller.person,
+        created_at=at,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def ask(session: Session, caller: Caller, intervention: Intervention, body: SynthesisIn, at: datetime) -> Synthesis:
+    """Queue a synthesis of the evidence as it is in this transaction.
+
+    Raises Conflict `no_evidence`, `too_much_evidence`.
+    """
+    entries = evidence_of(session, intervention, body.measure)
+    counted = [e for e in entries if e.left_out is None]
+    if not counted:
+        msg = "there is no evidence to pool: no decision with an estimate was signed, and none was reported"
+        if entries:
+            msg = f"there is no evidence to pool: all {len(entries)} entries are left out; the list says why"
+        raise Conflict(msg, "no_evidence")
+    if len(counted) > MOST_ENTRIES:
+        msg = f"{len(counted)} entries are more than the {MOST_ENTRIES} that are pooled at once; name a measure"
+        raise Conflict(msg, "too_much_evidence")
+    given = body.model_dump(mode="json", exclude={"measure"})
+    request = SynthesisRequest.model_validate({**given, "evidence": [as_study(e).model_dump() for e in counted]})
+    seed, data_hash = request.seed_in_force(), request.data_hash()
+    exploratory = body.model_dump() != SynthesisIn().model_dump()
+    synthesis = Synthesis(
+        organization_id=caller.organization_id,
+        intervention_id=intervention.id,
+        kind=Kind.EXPLORATORY if exploratory else Kind.CONFIRMATORY,
+        measure=body.measure,
+        seed=seed,
+        request={**request.model_dump(mode="json"), "seed": seed},
+        data_hash=data_hash,
+        warnings=_warnings(entries, exploratory=exploratory),
+        provenance={"evidence": [e.model_dump(mode="json") for e in entries], "data_hash": data_hash, "seed": seed},
+        created_by=caller.person,
+        created_at=at,
+    )
+    session.add(synthesis)
+    session.flush()
+    poke(session, WORK.name, synthesis.id)
+    return synthesis
+
+
+def _warnings(entries: Sequence[EvidenceOut], *, exploratory: bool) -> Warnings:
+    """What a reader of the result has to know of the evidence."""
+    found = []
+    for e in entries:
+        if e.left_out is not None:
+            message = f"left out, {e.organization} ({e.kind.value} {e.id}): {e.left_out.message}"
+            found.append({"code": e.left_out.code, "message": message})
+        elif e.provisional:
+            message = f"provisional, {e.organization} ({e.kind.value} {e.id}): the follow-up was short"
+            found.append({"code": "provisional", "message": message})
+    measures = sorted({e.measure for e in entries if e.left_out is None and e.measure})
+    if len(measures) > 1:
+        message = f"effects on {', '.join(measures)} are pooled as if one, each in its own SD units"
+        found.append({"code": "several_measures", "message": message})
+    if exploratory:
+        message = "exploratory: asked for with settings of its own, not by the rule fixed beforehand"
+        found.append({"code": "exploratory", "message": message})
+    return found
+
+
+def changes_since(session: Session, intervention: Intervention, synthesis: Synthesis) -> Warnings:
+    """A warning when the evidence that counts is another one now."""
+    counted = [e for e in evidence_of(session, intervention, synthesis.measure) if e.left_out is None]
+    if len(counted) <= MOST_ENTRIES:
+        evidence = [as_study(e).model_dump() for e in counted]
+        now_hash = SynthesisRequest.model_validate({**synthesis.request, "evidence": evidence}).data_hash()
+        if now_hash == synthesis.data_hash:
+            return []
+    message = "the evidence has changed since; this synthesis stands on the entries kept in provenance"
+    return [{"code": "evidence_changed", "message": message}]
+
+
+def _request(_session: Session, synthesis: Synthesis) -> dict[str, Any]:
+    return {"synthesise": synthesis.request}
+
+
+def _ended(session: Session, synthesis: Synthesis) -> None:
+    note(
+        session,
+        "ended",
+        "syntheses",
+        synthesis.id,
+        organization_id=synthesis.organization_id,
+        changes={"status": synthesis.status.value, "attempts": synthesis.attempts},
+    )
+    session.add(synthesis)
+
+
+def _succeed(session: Session, synthesis: Synthesis, answer: dict[str, Any]) -> None:
+    synthesis.result = answer
+    synthesis.provenance = {**answer.get("provenance", {}), **synthesis.provenance}
+    _ended(session, synthesis)
+
+
+def _fail(session: Session, synthesis: Synthesis, _failure: Failure) -> None:
+    _ended(session, synthesis)
+
+
+WORK = Work(
+    name="synthesis",
+    model=Synthesis,
+    # Of the analyses: what compiles and samples is there already.
+    child="app.analyses.run",
+    request=_request,
+    succeed=_succeed,
+    fail=_fail,
+    cancelled=_ended,
+)
