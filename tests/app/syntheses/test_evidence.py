@@ -3,7 +3,10 @@
 from typing import Any
 
 import pytest
+from alembic import command
+from fastapi import FastAPI
 
+from app.migrate import migrate
 from tests.app.steps import (
     CHANGES,
     PLAN,
@@ -19,6 +22,7 @@ from tests.app.steps import (
     refused,
     signed,
 )
+from tests.app.test_schema import alembic
 from tests.conftest import House
 
 pytestmark = pytest.mark.anyio
@@ -173,3 +177,17 @@ async def test_pages_hold_both_kinds_in_order(house: House, finish: Finish) -> N
                 break
             cursor = f"&cursor={page['next_cursor']}"
         assert walked == whole, limit
+
+
+async def test_decisions_signed_before_the_migration_keep_their_intervention(
+    app: FastAPI, house: House, finish: Finish
+) -> None:
+    of = await intervention(house)
+    await decided(house, of, finish)
+    before = await entries(house, of)
+    with app.state.engine.connect() as connection:
+        command.downgrade(alembic(connection), "0003")
+        connection.commit()
+    migrate(app.state.engine)
+    assert await entries(house, of) == before
+    assert len(before) == 1
