@@ -161,7 +161,7 @@ def _scale_to_refine(f: PilotFacts) -> Iterator[Unmet]:
 def _scale_to_foundational(_: PilotFacts) -> Iterator[Unmet]:
     yield Unmet(
         "synthesis",
-        "a synthesis over organizations has to pass the foundational rule; moves do not read syntheses in this version yet",
+        "a synthesis over organizations has to pass the foundational rule; moves do not read them in this version yet",
     )
 
 
