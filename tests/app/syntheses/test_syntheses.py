@@ -203,3 +203,16 @@ async def test_the_worker_samples_it(app: FastAPI, house: House, neighbour: Hous
     assert result["mu"]["mean"] == pytest.approx(mean, abs=0.1 * sd)
     assert result["mu"]["sd"] == pytest.approx(sd, rel=0.1)
     assert all(gate["passed"] is not False for gate in result["gates"])
+
+
+async def test_more_than_is_pooled_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = await intervention(house)
+    monkeypatch.setattr("app.syntheses.service.MOST_ENTRIES", 2)
+    for n in range(3):
+        synthesis = await asked(house, of) if n == 2 else None
+        body = {**REPORT, "organization": f"Clinic {n}", "source": f"Report {n}"}
+        await ok(house.approver.post(f"/v1/interventions/{of}/evidence", json=body), 201)
+    await refused(house.analyst.post(f"/v1/interventions/{of}/syntheses"), 409, "too_much_evidence")
+    assert synthesis is not None
+    shown = await ok(house.lead.get(f"/v1/syntheses/{synthesis['id']}"))
+    assert [w["code"] for w in shown["warnings"]] == ["evidence_changed"]
