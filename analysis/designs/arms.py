@@ -7,7 +7,6 @@ from scipy.special import ndtri
 
 from analysis.cells import PairedSums, Sums
 from analysis.designs.prepared import SMALL_ARM, Note, Question
-from analysis.documents import Cell, Change, CountOf, Pair
 from analysis.errors import Refused
 
 SD_DOUBTED, SD_IMPOSSIBLE = 0.40, 0.05
@@ -178,21 +177,6 @@ def normal_summary(mean: float, sd: float, prob: float) -> dict[str, object]:
         "sd": sd,
         "interval": {"low": mean - half, "high": mean + half, "prob": prob, "kind": "normal approximation"},
     }
-
-
-def pooled_units(question: Question, items: Sequence[Pair | Change | Cell | CountOf]) -> list[Note]:
-    """A warning where the data name several units, which this design adds up."""
-    units = {item.unit for item in items if item.unit is not None}
-    if len(units) <= 1:
-        return []
-    return [
-        Note(
-            "units_pooled",
-            f"The data name {len(units)} units; this design pools them, which is right when people were assigned one "
-            "by one. Where whole units were assigned, plan the design `cluster`.",
-            question.measure.measure,
-        )
-    ]
 
 
 def small_arms(question: Question, arms: Mapping[str, Sums | PairedSums]) -> list[Note]:

@@ -36,8 +36,8 @@ def notes_on_units(question: Question, names: Sequence[str | None], units: dict[
     if per_arm(units) < FEW_UNITS:
         listed = ", ".join(f"{arm} {len(of_arm)}" for arm, of_arm in sorted(units.items()))
         message = (
-            f"Few units ({listed}): two or three an arm seldom lead to `scale`, whatever the number of people; "
-            "plan four or more."
+            f"Few units ({listed}): more people in them hardly make up for it, and the grade counts units; "
+            "plan four or more an arm."
         )
         return [Note("few_units", message, name)]
     return []
