@@ -12,6 +12,7 @@ from analysis import gaussian, mixed, paired_proportions, proportions, unit_prop
 from analysis.designs.binary_inputs import PairedProportions, UnitProportions
 from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoProportions
 from analysis.designs.unit_inputs import AncovaUnits, Waves
+from analysis.mixed_hyper import hyper_of_draws
 from analysis.posterior import FromDraws, Posterior, Sampled, SampledAlong
 from analysis.priors import Run, given_total
 
@@ -94,7 +95,7 @@ def rao_blackwell(inputs: Inputs, run: Run, draws: Mapping[str, Array]) -> FromD
     if isinstance(inputs, PairedProportions):
         return paired_proportions.rao_blackwell(inputs, run, draws)
     if isinstance(inputs, AncovaUnits | Waves):
-        hyper_parameters = mixed.hyper_of_draws(inputs, draws)
+        hyper_parameters = hyper_of_draws(inputs, draws)
         return _sampled(delta, run, mixed.conditional(inputs, hyper_parameters, run))
     columns = [draws["sigma"]]
     if isinstance(inputs, AncovaUnknownR):

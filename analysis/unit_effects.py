@@ -15,7 +15,8 @@ from analysis import mixed, unit_rates
 from analysis.designs.binary_inputs import UnitProportions
 from analysis.designs.inputs import Inputs
 from analysis.designs.unit_inputs import AncovaUnits, Waves
-from analysis.mixed import Hyper
+from analysis.mixed_equations import ancova_columns, coefficients, equations, people_of, residual_of
+from analysis.mixed_hyper import Hyper, active, hyper_of, hyper_of_draws, scales_of
 from analysis.posterior import NormalMixture
 from analysis.priors import Run
 
@@ -33,8 +34,8 @@ def far_from_priors(inputs: Inputs, run: Run) -> list[str]:
     if not isinstance(inputs, AncovaUnits | Waves):
         return []
     grid, weights = mixed.weighed(inputs, run)
-    hyper, on = mixed.hyper_of(inputs, grid.z), mixed.active(inputs)
-    unit, unit_time = mixed.scales_of(inputs)
+    hyper, on = hyper_of(inputs, grid.z), active(inputs)
+    unit, unit_time = scales_of(inputs)
     listed = (
         ("Units differ by an SD of about", hyper.unit_sd, unit, "unit_sd", on[2]),
         ("Units move between waves by an SD of about", hyper.unit_time_sd, unit_time, "unit_time_sd", on[3]),
@@ -54,7 +55,7 @@ def of_draws(inputs: Inputs, run: Run, draws: Mapping[str, Array], prob: float) 
         return _of_rates(inputs, unit_rates.selected_draws(inputs, draws), prob)
     if not isinstance(inputs, AncovaUnits | Waves):
         return []
-    hyper = mixed.hyper_of_draws(inputs, draws)
+    hyper = hyper_of_draws(inputs, draws)
     step = max(len(hyper) // MOST, 1)
     picked = Hyper(*(part[::step] for part in (hyper.sigma, hyper.unit_sd, hyper.unit_time_sd, hyper.r)))
     return _listed(inputs, run, picked, np.full(len(picked), 1 / len(picked)), prob)
@@ -72,7 +73,7 @@ def of_nodes(inputs: Inputs, run: Run, prob: float) -> list[dict[str, Any]]:
     order = np.argsort(grid.z[:, 2 if isinstance(inputs, AncovaUnits) else 3])
     steps = (np.arange(MOST) + 0.5) / MOST
     picked = order[np.minimum(np.searchsorted(np.cumsum(weights[order]), steps), len(order) - 1)]
-    hyper = mixed.hyper_of(inputs, grid.z[picked])
+    hyper = hyper_of(inputs, grid.z[picked])
     return _listed(inputs, run, hyper, np.full(MOST, 1 / MOST), prob)
 
 
@@ -88,9 +89,9 @@ def _listed(inputs: AncovaUnits | Waves, run: Run, hyper: Hyper, weights: Array,
     named = rows(inputs)
     if not named:
         return []
-    eqs = mixed.equations(inputs, hyper)
+    eqs = equations(inputs, hyper)
     parts = []
-    for _, log_evidence, theta, covariance in mixed.coefficients(eqs, run):
+    for _, log_evidence, theta, covariance in coefficients(eqs, run):
         parts.append((log_evidence, *_departures(inputs, hyper, theta, covariance)))
     relative = np.exp(np.array([p[0] for p in parts]) - np.max([p[0] for p in parts], axis=0))
     shares = (weights * relative / relative.sum(axis=0)).ravel()
@@ -154,10 +155,10 @@ def _departures(inputs: Inputs, hyper: Hyper, theta: Array, covariance: Array) -
 
 @_departures.register
 def _(inputs: AncovaUnits, hyper: Hyper, theta: Array, covariance: Array) -> tuple[list[Array], list[Array]]:
-    residual, offset = mixed.residual_of(inputs, hyper)
+    residual, offset = residual_of(inputs, hyper)
     w = inputs.n / residual[:, None, :] ** 2
     given = hyper.unit_sd[:, None] ** 2 / (1 + hyper.unit_sd[:, None] ** 2 * w.sum(axis=2))
-    x = mixed.ancova_columns(inputs)
+    x = ancova_columns(inputs)
     level = given * (w * (inputs.mean - offset)).sum(axis=2)
     loading = -given[..., None] * np.einsum("kga,gai->kgi", w, x)
     return _combined(level, loading, given, theta, covariance)
@@ -166,7 +167,7 @@ def _(inputs: AncovaUnits, hyper: Hyper, theta: Array, covariance: Array) -> tup
 @_departures.register
 def _(inputs: Waves, hyper: Hyper, theta: Array, covariance: Array) -> tuple[list[Array], list[Array]]:
     """The unit × time effect of the last wave less the mean of those before."""
-    people = mixed.people_of(inputs, hyper)
+    people = people_of(inputs, hyper)
     waves = inputs.waves
     contrast = np.full(waves, -1.0 / max(waves - 1, 1))
     contrast[-1] = 1.0

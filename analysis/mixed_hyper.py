@@ -1,0 +1,122 @@
+"""Hyper-parameters of normal models with unit effects: their priors, and the real line they are sought on.
+
+They live there as `z` (SDs through `ramp`, r through Φ), which is also how the PyMC models sample them: priors have
+Gaussian tails there, so that quadrature and sampler meet no long ones.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_ndtr, ndtr
+
+from analysis.designs.unit_inputs import AncovaUnits, Waves
+
+Array = NDArray[np.float64]
+UnitInputs = AncovaUnits | Waves
+
+R_MEAN, R_SD, R_HIGH = 0.65, 0.15, 0.95
+TINY = 1e-100
+"""Smallest SD, so that precisions stay finite."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hyper:
+    """Hyper-parameters of K nodes: `sigma` (K, 2), unit SD and unit × time SD (K,), r (K,)."""
+
+    sigma: Array
+    unit_sd: Array
+    unit_time_sd: Array
+    r: Array
+
+    def __getitem__(self, part: slice) -> "Hyper":
+        return Hyper(self.sigma[part], self.unit_sd[part], self.unit_time_sd[part], self.r[part])
+
+    def __len__(self) -> int:
+        return len(self.r)
+
+
+NAMES = ("sigma_control", "sigma_treated", "unit_sd", "unit_time_sd", "r")
+
+
+def bounds_of_r(inputs: UnitInputs) -> Array:
+    """Bounds, mean and precision (0: flat) of the prior of r."""
+    if isinstance(inputs, Waves):
+        return inputs.r_prior
+    return np.array([0.0, R_HIGH, R_MEAN, R_SD**-2])
+
+
+def scales_of(inputs: UnitInputs) -> tuple[float, float]:
+    """Scales of the half-normal priors of the unit SD and of the unit × time SD."""
+    return inputs.unit_scale, (inputs.unit_time_scale if isinstance(inputs, Waves) else 1.0)
+
+
+def active(inputs: UnitInputs) -> Array:
+    """Which of `NAMES` the data or the effect depend on; the others keep their priors and need no nodes."""
+    if isinstance(inputs, AncovaUnits):
+        return np.array([True, True, True, False, inputs.unknown_r])
+    spreads = {int(s) for a in (0, 1) for w, s in enumerate(inputs.spread[a]) if inputs.columns[a, w].any()}
+    return np.array([0 in spreads, 1 in spreads, inputs.unit > 0, inputs.unit_time > 0, inputs.linked])
+
+
+def hyper_of(inputs: UnitInputs, z: Array) -> Hyper:
+    """Hyper-parameters of nodes `z` (K, 5)."""
+    low, high = bounds_of_r(inputs)[:2]
+    unit, unit_time = scales_of(inputs)
+    return Hyper(
+        inputs.sigma_scale * ramp(z[:, :2]),
+        unit * ramp(z[:, 2]),
+        unit_time * ramp(z[:, 3]),
+        low + (high - low) * ndtr(z[:, 4]),
+    )
+
+
+def ramp(z: Array) -> Array:
+    """∫ Φ = z Φ(z) + φ(z): near z above 0, vanishing below. An SD so written has Gaussian tails on both sides."""
+    return np.asarray(np.maximum(z * ndtr(z) + np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi), TINY))
+
+
+def unramped(value: Array) -> Array:
+    """The z whose `ramp` is `value`, by bisection."""
+    low, high = np.full(np.shape(value), -30.0), np.maximum(value, 1.0)
+    for _ in range(60):
+        middle = (low + high) / 2
+        below = ramp(middle) < value
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return np.asarray((low + high) / 2)
+
+
+def hyper_of_draws(inputs: UnitInputs, draws: Mapping[str, Array]) -> Hyper:
+    """Hyper-parameters of the draws (chain, draw) of a PyMC model, as K nodes."""
+    flat = {name: draws[name].reshape(-1) for name in ("unit_sd", "r")}
+    time = draws["unit_time_sd"].reshape(-1) if isinstance(inputs, Waves) else np.zeros_like(flat["r"])
+    return Hyper(draws["sigma"].reshape(-1, 2), flat["unit_sd"], time, flat["r"])
+
+
+def log_prior(inputs: UnitInputs, z: Array) -> Array:
+    """Log prior density of nodes `z` (K, 5) on the real line, up to a constant."""
+    h = hyper_of(inputs, z)
+    _, _, mean, precision = bounds_of_r(inputs)
+    value = (log_ndtr(z[:, :2]) - h.sigma**2 / (2 * inputs.sigma_scale**2)).sum(axis=1)
+    for column, sd, scale in zip((2, 3), (h.unit_sd, h.unit_time_sd), scales_of(inputs), strict=True):
+        value += log_ndtr(z[:, column]) - 0.5 * (sd / scale) ** 2
+    value += -0.5 * precision * (h.r - mean) ** 2 - 0.5 * z[:, 4] ** 2
+    return np.asarray(value)
+
+
+def start(inputs: UnitInputs) -> Array:
+    """A point `z` (5,) near which the search for the mode begins."""
+    squares, free = np.zeros(2), np.zeros(2)
+    if isinstance(inputs, AncovaUnits):
+        squares, free = inputs.s22, inputs.free
+    else:
+        for a, w in np.ndindex(inputs.spread.shape):
+            which = int(inputs.spread[a, w])
+            squares[which] += inputs.squares[a, :, w, w].sum()
+            free[which] += inputs.free[a] @ inputs.masks[:, w]
+    found = np.sqrt(np.maximum(squares, 1e-12) / np.maximum(free, 1.0))
+    z = np.zeros(5)
+    z[:2] = np.where(free >= 1, unramped(found / inputs.sigma_scale), 0.0)
+    return z
