@@ -6,14 +6,17 @@ Effects are in SD units oriented to benefit; `delta` is the causal effect, `tota
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped]
     import xarray as xr
 
-STATISTICS = ("diverging", "energy", "n_steps", "step_size", "mean_tree_accept")
+    from analysis.sampling import Draws
 
 
-def as_tree(trees: "Mapping[str, Mapping[str, xr.DataTree]]") -> "xr.DataTree":
+def as_tree(drawn: "Mapping[str, Mapping[str, Draws]]") -> "xr.DataTree":
     """One DataTree: /measure/run/posterior and /measure/run/sample_stats; ready for netCDF.
 
     A slash in a measure's key would open a folder and becomes an underscore.
@@ -21,13 +24,24 @@ def as_tree(trees: "Mapping[str, Mapping[str, xr.DataTree]]") -> "xr.DataTree":
     import xarray as xr  # noqa: PLC0415 (only who stores draws pays for it)
 
     groups = {}
-    for measure, runs in trees.items():
-        for run, tree in runs.items():
+    for measure, runs in drawn.items():
+        for run, draws in runs.items():
             path = f"/{measure.replace('/', '_')}/{run}"
-            groups[f"{path}/posterior"] = tree["posterior"].to_dataset()
-            stats = tree["sample_stats"].to_dataset()
-            groups[f"{path}/sample_stats"] = stats[[name for name in STATISTICS if name in stats]]
+            groups[f"{path}/posterior"] = _dataset(draws.values)
+            groups[f"{path}/sample_stats"] = _dataset(draws.statistics)
     return xr.DataTree.from_dict(groups)
+
+
+def _dataset(arrays: Mapping[str, NDArray[np.float64]]) -> "xr.Dataset":
+    """Arrays (chain, draw, …) as a dataset with chains and draws numbered from 0."""
+    import xarray as xr  # noqa: PLC0415
+
+    chains, draws = next(iter(arrays.values())).shape[:2]
+    named = {
+        name: (("chain", "draw", *(f"{name}_dim_{i}" for i in range(values.ndim - 2))), values)
+        for name, values in arrays.items()
+    }
+    return xr.Dataset(named, {"chain": np.arange(chains), "draw": np.arange(draws)})
 
 
 def as_table(tree: "xr.DataTree") -> "pd.DataFrame":

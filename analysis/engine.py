@@ -43,7 +43,7 @@ class Work:
         self.leaning: dict[str, float | None] = {}
         self.slopes: dict[str, tuple[float, float] | None] = {}
         self.readings: list[gates.Reading] = []
-        self.trees: dict[str, dict[str, Any]] = {}
+        self.draws: dict[str, dict[str, Draws]] = {}
         self.checks: dict[str, list[predictive.Check]] = {}
         self.units: dict[str, list[dict[str, Any]]] = {}
         self.notes: list[Note] = []
@@ -103,7 +103,7 @@ class Work:
         if draws.divergences:
             again, why = settings.careful(), f"target_accept 0.99 after {draws.divergences} divergences"
         elif short := [gate for gate in gates.MORE_DRAWS if not gates.Reading(gate, readings[gate], "", "").passed]:
-            again, why = settings.more(4).careful(), f"four times the draws, target_accept 0.99 ({', '.join(short)})"
+            again, why = settings.more(4), f"four times the draws ({', '.join(short)})"
         if again is not None:
             self.refits.append(f"{name}/{run.name}: {why}")
             draws = self._sample(prepared, run, again, first=False)
@@ -122,7 +122,7 @@ class Work:
             readings["predictive"] = gates.predictive_reading(self.checks[name])
         self.readings = [r for r in self.readings if (r.measure, r.run) != (name, run.name)]
         self.readings += [gates.Reading(gate, value, name, run.name) for gate, value in readings.items()]
-        self.trees.setdefault(name, {})[run.name] = draws.tree
+        self.draws.setdefault(name, {})[run.name] = draws
         return posterior
 
     def _sample(self, prepared: Prepared, run: Run, settings: Sampler, *, first: bool) -> Draws:

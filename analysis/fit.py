@@ -11,14 +11,13 @@ from typing import Any
 from analysis import answer, exact, gates
 from analysis.case import Case, case_of, prepared_case
 from analysis.documents import FitRequest, MeasureData, Plan, PlannedLook, Role, confirmatory_seed
-from analysis.draws import as_tree
 from analysis.effects import Fitted, effect, judged, missing
 from analysis.engine import Work
 from analysis.errors import Refused, computable
 from analysis.grade import would_raise
 from analysis.posterior import Posterior
 from analysis.runs import ADJUSTED, EVIDENCE, SCEPTICAL
-from analysis.sampling import warm
+from analysis.sampling import Draws, warm
 from analysis.sensitivity import notes as sensitivity_notes
 from analysis.sensitivity import prior_predictive_outside
 from analysis.verdict import Judged, Verdict
@@ -28,13 +27,13 @@ __all__ = ["Fit", "exact_posteriors", "fit", "fit_with_draws", "warm"]
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """An answer (or refusal) as JSON-able dict, and the draws behind it as a DataTree (`draws.as_tree`); None: none.
+    """An answer (or refusal) as JSON-able dict, and the draws behind it by measure and run (`draws.as_tree` for files).
 
     `posteriors` are of every fitted measure by run (`adjusted`, `as_observed`, …), by the engine of record: for plots.
     """
 
     answer: dict[str, Any]
-    draws: Any = None
+    draws: Mapping[str, Mapping[str, Draws]] = field(default_factory=dict)
     posteriors: Mapping[str, Mapping[str, Posterior]] = field(default_factory=dict)
 
 
@@ -130,7 +129,7 @@ def _fit(request: FitRequest, progress: Callable[[float], None]) -> Fit:
         "provenance": answer.provenance(request, case, work),
     }
     json.dumps(document, allow_nan=False)  # a number that is none is not an answer
-    return Fit(document, as_tree(work.trees) if work.trees else None, {f.measure.measure: f.runs for f in fitted})
+    return Fit(document, work.draws, {f.measure.measure: f.runs for f in fitted})
 
 
 def _judged(case: Case, fitted: list[Fitted]) -> tuple[list[Judged], Fitted]:

@@ -37,6 +37,8 @@ Report = Callable[[float], None]
 CACHE_VARIABLE = "PILOTLIGHT_CACHE_DIR"
 FREE = "free"
 """The position in the coordinates of a preconditioned model: what is reported of it has names of its own."""
+STATISTICS = ("diverging", "energy", "n_steps", "step_size", "mean_tree_accept")
+"""What is kept of the sampler's statistics."""
 POLL_SECONDS = 0.005
 PROGRESS_MILLISECONDS = 20
 
@@ -64,12 +66,20 @@ class Sampler:
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """A sampled posterior: arrays (chain, draw, …) by name, what the gates need, and nutpie's own DataTree."""
+    """A sampled posterior: arrays (chain, draw, …) by name, and what the sampler says of each draw, (chain, draw)."""
 
     values: dict[str, Array]
-    divergences: int
-    energy: Array
-    tree: Any
+    statistics: dict[str, Array]
+
+    @property
+    def divergences(self) -> int:
+        """Draws whose trajectory diverged."""
+        return int(self.statistics["diverging"].sum())
+
+    @property
+    def energy(self) -> Array:
+        """The Hamiltonian of each draw."""
+        return self.statistics["energy"]
 
 
 def cache_dir() -> Path:
@@ -160,22 +170,13 @@ def sample(inputs: Inputs, run: Run, settings: Sampler, seed: int, report: Repor
     `report` gets 0…1 from the sampler's own draws; what it raises cancels and propagates.
     """
     data = {**inputs.model_data(), **run.model_data(), **exact.preconditioner(inputs, run)}
-    tree = sampled(inputs.structure, data, settings, seed, report)
-    posterior = tree["posterior"]
-    delta = drawn_effect(run, np.asarray(posterior["total"].values), derived_seed(seed, "delta"))
-    posterior.dataset = posterior.to_dataset().assign(delta=(("chain", "draw"), delta))
-    return draws_of(tree)
+    draws = sampled(inputs.structure, data, settings, seed, report)
+    delta = drawn_effect(run, draws.values["total"], derived_seed(seed, "delta"))
+    return Draws({**draws.values, "delta": delta}, draws.statistics)
 
 
-def draws_of(tree: Any) -> Draws:
-    """What the gates and the posteriors read of nutpie's DataTree."""
-    posterior, stats = tree["posterior"], tree["sample_stats"]
-    values = {str(name): np.asarray(posterior[name].values) for name in posterior.data_vars if name != FREE}
-    return Draws(values, int(stats["diverging"].sum()), np.asarray(stats["energy"].values), tree)
-
-
-def sampled(structure: str, data: Mapping[str, Array], settings: Sampler, seed: int, report: Report) -> Any:
-    """NUTS on a structure with these data: nutpie's DataTree. `report` as in `sample`."""
+def sampled(structure: str, data: Mapping[str, Array], settings: Sampler, seed: int, report: Report) -> Draws:
+    """NUTS on a structure with these data. `report` as in `sample`."""
     model = compiled(structure)
     import nutpie  # noqa: PLC0415
 
@@ -202,15 +203,33 @@ def sampled(structure: str, data: Mapping[str, Array], settings: Sampler, seed: 
         progress_callback=listen,
         progress_rate=PROGRESS_MILLISECONDS,
         blocking=False,
+        # Arrow columns: nutpie's DataTree would take longer to build than a small model to sample.
+        return_raw_trace=True,
     )
     try:
-        tree = None
-        while tree is None:
+        result = None
+        while result is None:
             report(min(latest[0], 1.0))
             with suppress(TimeoutError):
-                tree = _result(handle)
+                result = _result(handle)
         report(1.0)
     except BaseException:
         handle.cancel()
         raise
-    return tree
+    drawn, said = result.get_arrow_trace()
+    tuned = _column(said, "tuning").sum(axis=1)
+    names = [field.name for field in drawn[0].schema if field.name != FREE]
+    return Draws(
+        {name: _column(drawn, name)[:, int(tuned.max()) :] for name in names},
+        {name: _column(said, name)[:, int(tuned.max()) :] for name in STATISTICS},
+    )
+
+
+def _column(chains: list[Any], name: str) -> Array:
+    """One column (chain, draw, …) of Arrow batches, one a chain; the tuning draws come first."""
+    import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415 (nutpie brings it)
+
+    shape = [int(size) for size in (chains[0].schema.field(name).metadata or {}).get(b"shape", b"").split(b",") if size]
+    columns = [pa.array(chain.column(name)) for chain in chains]
+    flat = [column.flatten() if shape else column for column in columns]
+    return np.stack([part.to_numpy(zero_copy_only=False).reshape(-1, *shape) for part in flat])

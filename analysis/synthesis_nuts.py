@@ -10,7 +10,7 @@ from analysis import gates
 from analysis.designs.prepared import Note
 from analysis.engine import NEAR
 from analysis.posterior import Sampled
-from analysis.sampling import Draws, Sampler, derived_seed, draws_of, sampled
+from analysis.sampling import Draws, Sampler, derived_seed, sampled
 from analysis.synthesis_exact import Inputs, Pooled, Spread, mean_given_tau, mixtures
 
 Array = NDArray[np.float64]
@@ -88,7 +88,7 @@ class Work:
         if draws.divergences:
             again, why = settings.careful(), f"target_accept 0.99 after {draws.divergences} divergences"
         elif short := [gate for gate in gates.MORE_DRAWS if not gates.Reading(gate, readings[gate], "", "").passed]:
-            again, why = settings.more(4).careful(), f"four times the draws, target_accept 0.99 ({', '.join(short)})"
+            again, why = settings.more(4), f"four times the draws ({', '.join(short)})"
         if again is not None:
             self.refits.append(f"{run}: {why}")
             draws = self._sample(run, inputs, again)
@@ -102,7 +102,7 @@ class Work:
 
     def _sample(self, run: str, inputs: Inputs, settings: Sampler) -> Draws:
         seed = derived_seed(self.seed, run, str(settings.draws), str(settings.target_accept))
-        return draws_of(sampled(STRUCTURE, inputs.model_data(), settings, seed, self._show))
+        return sampled(STRUCTURE, inputs.model_data(), settings, seed, self._show)
 
     def _show(self, fraction: float) -> None:
         """Progress of the whole from that of the current run; a refit holds it where it is."""

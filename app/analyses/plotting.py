@@ -69,13 +69,13 @@ def _two_sided(effect: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _chains(fitted: Fit, measure: str) -> dict[str, np.ndarray[Any, Any]]:
     """Draws of the run that decides, (chain, draw) by quantity; of a vector each part."""
-    if fitted.draws is None:
+    if measure not in fitted.draws:
         return {}
     found: dict[str, np.ndarray[Any, Any]] = {}
-    posterior = fitted.draws[measure.replace("/", "_")][ADJUSTED]["posterior"].to_dataset()
-    names = sorted(map(str, posterior.data_vars))
+    drawn = fitted.draws[measure][ADJUSTED].values
+    names = sorted(drawn)
     for name in [*(n for n in FIRST if n in names), *(n for n in names if n not in FIRST)]:
-        values = posterior[name].to_numpy()
+        values = drawn[name]
         parts = values.reshape(*values.shape[:2], -1)
         for i in range(parts.shape[2]):
             found[name if parts.shape[2] == 1 else f"{name} {i + 1}"] = parts[..., i]

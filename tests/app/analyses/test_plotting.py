@@ -1,7 +1,6 @@
 """The plots of a fit as the child draws them."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from analysis import plots
 from analysis.documents import FitRequest
 from analysis.fit import Fit, fit_with_draws
+from analysis.sampling import Draws
 from app.analyses.plotting import SHOWN, draw
 from app.analyses.routes import PLOTS
 from tests.app.steps import CHANGES, PLAN
@@ -29,39 +29,18 @@ def request_() -> FitRequest:
     return FitRequest.model_validate(document)
 
 
-class Node(dict[str, Any]):
-    """As much of a tree of draws as a plot of chains reads."""
-
-    def to_dataset(self) -> "Node":
-        return self
-
-    @property
-    def data_vars(self) -> list[str]:
-        return list(self)
-
-
-class Values:
-    def __init__(self, values: np.ndarray[Any, Any]) -> None:
-        self._values = values
-
-    def to_numpy(self) -> np.ndarray[Any, Any]:
-        return self._values
-
-
 def sampled(fitted: Fit) -> Fit:
     """The exact fit as if it had been sampled: with draws, more quantities than fit on a plot, and checks."""
     rng = np.random.default_rng(1)
     shapes: Mapping[str, tuple[int, ...]] = {"alpha": (), "delta": (), "sigma": (2,), "theta": (6,), "total": ()}
-    tree = {
-        measure.replace("/", "_"): {
-            "adjusted": {"posterior": Node({k: Values(rng.normal(size=(4, 100, *s))) for k, s in shapes.items()})}
-        }
+    drawn = {
+        measure: {"adjusted": Draws({k: rng.normal(size=(4, 100, *s)) for k, s in shapes.items()}, {})}
         for measure in fitted.posteriors
     }
     effects = [
         {**e, "predictive": CHECKS} if e["measure"] in fitted.posteriors else e for e in fitted.answer["effects"]
     ]
-    return Fit({**fitted.answer, "effects": effects}, tree, fitted.posteriors)
+    return Fit({**fitted.answer, "effects": effects}, drawn, fitted.posteriors)
 
 
 def test_every_fitted_measure_has_its_plots(request_: FitRequest) -> None:
