@@ -25,6 +25,8 @@ Prose = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, ma
 Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 CatalogueKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,99}$")]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=36)]
+# Below 2**53: no JSON reader rounds what is smaller.
+Seed = Annotated[int, Field(ge=0, lt=2**53)]
 When = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 AtInstant = Annotated[
     datetime,

@@ -128,12 +128,13 @@ def forget_look(session: Session, analysis: Analysis) -> None:
     others = session.exec(
         select(Analysis).where(Analysis.plan_version_id == analysis.plan_version_id, Analysis.id != analysis.id)
     )
-    if any(not other.status.final or _has_estimate(other) for other in others):
+    if any(not other.status.final or has_estimate(other) for other in others):
         return
     version = session.exec(select(PlanVersion).where(PlanVersion.id == analysis.plan_version_id)).one()
     version.looked_at = None
     session.add(version)
 
 
-def _has_estimate(analysis: Analysis) -> bool:
+def has_estimate(analysis: Analysis) -> bool:
+    """Whether something was learned of the effect: there is a result, and it is no refusal."""
     return analysis.result is not None and "refused" not in analysis.result

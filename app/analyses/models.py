@@ -1,15 +1,12 @@
 """Analyses: a fit with all it stands on, from the request (plan and data) to the versions that computed it."""
 
-from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from app.audit.models import Audited
-from app.db import Json, instant_field, text_enum
-from app.jobs.models import Claimable
+from app.db import Json, text_enum
+from app.operations import Operation
 
 
 class Kind(StrEnum):
@@ -19,7 +16,7 @@ class Kind(StrEnum):
     EXPLORATORY = "exploratory"
 
 
-class Analysis(Audited, Claimable, SQLModel, table=True):
+class Analysis(Operation, table=True):
     """One reproducible Bayesian fit. `request` is what the library got, word for word."""
 
     __tablename__ = "analyses"
@@ -35,9 +32,6 @@ class Analysis(Audited, Claimable, SQLModel, table=True):
             postgresql_where=sa.text("counts_as_look"),
         ),
     )
-    unaudited: ClassVar[frozenset[str]] = frozenset(
-        {"request", "result", "provenance", "warnings", "claim", "lease_expires_at", "progress"}
-    )
 
     organization_id: str = Field(foreign_key="organizations.id", index=True, max_length=36)
     pilot_id: str = Field(foreign_key="pilots.id", index=True, max_length=36)
@@ -47,14 +41,9 @@ class Analysis(Audited, Claimable, SQLModel, table=True):
     kind: Kind = Field(sa_type=text_enum(Kind))
     counts_as_look: bool = False
     seed: int = Field(sa_type=sa.BigInteger)
-    request: dict[str, Any] = Field(sa_type=Json)
     plan_hash: str = Field(max_length=64)
     data_hash: str = Field(max_length=64)
     warnings: list[dict[str, str]] = Field(sa_type=Json)
-    result: dict[str, Any] | None = Field(default=None, sa_type=Json)
-    provenance: dict[str, Any] = Field(sa_type=Json)
-    created_by: str = Field(max_length=200)
-    created_at: datetime = instant_field()
 
 
 class AnalysisPlot(SQLModel, table=True):

@@ -9,15 +9,13 @@ from sqlmodel import col
 from app.analyses.models import Analysis, Kind
 from app.analyses.schemas import AnalysisIn, AnalysisLine, AnalysisOut
 from app.analyses.service import WORK, ask, changes_since, plot, plots_of
-from app.audit.models import note
 from app.auth.access import fetch, visible
 from app.auth.deps import CallerDep, idempotent
 from app.auth.permissions import Permission
 from app.db import now
-from app.errors import Conflict
 from app.forms import Page
 from app.jobs.models import JobStatus
-from app.jobs.poke import request_cancel
+from app.operations import cancel
 from app.pilots.models import Pilot
 from app.plans.models import PlanVersion
 from app.plans.service import plan_of
@@ -81,18 +79,7 @@ def read_analysis(analysis_id: str, session: SessionDep, caller: CallerDep) -> A
 def cancel_analysis(analysis_id: str, session: SessionDep, caller: CallerDep) -> AnalysisOut:
     """Cancel: at once what is queued, within seconds what runs."""
     analysis = fetch(session, caller, Analysis, analysis_id, Permission.ANALYSES_WRITE)
-    if not request_cancel(session, WORK, analysis, now()) and analysis.status is not JobStatus.CANCELLED:
-        msg = f"the analysis has {analysis.status.value} already; there is nothing to cancel"
-        raise Conflict(msg, "already_ended")
-    note(
-        session,
-        "cancel_requested",
-        "analyses",
-        analysis.id,
-        organization_id=analysis.organization_id,
-        changes={"status": analysis.status.value},
-    )
-    session.flush()
+    cancel(session, WORK, analysis, now())
     return AnalysisOut.model_validate(analysis)
 
 

@@ -7,17 +7,15 @@ from sqlmodel import Session, col, select
 
 from analysis.documents import FitRequest, MeasureData, Plan, Role, confirmatory_seed
 from app.analyses.events import analysis_finished
-from app.analyses.looks import LookFacts, forget_look, history_warnings, taken_looks, why_exploratory
+from app.analyses.looks import LookFacts, forget_look, has_estimate, history_warnings, taken_looks, why_exploratory
 from app.analyses.models import Analysis, AnalysisPlot, Kind
-from app.audit.models import note
 from app.catalog.models import Unit
 from app.db import now
 from app.errors import Conflict, Invalid, NotFound, fault
-from app.jobs.failures import Failure
 from app.jobs.models import JobStatus
-from app.jobs.poke import poke
-from app.jobs.work import Work
+from app.jobs.poke import enqueue
 from app.measures.snapshot import snapshot
+from app.operations import keep, work_of
 from app.pilots.models import Pilot, PilotUnit
 from app.plans.models import PlanVersion
 from app.plans.service import plan_of, require_version
@@ -79,10 +77,7 @@ def ask(session: Session, pilot: Pilot, *, seed: int | None, look: int | None, p
     if version.locked_at is not None and version.looked_at is None:
         version.looked_at = at
         session.add(version)
-    session.add(analysis)
-    session.flush()
-    poke(session, WORK.name, analysis.id)
-    return analysis
+    return enqueue(session, WORK, analysis)
 
 
 def _provenance(version: PlanVersion, data_hash: str, seed: int) -> dict[str, Any]:
@@ -144,50 +139,16 @@ def _request(session: Session, analysis: Analysis) -> dict[str, Any]:
     return {"fit": analysis.request, "unit_names": dict(named)}
 
 
-def _pilot(session: Session, analysis: Analysis) -> Pilot:
-    return session.exec(select(Pilot).where(Pilot.id == analysis.pilot_id)).one()
+def _kept(session: Session, analysis: Analysis, answer: dict[str, Any]) -> None:
+    keep(session, analysis, answer["result"])
+    session.add_all(AnalysisPlot(analysis_id=analysis.id, **drawn) for drawn in answer["plots"])
 
 
 def _ended(session: Session, analysis: Analysis) -> None:
-    note(
-        session,
-        "ended",
-        "analyses",
-        analysis.id,
-        organization_id=analysis.organization_id,
-        changes={"status": analysis.status.value, "attempts": analysis.attempts},
-    )
-    session.add(analysis)
-    analysis_finished(session, _pilot(session, analysis), analysis, analysis.finished_at or now())
-
-
-def _succeed(session: Session, analysis: Analysis, answer: dict[str, Any]) -> None:
-    result = answer["result"]
-    analysis.result = result
-    # The library's provenance is part of the result; beside it stands which version of the plan was in force.
-    analysis.provenance = {**result.get("provenance", {}), **analysis.provenance}
-    session.add_all(AnalysisPlot(analysis_id=analysis.id, **drawn) for drawn in answer["plots"])
-    if "refused" in result:
+    if not has_estimate(analysis):
         forget_look(session, analysis)
-    _ended(session, analysis)
+    pilot = session.exec(select(Pilot).where(Pilot.id == analysis.pilot_id)).one()
+    analysis_finished(session, pilot, analysis, analysis.finished_at or now())
 
 
-def _fail(session: Session, analysis: Analysis, _failure: Failure) -> None:
-    forget_look(session, analysis)
-    _ended(session, analysis)
-
-
-def _cancelled(session: Session, analysis: Analysis) -> None:
-    forget_look(session, analysis)
-    _ended(session, analysis)
-
-
-WORK = Work(
-    name="analysis",
-    model=Analysis,
-    child="app.analyses.run",
-    request=_request,
-    succeed=_succeed,
-    fail=_fail,
-    cancelled=_cancelled,
-)
+WORK = work_of(Analysis, name="analysis", child="app.analyses.run", request=_request, kept=_kept, ended=_ended)

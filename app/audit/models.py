@@ -65,6 +65,12 @@ def note(
     )
 
 
+def note_row(session: OrmSession, action: str, row: Audited, changes: Mapping[str, Any]) -> None:
+    """Record what happened to one row, in the name of the organization that it belongs to."""
+    identity = ":".join(str(getattr(row, key.name)) for key in inspect(type(row)).primary_key)
+    note(session, action, str(row.__tablename__), identity, organization_id=_organization(row), changes=changes)  # type: ignore[attr-defined]
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
@@ -110,5 +116,4 @@ def _record(session: OrmSession, _context: object, _instances: object) -> None:
                 continue
             if isinstance(row, Versioned):
                 row.version += 1  # type: ignore[attr-defined]
-        identity = ":".join(str(getattr(row, key.name)) for key in inspect(type(row)).primary_key)
-        note(session, action, str(row.__tablename__), identity, organization_id=_organization(row), changes=changes)  # type: ignore[attr-defined]
+        note_row(session, action, row, changes)

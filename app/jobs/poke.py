@@ -29,6 +29,14 @@ def poke(session: Session, work_name: str, row_id: str) -> None:
         postgres.defer(session, work_name, row_id)
 
 
+def enqueue[Row: Claimable](session: Session, work: Work[Row], row: Row) -> Row:
+    """Add a row for the workers; gives it back."""
+    session.add(row)
+    session.flush()
+    poke(session, work.name, row.id)
+    return row
+
+
 def request_cancel[Row: Claimable](session: Session, work: Work[Row], row: Row, now: datetime) -> bool:
     """Cancel at once what is queued, ask the worker to stop what runs; False when it was over already.
 

@@ -5,15 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from sqlmodel import col
 
-from app.audit.models import note
 from app.auth.access import fetch, visible
 from app.auth.deps import CallerDep, idempotent
 from app.auth.permissions import Permission
 from app.db import now
-from app.errors import Conflict
 from app.forms import Page
 from app.jobs.models import JobStatus
-from app.jobs.poke import request_cancel
+from app.operations import cancel
 from app.pilots.models import Pilot
 from app.requests import Cursor, Limit, SessionDep, TransactionalRoute, page_of
 from app.simulations.models import Simulation
@@ -72,16 +70,5 @@ def read_simulation(simulation_id: str, session: SessionDep, caller: CallerDep) 
 def cancel_simulation(simulation_id: str, session: SessionDep, caller: CallerDep) -> SimulationOut:
     """Cancel: at once what is queued, within seconds what runs."""
     simulation = fetch(session, caller, Simulation, simulation_id, Permission.PLANS_SIMULATE)
-    if not request_cancel(session, WORK, simulation, now()) and simulation.status is not JobStatus.CANCELLED:
-        msg = f"the simulation has {simulation.status.value} already; there is nothing to cancel"
-        raise Conflict(msg, "already_ended")
-    note(
-        session,
-        "cancel_requested",
-        "simulations",
-        simulation.id,
-        organization_id=simulation.organization_id,
-        changes={"status": simulation.status.value},
-    )
-    session.flush()
+    cancel(session, WORK, simulation, now())
     return simulation_out(simulation, [])

@@ -1,17 +1,14 @@
 """Asking for a simulation of the current plan and keeping its answer; `run.py` simulates in a child process."""
 
 from datetime import datetime
-from typing import Any
 
 from pydantic import ValidationError
 from sqlmodel import Session
 
 from analysis.scenario import SimulateRequest
-from app.audit.models import note
 from app.errors import Invalid, fault
-from app.jobs.failures import Failure
-from app.jobs.poke import poke
-from app.jobs.work import Work
+from app.jobs.poke import enqueue
+from app.operations import work_of
 from app.pilots.models import Pilot
 from app.plans.service import current_version, plan_of, require_version
 from app.simulations.models import Simulation
@@ -44,10 +41,7 @@ def ask(session: Session, pilot: Pilot, body: ScenarioIn, *, person: str, at: da
         created_by=person,
         created_at=at,
     )
-    session.add(simulation)
-    session.flush()
-    poke(session, WORK.name, simulation.id)
-    return simulation
+    return enqueue(session, WORK, simulation)
 
 
 def changes_since(session: Session, pilot: Pilot, simulation: Simulation) -> list[dict[str, str]]:
@@ -59,38 +53,4 @@ def changes_since(session: Session, pilot: Pilot, simulation: Simulation) -> lis
     return [{"code": "plan_changed", "message": message}]
 
 
-def _request(_session: Session, simulation: Simulation) -> dict[str, Any]:
-    return simulation.request
-
-
-def _ended(session: Session, simulation: Simulation) -> None:
-    note(
-        session,
-        "ended",
-        "simulations",
-        simulation.id,
-        organization_id=simulation.organization_id,
-        changes={"status": simulation.status.value, "attempts": simulation.attempts},
-    )
-    session.add(simulation)
-
-
-def _succeed(session: Session, simulation: Simulation, answer: dict[str, Any]) -> None:
-    simulation.result = answer
-    simulation.provenance = {**answer.get("provenance", {}), **simulation.provenance}
-    _ended(session, simulation)
-
-
-def _fail(session: Session, simulation: Simulation, _failure: Failure) -> None:
-    _ended(session, simulation)
-
-
-WORK = Work(
-    name="simulation",
-    model=Simulation,
-    child="app.simulations.run",
-    request=_request,
-    succeed=_succeed,
-    fail=_fail,
-    cancelled=_ended,
-)
+WORK = work_of(Simulation, name="simulation", child="app.simulations.run")

@@ -1,7 +1,6 @@
 """Evidence reported of an intervention beside what signed decisions found, and the syntheses of both."""
 
 from datetime import datetime
-from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
@@ -11,7 +10,7 @@ from analysis.evidence import EvidenceRole
 from app.analyses.models import Kind
 from app.audit.models import Audited
 from app.db import Json, id_field, instant_field, text_enum
-from app.jobs.models import Claimable
+from app.operations import Operation
 
 
 class ReportedEvidence(Audited, SQLModel, table=True):
@@ -41,26 +40,18 @@ class ReportedEvidence(Audited, SQLModel, table=True):
     created_at: datetime = instant_field()
 
 
-class Synthesis(Audited, Claimable, SQLModel, table=True):
+class Synthesis(Operation, table=True):
     """Evidence pooled; `request` is word for word what the library got, `provenance` keeps the entries it was made of.
 
     `organization_id` is of who asked; None: the whole service.
     """
 
     __tablename__ = "syntheses"
-    unaudited: ClassVar[frozenset[str]] = frozenset(
-        {"request", "result", "provenance", "warnings", "claim", "lease_expires_at", "progress"}
-    )
 
     organization_id: str | None = Field(default=None, foreign_key="organizations.id", index=True, max_length=36)
     intervention_id: str = Field(foreign_key="interventions.id", index=True, max_length=36)
     kind: Kind = Field(sa_type=text_enum(Kind))
     measure: str | None = Field(default=None, max_length=100)
     seed: int = Field(sa_type=sa.BigInteger)
-    request: dict[str, Any] = Field(sa_type=Json)
     data_hash: str = Field(max_length=64)
     warnings: list[dict[str, str]] = Field(sa_type=Json)
-    result: dict[str, Any] | None = Field(default=None, sa_type=Json)
-    provenance: dict[str, Any] = Field(sa_type=Json)
-    created_by: str = Field(max_length=200)
-    created_at: datetime = instant_field()

@@ -3,15 +3,12 @@
 from fastapi import APIRouter, Response
 from sqlmodel import Session, col
 
-from app.audit.models import note
 from app.auth.access import fetch, visible
 from app.auth.deps import Caller, CallerDep, idempotent
 from app.auth.permissions import Permission
 from app.db import now
-from app.errors import Conflict
 from app.forms import Page
-from app.jobs.models import JobStatus
-from app.jobs.poke import request_cancel
+from app.operations import cancel
 from app.pilots.models import Intervention
 from app.requests import Cursor, Limit, SessionDep, TransactionalRoute, page_of
 from app.syntheses.evidence import evidence_page, of_report
@@ -86,16 +83,5 @@ def read_synthesis(synthesis_id: str, session: SessionDep, caller: CallerDep) ->
 def cancel_synthesis(synthesis_id: str, session: SessionDep, caller: CallerDep) -> SynthesisOut:
     """Cancel a synthesis of your organization: at once what is queued, within seconds what runs."""
     synthesis = fetch(session, caller, Synthesis, synthesis_id, Permission.SYNTHESES_WRITE)
-    if not request_cancel(session, WORK, synthesis, now()) and synthesis.status is not JobStatus.CANCELLED:
-        msg = f"the synthesis has {synthesis.status.value} already; there is nothing to cancel"
-        raise Conflict(msg, "already_ended")
-    note(
-        session,
-        "cancel_requested",
-        "syntheses",
-        synthesis.id,
-        organization_id=synthesis.organization_id,
-        changes={"status": synthesis.status.value},
-    )
-    session.flush()
+    cancel(session, WORK, synthesis, now())
     return synthesis_out(session, caller, synthesis)

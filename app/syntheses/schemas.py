@@ -8,13 +8,11 @@ from pydantic import ConfigDict, Field, StringConstraints
 from analysis.documents import Design, Engine, Share
 from analysis.evidence import EvidenceRole, Letter, Retained, SynthesisPriors
 from app.analyses.models import Kind
-from app.forms import Answer, AtInstant, CatalogueKey, Form, Id
-from app.jobs.models import JobStatus
+from app.forms import Answer, AtInstant, CatalogueKey, Form, Id, Seed
+from app.operations import OperationLine, OperationOut
 
 LARGEST_EFFECT, SMALLEST_SE = 100.0, 1e-6
 """In SD units: what lies outside is another unit or a slip."""
-SEED_BELOW = 2**53
-"""No JSON reader rounds what is smaller."""
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
@@ -108,36 +106,21 @@ class SynthesisIn(Form):
     mmd: float = Field(default=0.2, ge=0, le=100, description="Minimal meaningful difference, SD units")
     interval: float = Field(default=0.95, gt=0.5, lt=1, description="Probability of every interval")
     engine: Engine = Engine.NUTS
-    seed: int | None = Field(default=None, ge=0, lt=SEED_BELOW, description="null: follows from the evidence")
+    seed: Seed | None = Field(default=None, description="null: follows from the evidence")
 
 
-class SynthesisOut(Answer):
-    """A synthesis: ask again until `status` is final."""
+class SynthesisLine(OperationLine):
+    """A synthesis in a list, without its result."""
 
-    id: str
     intervention_id: str
     kind: Kind
     measure: str | None
-    status: JobStatus
-    progress: float = Field(description="Share of the sampler's draws that are done")
+
+
+class SynthesisOut(OperationOut, SynthesisLine):
+    """A synthesis: ask again until `status` is final."""
+
     result: dict[str, Any] | None = Field(description="The answer of `synthesise`, or `{refused: …}`")
-    failure: dict[str, Any] | None = Field(description="Code and message when it failed")
     warnings: list[dict[str, str]] = Field(description="What was left out, and whether the evidence has changed since")
     provenance: dict[str, Any] = Field(description="The evidence it read, its hash, seed, model and versions")
     created_by: str | None = Field(description="null for keys of other organizations")
-    created_at: AtInstant
-    started_at: AtInstant | None
-    finished_at: AtInstant | None
-
-
-class SynthesisLine(Answer):
-    """A synthesis in a list, without its result."""
-
-    id: str
-    intervention_id: str
-    kind: Kind
-    measure: str | None
-    status: JobStatus
-    progress: float
-    created_at: AtInstant
-    finished_at: AtInstant | None

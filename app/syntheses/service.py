@@ -9,15 +9,13 @@ from sqlmodel import Session
 from analysis.evidence import MOST_ENTRIES, EvidenceRole, SynthesisRequest
 from analysis.grade import Circumstances, grade
 from app.analyses.models import Kind
-from app.audit.models import note
 from app.auth.access import acting_organization
 from app.auth.deps import Caller
 from app.catalog.models import Measure
 from app.catalog.service import entry
 from app.errors import Conflict, Forbidden, Invalid, fault
-from app.jobs.failures import Failure
-from app.jobs.poke import poke
-from app.jobs.work import Work
+from app.jobs.poke import enqueue
+from app.operations import work_of
 from app.pilots.models import Intervention
 from app.syntheses.evidence import as_study, evidence_of
 from app.syntheses.models import ReportedEvidence, Synthesis
@@ -92,10 +90,7 @@ def ask(session: Session, caller: Caller, intervention: Intervention, body: Synt
         created_by=caller.person,
         created_at=at,
     )
-    session.add(synthesis)
-    session.flush()
-    poke(session, WORK.name, synthesis.id)
-    return synthesis
+    return enqueue(session, WORK, synthesis)
 
 
 def _warnings(entries: Sequence[EvidenceOut], *, exploratory: bool) -> Warnings:
@@ -134,35 +129,5 @@ def _request(_session: Session, synthesis: Synthesis) -> dict[str, Any]:
     return {"synthesise": synthesis.request}
 
 
-def _ended(session: Session, synthesis: Synthesis) -> None:
-    note(
-        session,
-        "ended",
-        "syntheses",
-        synthesis.id,
-        organization_id=synthesis.organization_id,
-        changes={"status": synthesis.status.value, "attempts": synthesis.attempts},
-    )
-    session.add(synthesis)
-
-
-def _succeed(session: Session, synthesis: Synthesis, answer: dict[str, Any]) -> None:
-    synthesis.result = answer
-    synthesis.provenance = {**answer.get("provenance", {}), **synthesis.provenance}
-    _ended(session, synthesis)
-
-
-def _fail(session: Session, synthesis: Synthesis, _failure: Failure) -> None:
-    _ended(session, synthesis)
-
-
-WORK = Work(
-    name="synthesis",
-    model=Synthesis,
-    # Of the analyses: what compiles and samples is there already.
-    child="app.analyses.run",
-    request=_request,
-    succeed=_succeed,
-    fail=_fail,
-    cancelled=_ended,
-)
+# The child is that of the analyses: what compiles and samples is there already.
+WORK = work_of(Synthesis, name="synthesis", child="app.analyses.run", request=_request)
