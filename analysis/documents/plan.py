@@ -1,38 +1,21 @@
-"""The documents that the library and the service exchange: a plan, data in their shapes, a request of `fit`.
+"""The plan of an evaluation: design, measures in their roles, priors and the rule, fixed before the data."""
 
-Only forms and their defaults live here; what a design makes of them is in `designs/`. Importing this module is
-cheap (no PyMC, no NumPy), so that a web process may use it.
-"""
-
-import hashlib
-import json
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-
-def _number(value: object) -> object:
-    """Refuse what only looks like a number: `true` is not 1, and "50" may be a column too far."""
-    if isinstance(value, bool | str):
-        raise ValueError(f"a number is needed, not {json.dumps(value)}")  # noqa: TRY004 - pydantic wants ValueError
-    return value
-
-
-LARGEST = 1e12
-"""Beyond this no measurement lies, and squares still have digits to spare."""
-Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST), BeforeValidator(_number)]
-Spread = Annotated[float, Field(ge=0, le=LARGEST), BeforeValidator(_number)]
-Correlation = Annotated[float, Field(ge=-1, le=1), BeforeValidator(_number)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=0, le=10**9), BeforeValidator(_number)]
-PriorMean = Annotated[float, Field(ge=-100, le=100)]
-PriorSpread = Annotated[float, Field(ge=1e-3, le=1e3)]
-"""In SD units: what lies outside is another unit or a slip."""
-People = Annotated[int, Field(ge=1, le=10**9), BeforeValidator(_number)]
-Key = Annotated[str, Field(min_length=1, max_length=100)]
-UnitId = Annotated[str, Field(min_length=1, max_length=100)]
+from analysis.documents.values import (
+    LARGEST,
+    Document,
+    Key,
+    People,
+    PriorMean,
+    PriorSpread,
+    Share,
+    UnitId,
+    content_hash,
+)
 
 
 class Design(StrEnum):
@@ -72,36 +55,6 @@ class Direction(StrEnum):
 
     HIGHER_IS_BETTER = "higher_is_better"
     LOWER_IS_BETTER = "lower_is_better"
-
-
-class Engine(StrEnum):
-    """`nuts` samples a PyMC model; `exact` is the closed form or quadrature, where there is one."""
-
-    NUTS = "nuts"
-    EXACT = "exact"
-
-
-class Document(BaseModel):
-    """A frozen form that refuses unknown fields, NaN and infinities."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-def content_hash(document: object) -> str:
-    """SHA-256 (hex) of the canonical JSON of `document`: sorted keys, no blanks."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def confirmatory_seed(plan_hash: str, data_hash: str) -> int:
-    """The one seed of the confirmatory analysis of these data under this plan: nobody can shop for another.
-
-    Below 2**48, so that no JSON reader rounds it.
-    """
-    return int(hashlib.sha256(f"{plan_hash}:{data_hash}".encode()).hexdigest()[:12], 16)
-
-
-# --- plan -------------------------------------------------------------------------------------------------------
 
 
 class PlannedMeasure(Document):
@@ -232,10 +185,10 @@ class Plan(Document):
     control: Key | None = None
     baseline: Key | None = None
     followup: Key = "post"
-    arms: list[PlannedArm] = []
-    units: list[PlannedUnit] = []
-    waves: list[PlannedWave] = []
-    looks: list[PlannedLook] = []
+    arms: list[PlannedArm] = Field(default=[])
+    units: list[PlannedUnit] = Field(default=[])
+    waves: list[PlannedWave] = Field(default=[])
+    looks: list[PlannedLook] = Field(default=[])
     measures: list[PlannedMeasure] = Field(min_length=1)
     priors: Priors = Priors()
     rule: Rule = Rule()
@@ -325,147 +278,3 @@ class Plan(Document):
     def hash(self) -> str:
         """Hash of the expanded plan: short and long form of one plan hash alike."""
         return content_hash(self.expanded().model_dump(mode="json"))
-
-
-# --- data -------------------------------------------------------------------------------------------------------
-
-
-class Row(Document):
-    """One value of one person (or one anonymous answer)."""
-
-    unit: UnitId | None = None
-    arm: Key | None = None
-    wave: Key
-    participant: Key | None = None
-    value: Number
-
-
-class Cell(Document):
-    """Unlinked people of one unit, arm and wave: n, mean, SD (n − 1)."""
-
-    unit: UnitId | None = None
-    arm: Key | None = None
-    wave: Key
-    n: People
-    mean: Number
-    sd: Spread | None = None
-
-
-class Pair(Document):
-    """The same people before and after: means, SDs, correlation (null: unknown)."""
-
-    unit: UnitId | None = None
-    arm: Key | None = None
-    n: People
-    mean: tuple[Number, Number]
-    sd: tuple[Spread, Spread]
-    r: Correlation | None = None
-
-
-class Change(Document):
-    """The same people's change from baseline to follow-up: n, mean, SD of the change."""
-
-    unit: UnitId | None = None
-    arm: Key | None = None
-    n: People
-    mean: Number
-    sd: Spread | None = None
-
-
-class CountOf(Document):
-    """`x` of `n` people."""
-
-    unit: UnitId | None = None
-    arm: Key | None = None
-    wave: Key
-    x: Count
-    n: People
-
-    @model_validator(mode="after")
-    def _within(self) -> Self:
-        if self.x > self.n:
-            raise ValueError(f"x = {self.x} is more than n = {self.n}")
-        return self
-
-
-class Categories(Document):
-    """People in each category, lowest first."""
-
-    unit: UnitId | None = None
-    arm: Key | None = None
-    wave: Key
-    counts: list[Count] = Field(min_length=2)
-
-
-class Events(Document):
-    """Events over an exposure (clinician-days, clinician-years)."""
-
-    unit: UnitId | None = None
-    arm: Key | None = None
-    wave: Key
-    events: Count
-    exposure: Positive
-
-
-class Point(Document):
-    """One month of a series."""
-
-    unit: UnitId | None = None
-    arm: Key | None = None
-    t: Number
-    value: Number
-    exposure: Positive | None = None
-
-
-class MeasureData(Document):
-    """The data of one measure: exactly one shape."""
-
-    rows: list[Row] | None = None
-    cells: list[Cell] | None = None
-    pairs: list[Pair] | None = None
-    changes: list[Change] | None = None
-    counts: list[CountOf] | None = None
-    categories: list[Categories] | None = None
-    events: list[Events] | None = None
-    series: list[Point] | None = None
-
-    @model_validator(mode="after")
-    def _one_shape(self) -> Self:
-        given = sorted(self.model_fields_set)
-        if len(given) != 1:
-            raise ValueError(f"a measure's data come in exactly one shape; given: {', '.join(given) or 'none'}")
-        return self
-
-    @property
-    def shape(self) -> str:
-        """The name of the shape that was given."""
-        return next(iter(self.model_fields_set))
-
-
-class FitRequest(Document):
-    """What `fit` reads."""
-
-    plan: Plan
-    data: dict[Key, MeasureData]
-    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
-    look: People | None = Field(default=None, description="Which planned look this is; null: the last")
-    engine: Engine = Engine.NUTS
-    attrition: dict[Key, Share] | None = Field(
-        default=None, description="As the waves of the pilot show it; goes before what the plan declares"
-    )
-
-    @model_validator(mode="after")
-    def _known_measures(self) -> Self:
-        for key in self.data:
-            if self.plan.measure(key) is None:
-                raise ValueError(f"data of {key!r}, which the plan does not name")
-        return self
-
-    @property
-    def attrition_in_force(self) -> dict[str, float] | None:
-        """Observed attrition by arm, else the declared one, else None (unknown)."""
-        return self.attrition or self.plan.attrition
-
-    def data_hash(self) -> str:
-        """Hash of the data as given."""
-        return content_hash({k: v.model_dump(mode="json", exclude_unset=True) for k, v in self.data.items()})
