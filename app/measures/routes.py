@@ -11,6 +11,7 @@ from app.auth.permissions import Permission
 from app.db import now
 from app.forms import Page
 from app.measures.models import Measurement, Summary, Wave, WaveKind
+from app.measures.rows import enter_rows
 from app.measures.schemas import (
     EntryReport,
     MeasurementOut,
@@ -21,8 +22,9 @@ from app.measures.schemas import (
     WaveIn,
     WaveOut,
 )
-from app.measures.service import enter_rows, enter_summaries, put_wave, responses
 from app.measures.snapshot import snapshot
+from app.measures.summaries import enter_summaries
+from app.measures.waves import put_wave, responses
 from app.pilots.models import Pilot
 from app.pilots.service import iteration_of
 from app.plans.service import plan_of, require_version

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 from analysis.documents import Design, Family, Plan, PlannedMeasure, Role
 from app.measures.cells import Entry, Rows
 from app.measures.models import Summary, Wave
-from app.measures.service import responses
+from app.measures.waves import responses
 
 
 class Linked(Enum):

@@ -1,0 +1,92 @@
+"""Waves of a pilot: who was invited, how many answered, and that the two agree."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlmodel import Session, col, select
+
+from analysis.documents import Plan
+from app.errors import Conflict, Invalid, fault
+from app.measures.entry import context_of
+from app.measures.models import Measurement, Summary, Wave, WaveKind
+from app.measures.schemas import WaveIn
+from app.pilots.models import Pilot
+
+
+def put_wave(session: Session, pilot: Pilot, key: str, body: WaveIn, at: datetime) -> Wave:
+    """Record a wave of the plan, or change it."""
+    context = context_of(session, pilot)
+    planned = next((w for w in context.plan.waves if w.key == key), None)
+    if planned is None:
+        msg = f"the plan has no wave {key!r}; it has {', '.join(context.waves)}"
+        raise Invalid(msg, [fault(["key"], msg, "unknown_wave")])
+    errors = [
+        fault(["invited", arm], f"the plan has no arm {arm!r}; it has {', '.join(context.arms)}", "unknown_arm")
+        for arm in body.invited
+        if arm not in context.arms
+    ]
+    responded = responses(session, pilot.id, pilot.iteration, context.plan).get(key, {})
+    errors += [
+        fault(["invited", arm], f"{n} were invited but {responded[arm]} answered", "fewer_than_responded")
+        for arm, n in body.invited.items()
+        if responded.get(arm, 0) > n
+    ]
+    if errors:
+        msg = f"the wave does not fit the plan or the data in {len(errors)} places"
+        raise Invalid(msg, errors)
+    wave = session.exec(
+        select(Wave).where(Wave.pilot_id == pilot.id, Wave.iteration == pilot.iteration, Wave.key == key)
+    ).one_or_none()
+    if wave is None:
+        wave = Wave(
+            organization_id=pilot.organization_id,
+            pilot_id=pilot.id,
+            iteration=pilot.iteration,
+            key=key,
+            kind=WaveKind(planned.kind),
+            invited={},
+            created_at=at,
+        )
+    wave.invited, wave.starts_on, wave.ends_on = body.invited, body.starts_on, body.ends_on
+    session.add(wave)
+    session.flush()
+    return wave
+
+
+def responses(session: Session, pilot_id: str, iteration: int, plan: Plan) -> dict[str, dict[str, int]]:
+    """How many answered: `{wave: {arm: n}}`, the most of any one measure. Changes and pairs count at both ends."""
+    ends = [wave for wave in (plan.baseline, plan.followup) if wave is not None]
+    rows = session.exec(
+        select(Measurement.measure, Measurement.wave, Measurement.arm, sa.func.count())
+        .where(Measurement.pilot_id == pilot_id, Measurement.iteration == iteration)
+        .group_by(col(Measurement.measure), col(Measurement.wave), col(Measurement.arm))
+    ).all()
+    counted: dict[tuple[str, str, str], int] = {(m, w, a): n for m, w, a, n in rows}
+    summaries = session.exec(select(Summary).where(Summary.pilot_id == pilot_id, Summary.iteration == iteration))
+    for summary in summaries:
+        content = summary.content
+        n = content.get("n") or sum(content.get("counts") or [])
+        for wave in [content["wave"]] if content.get("wave") else ends:
+            place = (summary.measure, wave, content["arm"])
+            counted[place] = counted.get(place, 0) + n
+    found: dict[str, dict[str, int]] = {}
+    for (_, wave, arm), n in counted.items():
+        arms = found.setdefault(wave, {})
+        arms[arm] = max(arms.get(arm, 0), n)
+    return found
+
+
+def refuse_more_than_invited(session: Session, pilot: Pilot, plan: Plan) -> None:
+    """More answers than invitations would be a negative attrition: one of the two numbers is wrong."""
+    session.flush()
+    responded = responses(session, pilot.id, pilot.iteration, plan)
+    waves = session.exec(select(Wave).where(Wave.pilot_id == pilot.id, Wave.iteration == pilot.iteration))
+    for wave in waves:
+        for arm, invited in wave.invited.items():
+            answered = responded.get(wave.key, {}).get(arm, 0)
+            if answered > invited:
+                msg = (
+                    f"{answered} would have answered at {wave.key} in {arm}, but {invited} were invited; nothing was "
+                    f"entered. Correct the wave first (PUT …/waves/{wave.key}) if more were invited"
+                )
+                raise Conflict(msg, "more_than_invited")
