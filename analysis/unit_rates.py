@@ -28,7 +28,7 @@ def risk_difference(inputs: UnitProportions, run: Run) -> NormalMixture:
     Standardised over the model: averaged over the people of the treated cells, units being new ones of the same kind
     (u and v integrated over their distribution, not as the units at hand turned out).
     """
-    exposed = (inputs.exposure > 0) & (inputs.n > 0)
+    exposed = inputs.with_intervention & (inputs.n > 0)
     rows = np.concatenate([inputs.columns[exposed], inputs.exposure[exposed][:, None]], axis=1)
     kinds, which = np.unique(rows, axis=0, return_inverse=True)
     people = np.bincount(which, inputs.n[exposed])

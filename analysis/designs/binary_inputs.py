@@ -25,10 +25,11 @@ class UnitProportions:
     """`x` of `n` people in G units × S slots (arms of a unit, or waves); n = 0 where a slot is empty.
 
     logit p = columns · coefficients + kappa Δ exposure + |kappa| (u + v): u ~ N(0, unit SD) of the unit, v ~ N(0, unit
-    × time SD) of the slot, in SD units. `columns` (G, S, 5), `exposure` (G, S); `prior` (5, 2) holds mean and precision
-    (0: flat) of the coefficients, `intercepts` (5,) marks with 1 those that a run may set flat. `unit` and `unit_time`
-    are 0 where there is no such effect. `treated` (G,) marks the units of the treated arm; `after` (S,) the slots at
-    follow-up, where slots are waves (1), else 0.
+    × time SD) of the slot, in SD units. `columns` (G, S, 5); `exposure` (G, S) adds up to one Δ over the comparison and
+    has either sign, so that priors lean to neither side; `prior` (5, 2) holds mean and precision (0: flat) of the
+    coefficients, `intercepts` (5,) marks with 1 those that a run may set flat. `unit` and `unit_time` are 0 where there
+    is no such effect. `treated` (G,) marks the units of the treated arm; `after` (S,) the slots at follow-up, where
+    slots are waves (1), else 0.
     """
 
     structure: ClassVar[str] = "unit_proportions"
@@ -51,6 +52,11 @@ class UnitProportions:
     def used(self) -> Array:
         """Which coefficients any cell has (5,)."""
         return np.asarray((self.columns != 0).any(axis=(0, 1)))
+
+    @property
+    def with_intervention(self) -> NDArray[np.bool_]:
+        """Which cells had the intervention (G, S)."""
+        return np.asarray((self.treated[:, None] * self.after if self.after.any() else self.exposure) > 0)
 
     @property
     def bounded(self) -> bool:

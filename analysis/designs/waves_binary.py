@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import helmert
 
 from analysis.cells import log_odds
 from analysis.designs.arms import control_of, normal_summary, require_two_arms
@@ -25,6 +27,7 @@ from analysis.designs.binary_inputs import KAPPA_LOGIT, UnitProportions
 from analysis.designs.prepared import Note, Prepared, Question
 from analysis.designs.units import notes_on_units, per_arm, refuse_shared_units
 
+Array = NDArray[np.float64]
 MOST_WAVES = 4
 UNITS_FOR_UNIT_TIME = 2
 CERTAIN = 1.96
@@ -137,30 +140,40 @@ def _waves(question: Question) -> tuple[list[str], list[Note]]:
 def _inputs(
     question: Question, counts: Counts, waves: Sequence[str], *, several: bool, several_an_arm: bool
 ) -> UnitProportions:
-    """Units × waves. One group: an intercept; two arms: one each and an effect of every later wave."""
+    """Units × waves. One group: an intercept and Δ on ∓½; two arms: one each, waves, Δ on (arm ∓ ½) × (wave ∓ ½).
+
+    Nothing changes but the sign of Δ where arms change places, or the waves before and after. Contrasts of waves sum to
+    0 and are orthogonal, each of the same length: any two waves differ by N(0, 1.5), whichever comes first.
+    """
     named = list(counts.by_unit)
     treated = np.array([float(arm == question.plan.treated) for arm, _ in named])
     cells = [[counts.by_unit[key].get(wave, Count()) for wave in waves] for key in named]
-    if treated.all():
-        columns = np.ones((len(named), len(waves), 1))
-    else:
-        columns = np.zeros((len(named), len(waves), 1 + len(waves)))
-        columns[treated == 0, :, 0] = columns[treated == 1, :, 1] = 1.0
-        for w in range(1, len(waves)):
-            columns[:, w, 1 + w] = 1.0
     after = np.zeros(len(waves))
     after[-1] = 1.0
+    columns = np.ones((len(named), len(waves), 1))
+    exposure = np.tile(after - 0.5, (len(named), 1))
+    if not treated.all():
+        arms = np.stack([1 - treated, treated], axis=-1)[:, None]
+        columns = np.concatenate(
+            [np.repeat(arms, len(waves), axis=1), np.tile(contrasts(len(waves)), (len(named), 1, 1))], axis=-1
+        )
+        exposure *= treated[:, None] - 0.5
     return units_of(
         question,
         [unit for _, unit in named],
         treated,
         cells,
         columns,
-        treated[:, None] * after,
+        exposure,
         unit=several,
         unit_time=several_an_arm,
         after=list(after),
     )
+
+
+def contrasts(waves: int) -> Array:
+    """Helmert's contrasts (waves, waves − 1), scaled so that the rows of any two waves lie 1 apart."""
+    return np.asarray(helmert(waves).T / np.sqrt(2))
 
 
 def _trends(question: Question, counts: Counts, waves: Sequence[str]) -> tuple[dict[str, object], list[Note]]:

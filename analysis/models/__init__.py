@@ -13,7 +13,7 @@ VERSIONS: Final = {
     "synthesis": 1,
     "ancova_units": 1,
     "waves": 1,
-    "unit_proportions": 1,
+    "unit_proportions": 2,
     "paired_proportions": 1,
 }
 

@@ -9,6 +9,7 @@ from scipy.special import expit
 
 from analysis import paired_proportions
 from analysis.designs.binary_inputs import KAPPA_LOGIT, PairedProportions, UnitProportions
+from analysis.designs.waves_binary import contrasts
 from analysis.documents import NormalPrior
 from analysis.posterior import Posterior
 from analysis.priors import FLAT, NO_BIAS, Bias, Run, normal
@@ -26,12 +27,14 @@ def over_time(x: Any, n: Any, treated: Any, *, unit: float = 1.0, unit_time: flo
     units, waves = x.shape
     columns, after = np.zeros((units, waves, 5)), np.zeros(waves)
     after[-1] = 1.0
+    exposure = np.tile(after - 0.5, (units, 1))
     if treated.all():
         columns[..., 0] = 1.0
     else:
         columns[treated == 0, :, 0] = columns[treated == 1, :, 1] = 1.0
-        for w in range(1, waves):
-            columns[:, w, 1 + w] = 1.0
+        if waves > 1:
+            columns[..., 2 : 1 + waves] = contrasts(waves)
+        exposure *= treated[:, None] - 0.5
     used = (columns != 0).any(axis=(0, 1))
     return UnitProportions(
         units=tuple(f"u{g}" for g in range(units)),
@@ -39,7 +42,7 @@ def over_time(x: Any, n: Any, treated: Any, *, unit: float = 1.0, unit_time: flo
         x=x,
         n=n,
         columns=columns,
-        exposure=treated[:, None] * after,
+        exposure=exposure,
         prior=np.array([[0.0, 1.5**-2 if u else 1.0] for u in used]),
         intercepts=used.astype(np.float64),
         kappa=KAPPA_LOGIT,

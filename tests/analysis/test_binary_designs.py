@@ -93,6 +93,14 @@ def test_turning_events_and_direction_about_turns_nothing_else(ask: Ask, design:
     assert other["p_benefit"] == pytest.approx(one["p_benefit"], abs=3e-3)
 
 
+@pytest.mark.parametrize("design", ["cluster", "parallel", "did"])
+def test_arms_that_change_places_turn_the_effect_about(ask: Ask, design: str) -> None:
+    one, other = answer(ask, design), answer(ask, design, treated="control", control="treated")
+    mine, theirs = one["effects"][0], other["effects"][0]
+    assert theirs["sd"]["mean"] == pytest.approx(-mine["sd"]["mean"], abs=3e-3)
+    assert theirs["unadjusted"]["p_benefit"] == pytest.approx(1 - mine["unadjusted"]["p_benefit"], abs=2e-3)
+
+
 @pytest.mark.parametrize("design", ["cluster", "did", "paired"])
 def test_by_nuts_with_all_gates(ask: Ask, design: str) -> None:
     sampled, twin = answer(ask, design, engine="nuts"), answer(ask, design)
@@ -193,6 +201,9 @@ def test_what_must_be_said_is_said_and_every_number_is_one(ask: Ask, case: str) 
     assert effect["sd"]["sd"] > 0
     if code in ("evidence_unbounded", "no_contrast"):
         assert effect["evidence"] == {"effect_sd": None, "se_sd": None}
+    if code == "no_contrast":
+        assert effect["sd"]["mean"] == pytest.approx(0.0, abs=2e-3)
+        assert effect["unadjusted"]["p_benefit"] == pytest.approx(0.5, abs=1e-3)
 
 
 REFUSED: dict[str, tuple[str, dict[str, Any], dict[str, Any], str]] = {

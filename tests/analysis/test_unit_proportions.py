@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.special import expit, log_ndtr, logsumexp, ndtr
+from scipy.special import expit, log_ndtr, logit, logsumexp, ndtr
 from scipy.stats import binom, norm
 
 from analysis import exact, gates, marginal, predictive, unit_proportions, unit_rates
@@ -96,13 +96,73 @@ def test_rules_grow_until_they_are_good_enough() -> None:
 def test_cross_section_of_one_unit_against_a_plain_grid() -> None:
     inputs = over_time([[12, 21]], [[40, 45]], [1], unit=0.0, unit_time=0.0)
     alpha, total = np.linspace(-4, 3, 701)[:, None], np.linspace(-2, 3, 1001)
-    log_density = binom.logpmf(12, 40, expit(alpha)) + binom.logpmf(21, 45, expit(alpha + KAPPA_LOGIT * total))
+    half = 0.5 * KAPPA_LOGIT * total
+    log_density = binom.logpmf(12, 40, expit(alpha - half)) + binom.logpmf(21, 45, expit(alpha + half))
     for run, prior in (
         (OBSERVED, norm.logpdf(alpha, 0, 1.5) + norm.logpdf(total, 0, 0.5)),
         (EVIDENCE, 0 * alpha + 0 * total),
     ):
         value = log_density + prior
         agree(exact.posterior(inputs, run), *summed(total, np.exp(value - value.max()).sum(axis=0)), close=0.003)
+
+
+def test_did_by_weighting_draws_of_the_prior() -> None:
+    """Four log odds as a cell of a 2 × 2 table has them: arms, a change all share, and Δ in equal parts on all four."""
+    rng = np.random.default_rng(3)
+    control, treated = 1.5 * rng.standard_normal((2, 2_000_000))
+    change, total = 0.75 * rng.standard_normal(2_000_000), 0.5 * rng.standard_normal(2_000_000)
+    part = 0.25 * KAPPA_LOGIT * total
+    arms = ((treated, -part, 5), (treated, part, 11)), ((control, part, 6), (control, -part, 8))
+    log_weight = np.zeros(len(total))
+    for arm in arms:
+        for (level, own, x), sign in zip(arm, (-1, 1), strict=True):
+            eta = level + sign * change + own
+            log_weight += x * eta - 15 * np.logaddexp(0, eta)
+    weight = np.exp(log_weight - log_weight.max())
+    weight /= weight.sum()
+    mean = float(weight @ total)
+    inputs = over_time([[5, 11], [6, 8]], [[15, 15]] * 2, [1, 0], unit=0.0, unit_time=0.0)
+    tails = {t: float(weight[total > t].sum()) for t in (0.0, 0.2)}
+    agree(exact.posterior(inputs, OBSERVED), mean, float(np.sqrt(weight @ (total - mean) ** 2)), tails)
+
+
+SAME: dict[str, UnitProportions] = {
+    "nobody, before and after": over_time([[0, 0]] * 2, [[100, 100]] * 2, [1, 1]),
+    "everybody, before and after": over_time([[100, 100]], [[100, 100]], [1], unit=0.0, unit_time=0.0),
+    "some, before and after": over_time([[3, 3], [9, 9]], [[20, 20]] * 2, [1, 1]),
+    "nobody in two arms": in_arms([0] * 4, [50] * 4, [0, 0, 1, 1]),
+    "nobody in two arms over time": over_time([[0, 0]] * 4, [[100, 100]] * 4, [0, 0, 1, 1]),
+    "nobody in two arms over four waves": over_time([[0] * 4] * 4, [[50] * 4] * 4, [0, 0, 1, 1]),
+    "arms moved alike": over_time([[4, 9], [2, 6], [4, 9], [2, 6]], [[20, 20]] * 4, [0, 0, 1, 1]),
+    "arms that stayed as they were": over_time([[4, 4], [11, 11]], [[20, 20]] * 2, [0, 1], unit=0.0, unit_time=0.0),
+}
+
+
+@pytest.mark.parametrize("same", SAME)
+def test_sides_that_do_not_differ_leave_benefit_and_harm_as_likely(same: str) -> None:
+    found = exact.posterior(SAME[same], OBSERVED)
+    assert found.above(0.0) == pytest.approx(0.5, abs=1e-3)
+    assert found.mean == pytest.approx(0.0, abs=2e-3 * found.sd)
+
+
+def test_sides_that_change_places_turn_the_effect_about() -> None:
+    """Few events, so that priors weigh: arms exchanged, waves exchanged, and events counted as people without one."""
+    x, n, treated = np.array([[0, 3], [1, 2], [0, 0], [0, 1]]), np.full((4, 2), 20), np.array([1, 1, 0, 0])
+    found = exact.posterior(over_time(x, n, treated), OBSERVED)
+    turned = (over_time(x, n, 1 - treated), over_time(x[:, ::-1], n, treated), over_time(n - x, n, treated))
+    assert found.above(0.0) > 0.55
+    for inputs in turned:
+        other = exact.posterior(inputs, OBSERVED)
+        assert other.above(0.0) == pytest.approx(1 - found.above(0.0), abs=2e-3)
+        assert other.mean == pytest.approx(-found.mean, abs=4e-3 * found.sd)
+        assert other.sd == pytest.approx(found.sd, rel=2e-3)
+
+
+def test_the_risk_difference_of_a_did_is_that_of_the_treated_after() -> None:
+    """Plenty of people: treated 30 % to 60 %, control 40 % to 50 %, log odds of the treated less those of the rest."""
+    inputs = over_time([[3000, 6000], [4000, 5000]], [[10_000, 10_000]] * 2, [1, 0], unit=0.0, unit_time=0.0)
+    without = expit(logit(0.3) + logit(0.5) - logit(0.4))
+    assert unit_rates.risk_difference(inputs, EVIDENCE).mean == pytest.approx(0.6 - without, abs=2e-4)
 
 
 @pytest.mark.slow
@@ -142,7 +202,8 @@ def test_a_prior_far_from_the_data_gets_nodes_of_its_own() -> None:
     far = Run("far", normal(NormalPrior(mean=-1.5, sd=0.1)), NO_BIAS)
     assert not marginal.integrated(unit_proportions._target(inputs, rule_of(inputs))).serves(far)
     alpha, total = np.linspace(-3, 5, 1601)[:, None], np.linspace(-2.5, 1.0, 3501)
-    value = binom.logpmf(30, 100, expit(alpha)) + binom.logpmf(90, 100, expit(alpha + KAPPA_LOGIT * total))
+    half = 0.5 * KAPPA_LOGIT * total
+    value = binom.logpmf(30, 100, expit(alpha - half)) + binom.logpmf(90, 100, expit(alpha + half))
     value = value + norm.logpdf(alpha, 0, 1.5) + norm.logpdf(total, -1.5, 0.1)
     density = np.exp(value - value.max()).sum(axis=0)
     agree(exact.posterior(inputs, far), *summed(total, density, (-1.4, -1.0)), close=0.005)
