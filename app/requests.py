@@ -245,9 +245,15 @@ def check_match(if_match: str | None, version: int | None, what: str) -> None:
 OfIteration = Annotated[
     int | None, Query(ge=1, le=1_000_000, description="An earlier iteration of the pilot; default: the current one")
 ]
+OnlyIteration = Annotated[int | None, Query(ge=1, le=1_000_000, description="Only of this iteration")]
 CURSOR = re.compile(r"[0-9a-f-]{36}")
 Limit = Annotated[int, Query(ge=1, le=200, description="Items a page")]
 Cursor = Annotated[str | None, Query(max_length=100, description="`next_cursor` of the page before")]
+
+
+def where_given(statement: Any, *pairs: tuple[Any, Any]) -> Any:
+    """`statement`, restricted to `column == value` for each pair whose value is not None."""
+    return statement.where(*(column == value for column, value in pairs if value is not None))
 
 
 def page_of(

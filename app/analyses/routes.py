@@ -19,7 +19,7 @@ from app.operations import cancel
 from app.pilots.models import Pilot
 from app.plans.models import PlanVersion
 from app.plans.service import plan_of
-from app.requests import Cursor, Limit, SessionDep, TransactionalRoute, page_of
+from app.requests import Cursor, Limit, OnlyIteration, SessionDep, TransactionalRoute, page_of, where_given
 
 SVG = "image/svg+xml"
 PLOTS = ("posterior", "prior_posterior", "cell_means", "units", "predictive", "trace", "rank")
@@ -44,7 +44,7 @@ def list_analyses(
     pilot_id: str,
     session: SessionDep,
     caller: CallerDep,
-    iteration: Annotated[int | None, Query(ge=1, le=1_000_000, description="Only of this iteration")] = None,
+    iteration: OnlyIteration = None,
     kind: Kind | None = None,
     status: JobStatus | None = None,
     limit: Limit = 50,
@@ -52,10 +52,12 @@ def list_analyses(
 ) -> Page[AnalysisLine]:
     """The analyses of a pilot, of all its iterations unless one is named."""
     pilot = fetch(session, caller, Pilot, pilot_id)
-    statement = visible(caller, Analysis).where(col(Analysis.pilot_id) == pilot.id)
-    for column, value in ((Analysis.iteration, iteration), (Analysis.kind, kind), (Analysis.status, status)):
-        if value is not None:
-            statement = statement.where(column == value)
+    statement = where_given(
+        visible(caller, Analysis).where(col(Analysis.pilot_id) == pilot.id),
+        (Analysis.iteration, iteration),
+        (Analysis.kind, kind),
+        (Analysis.status, status),
+    )
     rows, following = page_of(session, statement, Analysis.id, limit, cursor)
     return Page(items=[AnalysisLine.model_validate(r) for r in rows], next_cursor=following)
 

@@ -11,7 +11,7 @@ from app.auth.schemas import AuditOut, KeyIn, KeyOut, MeOut, NewKeyOut
 from app.db import now
 from app.errors import Invalid, fault
 from app.forms import Page
-from app.requests import Cursor, Limit, SessionDep, TransactionalRoute, page_of, show_once
+from app.requests import Cursor, Limit, SessionDep, TransactionalRoute, page_of, show_once, where_given
 
 router = APIRouter(prefix="/v1", route_class=TransactionalRoute)
 KEYS, AUDIT = "9 Keys", "10 Audit"
@@ -86,13 +86,11 @@ def list_audit(
 ) -> Page[AuditOut]:
     """Who did what when, oldest first (administrators). Append-only."""
     caller.require(Permission.AUDIT_READ)
-    statement = visible(caller, AuditEntry)
-    for column, value in (
+    statement = where_given(
+        visible(caller, AuditEntry),
         (AuditEntry.resource, resource),
         (AuditEntry.resource_id, resource_id),
         (AuditEntry.person, person),
-    ):
-        if value is not None:
-            statement = statement.where(column == value)
+    )
     rows, following = page_of(session, statement, AuditEntry.id, limit, cursor)
     return Page(items=[AuditOut.model_validate(r) for r in rows], next_cursor=following)

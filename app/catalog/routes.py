@@ -27,7 +27,7 @@ from app.catalog.schemas import (
 from app.catalog.service import add_entry, check_parent
 from app.errors import Forbidden, Invalid, fault
 from app.forms import Form, Page
-from app.requests import Cursor, IfMatch, Limit, SessionDep, TransactionalRoute, check_match, etag, page_of
+from app.requests import Cursor, IfMatch, Limit, SessionDep, TransactionalRoute, check_match, etag, page_of, where_given
 
 organizations = APIRouter(prefix="/v1", tags=["1 Organization"], route_class=TransactionalRoute)
 catalogue = APIRouter(prefix="/v1", tags=["2 Catalogue"], route_class=TransactionalRoute)
@@ -143,10 +143,7 @@ def change_unit(
 def _entries(
     session: SessionDep, caller: Caller, model: type[SQLModel], filters: dict[str, Any], limit: int, cursor: str | None
 ) -> tuple[list[Any], str | None]:
-    statement = visible(caller, model)
-    for name, value in filters.items():
-        if value is not None:
-            statement = statement.where(sa.column(name) == value)
+    statement = where_given(visible(caller, model), *((sa.column(name), value) for name, value in filters.items()))
     return page_of(session, statement, model.id, limit, cursor)  # type: ignore[attr-defined]
 
 

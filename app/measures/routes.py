@@ -28,7 +28,18 @@ from app.measures.waves import put_wave, responses
 from app.pilots.models import Pilot
 from app.pilots.service import iteration_of
 from app.plans.service import plan_of, require_version
-from app.requests import Cursor, IfMatch, Limit, OfIteration, SessionDep, TransactionalRoute, check_match, etag, page_of
+from app.requests import (
+    Cursor,
+    IfMatch,
+    Limit,
+    OfIteration,
+    SessionDep,
+    TransactionalRoute,
+    check_match,
+    etag,
+    page_of,
+    where_given,
+)
 
 router = APIRouter(prefix="/v1/pilots/{pilot_id}", tags=["6 Measures"], route_class=TransactionalRoute)
 Partial = Annotated[bool, Query(description="Enter what is right and report the rest, instead of all or nothing")]
@@ -121,9 +132,7 @@ def list_measurements(
     number = iteration_of(session, pilot, iteration).number
     statement = visible(caller, Measurement).where(col(Measurement.pilot_id) == pilot.id)
     statement = statement.where(Measurement.iteration == number)
-    for column, value in ((Measurement.measure, measure), (Measurement.wave, wave)):
-        if value is not None:
-            statement = statement.where(column == value)
+    statement = where_given(statement, (Measurement.measure, measure), (Measurement.wave, wave))
     rows, following = page_of(session, statement, Measurement.id, limit, cursor)
     return Page(items=[MeasurementOut.model_validate(r) for r in rows], next_cursor=following)
 
@@ -142,8 +151,7 @@ def list_summaries(
     pilot = fetch(session, caller, Pilot, pilot_id)
     number = iteration_of(session, pilot, iteration).number
     statement = visible(caller, Summary).where(col(Summary.pilot_id) == pilot.id, col(Summary.iteration) == number)
-    if measure is not None:
-        statement = statement.where(Summary.measure == measure)
+    statement = where_given(statement, (Summary.measure, measure))
     rows, following = page_of(session, statement, Summary.id, limit, cursor)
     return Page(items=[SummaryOut.model_validate(r) for r in rows], next_cursor=following)
 

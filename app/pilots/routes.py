@@ -16,7 +16,7 @@ from app.forms import Page
 from app.pilots.models import Intervention, Pilot, Stage
 from app.pilots.schemas import InterventionIn, InterventionOut, InterventionPatch, PilotIn, PilotOut, PilotPatch
 from app.pilots.service import change_pilot, create_intervention, create_pilot, refuse_emptied, units_of_each
-from app.requests import Cursor, IfMatch, Limit, SessionDep, TransactionalRoute, check_match, etag, page_of
+from app.requests import Cursor, IfMatch, Limit, SessionDep, TransactionalRoute, check_match, etag, page_of, where_given
 
 interventions = APIRouter(prefix="/v1", tags=["3 Interventions"], route_class=TransactionalRoute)
 pilots = APIRouter(prefix="/v1", tags=["4 Pilots"], route_class=TransactionalRoute)
@@ -56,14 +56,12 @@ def list_interventions(
     cursor: Cursor = None,
 ) -> Page[InterventionOut]:
     """Interventions of all organizations."""
-    statement = visible(caller, Intervention)
-    for column, value in (
+    statement = where_given(
+        visible(caller, Intervention),
         (Intervention.driver, driver),
         (Intervention.derived_from, derived_from),
         (Intervention.organization_id, organization_id),
-    ):
-        if value is not None:
-            statement = statement.where(column == value)
+    )
     rows, following = page_of(session, statement, Intervention.id, limit, cursor)
     return Page(items=[InterventionOut.model_validate(r) for r in rows], next_cursor=following)
 
@@ -129,16 +127,14 @@ def list_pilots(
     cursor: Cursor = None,
 ) -> Page[PilotOut]:
     """The pilots of the organization; `q` looks for words in the title."""
-    statement = visible(caller, Pilot)
-    for column, value in (
+    statement = where_given(
+        visible(caller, Pilot),
         (Pilot.stage, stage),
         (Pilot.organization_id, organization_id),
         (Pilot.driver, driver),
         (Pilot.lead, lead),
         (Pilot.intervention_id, intervention_id),
-    ):
-        if value is not None:
-            statement = statement.where(column == value)
+    )
     for word in (q or "").split():
         statement = statement.where(col(Pilot.title).icontains(word, autoescape=True))
     rows, following = page_of(session, statement, Pilot.id, limit, cursor)

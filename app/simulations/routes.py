@@ -1,8 +1,6 @@
 """Simulations of a plan over HTTP: asked for here, computed in the background."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from sqlmodel import col
 
 from app.auth.access import fetch, visible
@@ -13,7 +11,7 @@ from app.forms import Page
 from app.jobs.models import JobStatus
 from app.operations import cancel
 from app.pilots.models import Pilot
-from app.requests import Cursor, Limit, SessionDep, TransactionalRoute, page_of
+from app.requests import Cursor, Limit, OnlyIteration, SessionDep, TransactionalRoute, page_of, where_given
 from app.simulations.models import Simulation
 from app.simulations.schemas import ScenarioIn, SimulationLine, SimulationOut
 from app.simulations.service import WORK, ask, changes_since
@@ -43,7 +41,7 @@ def list_simulations(
     pilot_id: str,
     session: SessionDep,
     caller: CallerDep,
-    iteration: Annotated[int | None, Query(ge=1, le=1_000_000, description="Only of this iteration")] = None,
+    iteration: OnlyIteration = None,
     status: JobStatus | None = None,
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -51,9 +49,7 @@ def list_simulations(
     """The simulations of a pilot's plans, of all its iterations unless one is named."""
     pilot = fetch(session, caller, Pilot, pilot_id)
     statement = visible(caller, Simulation).where(col(Simulation.pilot_id) == pilot.id)
-    for column, value in ((Simulation.iteration, iteration), (Simulation.status, status)):
-        if value is not None:
-            statement = statement.where(column == value)
+    statement = where_given(statement, (Simulation.iteration, iteration), (Simulation.status, status))
     rows, following = page_of(session, statement, Simulation.id, limit, cursor)
     return Page(items=[SimulationLine.model_validate(r) for r in rows], next_cursor=following)
 
