@@ -17,10 +17,13 @@ from analysis.sensitivity import power_scaling
 
 NEAR = 2.0
 """A probability within this many Monte-Carlo errors of its threshold is computed again with four times the draws."""
+PRECONDITIONED = Sampler(draws=600, tune=200, target_accept=0.8)
+"""Where the posterior is near round: draws are near independent, and longer steps mix its squares better too (R̂)."""
 _SAMPLERS = {
     "two_proportions": Sampler(draws=2000),
-    "ancova_units": Sampler(draws=600, tune=300),
-    "waves": Sampler(draws=600, tune=300),
+    "ancova_units": PRECONDITIONED,
+    "two_waves": PRECONDITIONED,
+    "waves": PRECONDITIONED,
     "unit_proportions": Sampler(tune=300),
     "paired_proportions": Sampler(tune=300),
 }

@@ -1,6 +1,7 @@
 """Exact posteriors of normal models with units: closed forms given the hyper-parameters, quadrature over them."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from analysis import integration
 from analysis.designs.unit_inputs import AncovaUnits
 from analysis.documents import NormalPrior
-from analysis.mixed_equations import Equations, coefficients, equations, log_evidence
+from analysis.mixed_equations import Equations, Given, coefficients, equations, log_sum
 from analysis.mixed_hyper import Hyper, UnitInputs, active, hyper_of, log_prior, start
 from analysis.posterior import NormalMixture
 from analysis.priors import NO_BIAS, Run, effect_given_total, normal
@@ -27,7 +28,7 @@ WIDE = Run("wide", normal(NormalPrior(mean=0.0, sd=0.5)), NO_BIAS)
 
 def log_posterior(inputs: UnitInputs, run: Run, z: Array) -> Array:
     """Log marginal posterior density of nodes `z` (K, 5), coefficients integrated out."""
-    return log_evidence(equations(inputs, hyper_of(inputs, z)), run) + log_prior(inputs, z)
+    return log_sum(coefficients(equations(inputs, hyper_of(inputs, z)), run)) + log_prior(inputs, z)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,14 +56,25 @@ def _own_grid(inputs: UnitInputs, run: Run) -> Grid:
     return Grid(z, log_proposal, log_prior(inputs, z), equations(inputs, hyper_of(inputs, z)))
 
 
-def weighed(inputs: UnitInputs, run: Run) -> tuple[Grid, Array]:
-    """A grid and the weights (K,) of its nodes under a run."""
-    grid = _grid(inputs)
-    found = integration.weights(log_evidence(grid.equations, run) + grid.log_prior, grid.log_proposal)
-    if integration.counting(found) < FEW:
-        grid = _own_grid(inputs, run)
-        found = integration.weights(log_evidence(grid.equations, run) + grid.log_prior, grid.log_proposal)
-    return grid, found
+@dataclass(frozen=True, slots=True, eq=False)
+class Solved:
+    """A grid, the weights (K,) of its nodes under a run, and the coefficients given each node."""
+
+    grid: Grid
+    weights: Array
+    given: tuple[Given, ...]
+
+
+@lru_cache(maxsize=16)
+def solved(inputs: UnitInputs, run: Run) -> Solved:
+    """The posterior of a run as nodes with weights."""
+    found = _weighed(_grid(inputs), run)
+    return found if integration.counting(found.weights) >= FEW else _weighed(_own_grid(inputs, run), run)
+
+
+def _weighed(grid: Grid, run: Run) -> Solved:
+    given = tuple(coefficients(grid.equations, run))
+    return Solved(grid, integration.weights(log_sum(given) + grid.log_prior, grid.log_proposal), given)
 
 
 def _filled(at: Array, on: Array, part: Array) -> Array:
@@ -71,12 +83,12 @@ def _filled(at: Array, on: Array, part: Array) -> Array:
     return whole
 
 
-def _given(eqs: Equations, run: Run) -> tuple[Array, Array, Array]:
+def _effect(given: Iterable[Given], run: Run) -> tuple[Array, Array, Array]:
     """Given hyper-parameters, δ: log weight, mean and variance, (component, K) each."""
     weights, means, variances = [], [], []
-    for c, log_part, theta, inverse in coefficients(eqs, run):
-        mean, variance = effect_given_total(c, run.bias, theta[:, -1], inverse[:, -1, -1])
-        weights.append(log_part)
+    for part in given:
+        mean, variance = effect_given_total(part.component, run.bias, part.mean[:, -1], part.covariance[:, -1, -1])
+        weights.append(part.log_evidence)
         means.append(mean)
         variances.append(variance)
     return np.array(weights), np.array(means), np.array(variances)
@@ -84,15 +96,15 @@ def _given(eqs: Equations, run: Run) -> tuple[Array, Array, Array]:
 
 def conditional(inputs: UnitInputs, hyper: Hyper, run: Run) -> tuple[Array, Array, Array]:
     """Given hyper-parameters, the posterior of δ: log weight, mean and variance, (component, K) each."""
-    return _given(equations(inputs, hyper), run)
+    return _effect(coefficients(equations(inputs, hyper), run), run)
 
 
 def mixture(inputs: UnitInputs, run: Run) -> tuple[Array, Array, Array]:
     """Weight, mean and variance of δ, (component, K) each; the weights sum to 1."""
-    grid, found = weighed(inputs, run)
-    log_weights, means, variances = _given(grid.equations, run)
+    found = solved(inputs, run)
+    log_weights, means, variances = _effect(found.given, run)
     relative = np.exp(log_weights - log_weights.max(axis=0))
-    return found * relative / relative.sum(axis=0), means, variances
+    return found.weights * relative / relative.sum(axis=0), means, variances
 
 
 def posterior(inputs: UnitInputs, run: Run) -> NormalMixture:
@@ -112,12 +124,12 @@ def preconditioner(inputs: UnitInputs, run: Run) -> dict[str, Array]:
 
     They change how fast the sampler mixes and nothing else.
     """
-    grid, found = weighed(inputs, run)
-    on = active(inputs)
-    z, theta, covariance = moments(grid, found, run)
-    centred = (grid.z - z)[:, on]
+    found, on = solved(inputs, run), active(inputs)
+    z = found.weights @ found.grid.z
+    theta, covariance = _moments(found)
+    centred = (found.grid.z - z)[:, on]
     factor = np.eye(len(z) + len(theta))
-    factor[np.ix_(*[np.flatnonzero(on)] * 2)] = _cholesky((found[:, None] * centred).T @ centred)
+    factor[np.ix_(*[np.flatnonzero(on)] * 2)] = _cholesky((found.weights[:, None] * centred).T @ centred)
     factor[len(z) :, len(z) :] = _cholesky(covariance)
     return {"location": np.concatenate([z, theta]), "factor": factor}
 
@@ -127,25 +139,22 @@ def slope(inputs: AncovaUnits, run: Run) -> tuple[float, float] | None:
     which = 1 if inputs.s11.any() or (inputs.within.any() and not inputs.unknown_r) else 2
     if which == 2 and not inputs.between.any():  # noqa: PLR2004
         return None
-    grid, found = weighed(inputs, run)
-    total = log_evidence(grid.equations, run)
-    first = second = 0.0
-    for _, log_part, theta, inverse in coefficients(grid.equations, run):
-        share = np.exp(log_part - total) * found
-        first += float(share @ theta[:, which])
-        second += float(share @ (inverse[:, which, which] + theta[:, which] ** 2))
+    found = solved(inputs, run)
+    total, first, second = log_sum(found.given), 0.0, 0.0
+    for part in found.given:
+        share, mean = np.exp(part.log_evidence - total) * found.weights, part.mean[:, which]
+        first += float(share @ mean)
+        second += float(share @ (part.covariance[:, which, which] + mean**2))
     return first, math.sqrt(second - first**2)
 
 
-def moments(grid: Grid, found: Array, run: Run) -> tuple[Array, Array, Array]:
-    """Posterior mean of `z` (5,) and of the coefficients (p,), and the coefficients' covariance given `z` (p, p)."""
-    total = log_evidence(grid.equations, run)
-    theta, covariance = np.zeros(grid.equations.shift.shape[1]), np.zeros(grid.equations.precision.shape[1:])
-    for _, log_part, mean, inverse in coefficients(grid.equations, run):
-        share = np.exp(log_part - total) * found
-        theta += share @ mean
-        covariance += np.einsum("k,kij->ij", share, inverse)
-    return found @ grid.z, theta, covariance
+def _moments(found: Solved) -> tuple[Array, Array]:
+    """Posterior mean of the coefficients (p,), and their covariance given the hyper-parameters (p, p)."""
+    total = log_sum(found.given)
+    shares = [np.exp(part.log_evidence - total) * found.weights for part in found.given]
+    mean = sum(share @ part.mean for share, part in zip(shares, found.given, strict=True))
+    covariance = sum(np.tensordot(share, part.covariance, 1) for share, part in zip(shares, found.given, strict=True))
+    return np.asarray(mean), np.asarray(covariance)
 
 
 def _cholesky(covariance: Array) -> Array:

@@ -4,9 +4,9 @@ Unit effects are integrated out here; `unit_effects` recovers them.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import singledispatch
+from functools import lru_cache, singledispatch
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +35,7 @@ class Equations:
 
 def equations(inputs: UnitInputs, hyper: Hyper) -> Equations:
     """The normal equations, in turns where all nodes at once would take too much memory."""
-    size = len(inputs.units) * (inputs.waves**2 if isinstance(inputs, Waves) else 2)
-    turn = max(AT_ONCE // max(size, 1), 16)
+    turn = max(AT_ONCE // _terms(inputs), 16)
     if len(hyper) <= turn:
         return _equations(inputs, hyper)
     parts = [_equations(inputs, hyper[i : i + turn]) for i in range(0, len(hyper), turn)]
@@ -48,9 +47,19 @@ def equations(inputs: UnitInputs, hyper: Hyper) -> Equations:
     )
 
 
+def _terms(inputs: UnitInputs) -> int:
+    """Numbers an intermediate array holds of one node."""
+    return (
+        len(_sizes(inputs).rows) * inputs.waves**2 if isinstance(inputs, Waves) else inputs.sizes.moments[..., 0].size
+    )
+
+
 @singledispatch
 def _equations(inputs: UnitInputs, hyper: Hyper) -> Equations:
     raise NotImplementedError(type(inputs))
+
+
+# --- two arms of units --------------------------------------------------------------------------------------------
 
 
 @_equations.register
@@ -58,46 +67,48 @@ def _(inputs: AncovaUnits, hyper: Hyper) -> Equations:
     """Coefficients: α, slope within units, slope between units, Δ."""
     residual, offset = residual_of(inputs, hyper)
     variance = residual**2
-    w = inputs.n / variance[:, None, :]
+    sizes = inputs.sizes
+    w = sizes.n / variance[:, None, :]
     both = w.sum(axis=2)
-    marginal = both / (1 + hyper.unit_sd[:, None] ** 2 * both)
-    y = inputs.mean - offset
-    x = ancova_columns(inputs)
+    grown = 1 + hyper.unit_sd[:, None] ** 2 * both
     # A unit tells its own mean over both arms, whose variance its effect adds to, and the arms' difference, which is
     # free of it; no subtraction of large numbers, however small σ.
-    share = w / both[..., None]
-    between = w[..., 0] * share[..., 1]
-    x_mean = share[..., :1] * x[:, 0] + share[..., 1:] * x[:, 1]
-    y_mean = (share * y).sum(axis=2)
-    x_gap, y_gap = x[:, 1] - x[:, 0], y[..., 1] - y[..., 0]
-    # Products of matrices and not sums over many axes: a matter of speed with hundreds of units.
-    weighted = marginal[..., None] * x_mean
-    precision = np.swapaxes(x_mean, 1, 2) @ weighted
-    precision += (between @ (x_gap[:, :, None] * x_gap[:, None, :]).reshape(len(x_gap), -1)).reshape(precision.shape)
-    shift = (y_mean[:, None, :] @ weighted)[:, 0] + (between * y_gap) @ x_gap
-    rest = -0.5 * ((marginal * y_mean**2).sum(axis=1) + (between * y_gap**2).sum(axis=1))
-    rest -= 0.5 * np.log1p(hyper.unit_sd[:, None] ** 2 * both).sum(axis=1)
+    mean, (control, treated) = both / grown, np.moveaxis(w / both[..., None], -1, 0)
+    weights = np.stack([mean * control**2, mean * treated**2, mean * control * treated, w[..., 0] * treated], axis=1)
+    moments = sizes.moments.reshape(-1, sizes.moments.shape[-1] ** 2)
+    products = (weights.reshape(len(w), -1) @ moments).reshape(-1, *sizes.moments.shape[2:])
+    columns = _columns(inputs, offset)
+    told = np.swapaxes(columns, 1, 2) @ products @ columns
+    precision, shift, rest = told[:, :-1, :-1], told[:, :-1, -1], -0.5 * told[:, -1, -1]
+    rest -= 0.5 * np.log(grown) @ sizes.count
     rest -= ((inputs.n > 0).sum(axis=0) * np.log(residual)).sum(axis=1)
     # Within cells: with r unknown σ is the spread of y2 itself, else what the baseline leaves of it.
     rest -= (inputs.free * np.log(hyper.sigma) + inputs.s22 / (2 * hyper.sigma**2)).sum(axis=1)
     precision[:, 1, 1] += (inputs.s11 / variance).sum(axis=1)
     shift[:, 1] += (inputs.s12 / variance).sum(axis=1)
-    slope, mean = inputs.slope_precision, inputs.slope_mean
-    for i in (1, 2):
+    slope, slope_mean = inputs.slope_precision, inputs.slope_mean
+    for i, is_told in zip((1, 2), inputs.told, strict=True):
         # A slope no datum tells keeps a proper prior, also where the plan's is flat.
-        told = bool(x[..., i].any()) or (i == 1 and bool(inputs.s11.any()))
-        precision[:, i, i] += slope if told else (slope or 1.0)
-        shift[:, i] += slope * mean
+        precision[:, i, i] += slope if is_told else (slope or 1.0)
+        shift[:, i] += slope * slope_mean
     return Equations(precision, shift, rest, np.array([1.0, 0.0, 0.0, 0.0]))
 
 
+def _columns(inputs: AncovaUnits, offset: Array) -> Array:
+    """(K, 6, 5): α, both slopes, Δ and what is left of the mean, from the columns of `Sizes.moments`."""
+    columns = np.zeros((len(offset), 6, 5))
+    columns[:, 0, 0] = columns[:, 3, 2] = columns[:, 4, 3] = columns[:, 5, 4] = 1.0
+    columns[:, 1:3, 1] = 0.0 if inputs.unknown_r else 1.0
+    columns[:, 1:3, 4] = -offset
+    return columns
+
+
 def residual_of(inputs: AncovaUnits, hyper: Hyper) -> tuple[Array, Array]:
-    """SD of y2 given y1 (K, 2), and what an unknown r takes off the means (K, G, 2)."""
+    """SD of y2 given y1, and the slope on `within` that an unknown r means; (K, 2) each."""
     if not inputs.unknown_r:
-        return hyper.sigma, np.zeros((1, 1, 2))
+        return hyper.sigma, np.zeros_like(hyper.sigma)
     r = hyper.r[:, None]
-    slope = r * hyper.sigma / inputs.sd1
-    return hyper.sigma * np.sqrt(1 - r**2), slope[:, None, :] * inputs.within
+    return hyper.sigma * np.sqrt(1 - r**2), r * hyper.sigma / inputs.sd1
 
 
 def ancova_columns(inputs: AncovaUnits) -> Array:
@@ -107,85 +118,168 @@ def ancova_columns(inputs: AncovaUnits) -> Array:
     return np.stack([ones, within, inputs.between, ones * np.array([0.0, 1.0])], axis=-1)
 
 
+# --- people over waves --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupSizes:
+    """Groups of one arm and size are one term: `arm` (C,), `n` (C, P), `count` (C,), `totals` (C, P, W) of values.
+
+    `rows` (R, P, W) stand for the groups' sums of values, those of size c where `of` (R,) is c: as many as it takes to
+    have the groups' squares and products.
+    """
+
+    arm: Array
+    n: Array
+    count: Array
+    totals: Array
+    rows: Array
+    of: NDArray[np.intp]
+
+
+@lru_cache(maxsize=8)
+def _sizes(inputs: Waves) -> GroupSizes:
+    keys = np.column_stack([inputs.treated, inputs.n])
+    found, which, count = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
+    parts = []
+    for c in range(len(found)):
+        mine = inputs.sums[which.ravel() == c].reshape(count[c], -1)
+        used = mine.any(axis=0)
+        if len(mine) > used.sum():
+            factor = np.zeros((int(used.sum()), mine.shape[1]))
+            factor[:, used] = np.linalg.qr(mine[:, used], mode="r")
+            mine = factor
+        parts.append(mine)
+    totals = np.zeros((len(found), *inputs.sums.shape[1:]))
+    np.add.at(totals, which.ravel(), inputs.sums)
+    rows = np.concatenate(parts).reshape(-1, *inputs.sums.shape[1:])
+    of = np.repeat(np.arange(len(found)), [len(part) for part in parts])
+    return GroupSizes(found[:, 0], found[:, 1:], count.astype(np.float64), totals, rows, of)
+
+
 @_equations.register
 def _(inputs: Waves, hyper: Hyper) -> Equations:
     """Coefficients: those of `columns`."""
-    people = people_of(inputs, hyper)
-    root = _effects_root(inputs, hyper)
-    a, h = people.precision, people.shift
-    inner = np.eye(inputs.waves) + np.einsum("kws,kgwv,kvt->kgst", root, a, root, optimize=True)
-    to_unit = np.einsum("kws,kgwv->kgsv", root, a)
-    solved = np.linalg.solve(inner, np.concatenate([to_unit, np.einsum("kws,kgw->kgs", root, h)[..., None]], axis=-1))
-    marginal = a - np.einsum("kgsw,kgsv->kgwv", to_unit, solved[..., :-1], optimize=True)
-    explained = np.einsum("kgsw,kgs->kgw", to_unit, solved[..., -1], optimize=True)
+    sizes, waves = _sizes(inputs), inputs.waves
+    person = person_precision(inputs, hyper)
+    a = np.empty((waves, waves, len(sizes.n), len(hyper)))
+    pull = np.empty((waves, len(sizes.rows), len(hyper)))
+    total = np.empty((waves, len(sizes.n), len(hyper)))
+    for arm in (0, 1):
+        mine = sizes.arm == arm
+        a[:, :, mine] = told(sizes.n[mine], person[arm])
+        total[:, mine] = pulled(sizes.totals[mine], person[arm])
+        pull[:, mine[sizes.of]] = pulled(sizes.rows[mine[sizes.of]], person[arm])
+    # Over v remain B = I + v² A, the precision B⁻¹ A and the pull B⁻¹ h; u lies along the ones.
+    unit, unit_time = (inputs.unit * hyper.unit_sd) ** 2, (inputs.unit_time * hyper.unit_time_sd) ** 2
+    inverse, log_determinant = inverted(np.eye(waves)[..., None, None] + unit_time * a)
+    left = np.einsum("st...,tu...->su...", inverse, a)
+    along, held = inverse.sum(axis=0), left.sum(axis=1)
+    grown = 1 + unit * held.sum(axis=0)
+    share = unit / grown
+    marginal = left - share * held[:, None] * held[None]
+    kept = (unit_time * inverse + share * along[:, None] * along[None])[:, :, sizes.of]
+    rest = _people_rest(inputs, hyper, person) - 0.5 * sizes.count @ (log_determinant + np.log(grown))
+    rest += 0.5 * np.einsum("strk,srk,trk->k", kept, pull, pull)
+    moved = np.einsum("st...,t...->s...", inverse, total) - share * held * (along * total).sum(axis=0)
     precision = np.zeros((len(hyper), COEFFICIENTS, COEFFICIENTS))
     shift = np.zeros((len(hyper), COEFFICIENTS))
     for arm in (0, 1):
-        mine = inputs.treated == arm
-        x = inputs.columns[arm]
-        precision += np.einsum("wi,kwv,vj->kij", x, marginal[:, mine].sum(axis=1), x, optimize=True)
-        shift += np.einsum("wi,kw->ki", x, (h - explained)[:, mine].sum(axis=1))
-    rest = people.rest - 0.5 * np.linalg.slogdet(inner)[1].sum(axis=1)
-    rest += 0.5 * np.einsum("kws,kgw,kgs->k", root, h, solved[..., -1], optimize=True)
+        mine, x = sizes.arm == arm, inputs.columns[arm]
+        of_arm = np.einsum("stck,c->kst", marginal[:, :, mine], sizes.count[mine])
+        precision += x.T @ of_arm @ x
+        shift += moved[:, mine].sum(axis=1).T @ x
     for i, used in enumerate(inputs.used):
         precision[:, i, i] += 1.0 - used
     return Equations(precision, shift, rest, np.array([*inputs.used, 0.0]))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class People:
-    """What people say of their group's means at K nodes: precision (K, G, W, W), shift (K, G, W), log rest (K,)."""
+def person_precision(inputs: Waves, hyper: Hyper) -> Array:
+    """What a person of an arm and pattern says of the waves: (2, P, W, W, K), 0 off the pattern's waves.
 
-    precision: Array
-    shift: Array
-    rest: Array
+    A person's values have SDs σ and correlation r; k of them have C⁻¹ = (I − c J)/(1 − r).
+    """
+    c, left, _ = _patterns(inputs, hyper.r)
+    both = inputs.masks[:, :, None] * inputs.masks[:, None]
+    correlated = both[..., None] * (np.eye(inputs.waves)[..., None] - c[:, None, None]) / left[:, None, None]
+    inverse = _inverse_sd(inputs, hyper)
+    return np.asarray(correlated * inverse[:, None, :, None] * inverse[:, None, None])
 
 
-def people_of(inputs: Waves, hyper: Hyper) -> People:
-    """A person's values have correlation r and SDs σ; a pattern of k waves has C⁻¹ = (I − c J)/(1 − r)."""
-    r = hyper.r
-    size = inputs.masks.sum(axis=1)
-    c = np.where(size > 1, r[:, None] / (1 + (size - 1) * r[:, None]), 0.0)
-    left = np.where(size > 1, 1 - r[:, None], 1.0)
-    inverse = 1 / np.where(inputs.spread > 0, hyper.sigma[:, 1, None, None], hyper.sigma[:, 0, None, None])
-    both = np.einsum("ps,pt->pst", inputs.masks, inputs.masks)
-    # (K, P, W, W): C⁻¹ of the pattern, 0 off its waves.
-    correlation = (np.einsum("ps,st->pst", inputs.masks, np.eye(inputs.waves)) - c[:, :, None, None] * both) / left[
-        ..., None, None
-    ]
-    arm = inputs.treated.astype(int)
-    scale = inverse[:, arm]
-    precision = np.einsum("gp,kpst->kgst", inputs.n, correlation, optimize=True)
-    precision *= scale[..., :, None] * scale[..., None, :]
-    weighted = inputs.n[..., None] * inputs.mean
-    shift = scale * np.einsum("kpst,kgt,gpt->kgs", correlation, scale, weighted, optimize=True)
-    rest = -0.5 * np.einsum("kpst,kas,kat,apst->k", correlation, inverse, inverse, inputs.between, optimize=True)
-    logs = np.log(inverse)
-    determinant = np.where(size > 1, (size - 1) * np.log(left) + np.log1p((size - 1) * r[:, None]), 0.0)
-    rest += np.einsum("ap,pw,kaw->k", inputs.groups, inputs.masks, logs, optimize=True)
-    rest -= 0.5 * np.einsum("ap,kp->k", inputs.groups, determinant)
-    rest += np.einsum("ap,pw,kaw->k", inputs.free, inputs.masks, logs, optimize=True)
+def told(n: Array, person: Array) -> Array:
+    """Precision (W, W, T, K) of the waves' means from `n` (T, P) people; `person` (P, W, W, K)."""
+    return np.moveaxis(np.tensordot(n, person, (1, 0)), 0, 2)
+
+
+def pulled(sums: Array, person: Array) -> Array:
+    """That precision times the means, (W, T, K), from sums of values (T, P, W)."""
+    return np.moveaxis(np.tensordot(sums, person, ((1, 2), (0, 2))), 0, 1)
+
+
+def inverted(matrices: Array) -> tuple[Array, Array]:
+    """Inverses (W, W, …) and log determinants (…) of the identity plus something positive semi-definite.
+
+    By sweeps: for thousands of small matrices many times as fast as LAPACK one by one.
+    """
+    swept, determinant = matrices, np.ones(matrices.shape[2:])
+    for w in range(len(matrices)):
+        pivot = swept[w, w].copy()
+        row = swept[w] / pivot
+        column = swept[:, w].copy()
+        swept = swept - column[:, None] * row[None]
+        swept[w], swept[:, w] = row, row
+        swept[w, w] = -1 / pivot
+        determinant = determinant * pivot
+    return -swept, np.log(determinant)
+
+
+def _inverse_sd(inputs: Waves, hyper: Hyper) -> Array:
+    """1/σ of each arm and wave (2, W, K)."""
+    return 1 / np.where(inputs.spread[..., None] > 0, hyper.sigma[:, 1], hyper.sigma[:, 0])
+
+
+def _patterns(inputs: Waves, r: Array) -> tuple[Array, Array, Array]:
+    """Of each pattern with C⁻¹ = (I − c J)/left: c, left and log |C|, (P, K) each."""
+    size = inputs.masks.sum(axis=1)[:, None]
+    several = size > 1
+    c = np.where(several, r / (1 + (size - 1) * r), 0.0)
+    left = np.where(several, 1 - r, 1.0)
+    return c, left, np.where(several, (size - 1) * np.log(left) + np.log1p((size - 1) * r), 0.0)
+
+
+def _people_rest(inputs: Waves, hyper: Hyper, person: Array) -> Array:
+    """What people say of σ and r, the means of their groups apart: log density (K,)."""
+    inverse = _inverse_sd(inputs, hyper)
+    determinant = _patterns(inputs, hyper.r)[2]
+    counted = (inputs.free + inputs.groups) @ inputs.masks
+    rest = np.einsum("aw,awk->k", counted, np.log(inverse)) - 0.5 * inputs.groups.sum(axis=0) @ determinant
+    products = inputs.between
     if inputs.known_r:
-        rest -= 0.5 * np.einsum("kpst,kas,kat,apst->k", correlation, inverse, inverse, inputs.squares, optimize=True)
-        rest -= 0.5 * np.einsum("ap,kp->k", inputs.free, determinant)
+        products = products + inputs.squares
+        rest -= 0.5 * inputs.free.sum(axis=0) @ determinant
     else:
         # Spreads alone were reported: each wave's informs its own σ, and r keeps its prior.
-        rest -= 0.5 * np.einsum("kaw,apww->k", inverse**2, inputs.squares, optimize=True)
-    return People(precision, shift, rest)
+        rest -= 0.5 * np.einsum("apww,awk->k", inputs.squares, inverse**2)
+    return np.asarray(rest - 0.5 * products.ravel() @ person.reshape(products.size, -1))
 
 
-def _effects_root(inputs: Waves, hyper: Hyper) -> Array:
-    """Cholesky-like factor (K, W, W) of the covariance of a group's effects: unit SD² J + unit × time SD² I."""
-    w = inputs.waves
-    u, v = inputs.unit * hyper.unit_sd, inputs.unit_time * hyper.unit_time_sd
-    # Symmetric root: v on what sums to zero, √(w u² + v²) along the mean.
-    along = np.ones((w, w)) / w
-    return v[:, None, None] * (np.eye(w) - along) + np.sqrt(w * u**2 + v**2)[:, None, None] * along
+# --- coefficients integrated out ----------------------------------------------------------------------------------
 
 
-def coefficients(eqs: Equations, run: Run) -> Iterator[tuple[Component, Array, Array, Array]]:
-    """Of each component of the prior: itself, log evidence (K,), mean (K, p) and covariance (K, p, p)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Given:
+    """Coefficients given K nodes under one component of the prior: log evidence (K,), mean (K, p), covariance."""
+
+    component: Component
+    log_evidence: Array
+    mean: Array
+    covariance: Array
+
+
+def coefficients(eqs: Equations, run: Run) -> list[Given]:
+    """The coefficients under each component of a run's prior."""
     base = eqs.precision + run.intercept * np.diag(eqs.intercepts)
+    found = []
     for c in run.effect:
         mean, precision = total_prior(c, run.bias)
         a = base.copy()
@@ -195,21 +289,15 @@ def coefficients(eqs: Equations, run: Run) -> Iterator[tuple[Component, Array, A
         sign, log_determinant = np.linalg.slogdet(a)
         # Far out, where one σ all but vanishes, rounding can leave no inverse; such nodes have no weight.
         lost = ~((sign > 0) & np.isfinite(log_determinant))
-        a[lost] = np.eye(a.shape[1])
-        inverse = np.linalg.inv(a)
-        theta = np.einsum("kij,kj->ki", inverse, np.where(lost[:, None], 0.0, h))
-        log_part = (
-            np.where(lost, -np.inf, eqs.rest)
-            + 0.5 * np.einsum("ki,ki->k", np.where(lost[:, None], 0.0, h), theta)
-            - 0.5 * np.where(lost, 0.0, log_determinant)
-            + 0.5 * math.log(precision or 1.0)
-            - 0.5 * precision * mean**2
-            + math.log(c.weight)
-        )
-        yield c, log_part, theta, inverse
+        a[lost], h[lost], log_determinant[lost] = np.eye(a.shape[1]), 0.0, 0.0
+        covariance = np.linalg.inv(a)
+        theta = (covariance @ h[..., None])[..., 0]
+        constant = 0.5 * math.log(precision or 1.0) - 0.5 * precision * mean**2 + math.log(c.weight)
+        log_evidence = eqs.rest + 0.5 * (h * theta).sum(axis=1) - 0.5 * log_determinant + constant
+        found.append(Given(c, np.where(lost, -np.inf, log_evidence), theta, covariance))
+    return found
 
 
-def log_evidence(eqs: Equations, run: Run) -> Array:
-    """Log marginal likelihood (K,) of the nodes under a run, coefficients integrated out."""
-    evidence = [part[1] for part in coefficients(eqs, run)]
-    return np.asarray(np.logaddexp.reduce(np.array(evidence), axis=0))
+def log_sum(given: Iterable[Given]) -> Array:
+    """Log marginal likelihood (K,) of the nodes over all components of the prior."""
+    return np.asarray(np.logaddexp.reduce([part.log_evidence for part in given], axis=0))

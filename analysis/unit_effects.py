@@ -15,14 +15,25 @@ from analysis import mixed, unit_rates
 from analysis.designs.binary_inputs import UnitProportions
 from analysis.designs.inputs import Inputs
 from analysis.designs.unit_inputs import AncovaUnits, Waves
-from analysis.mixed_equations import ancova_columns, coefficients, equations, people_of, residual_of
+from analysis.mixed_equations import (
+    ancova_columns,
+    coefficients,
+    equations,
+    inverted,
+    person_precision,
+    pulled,
+    residual_of,
+    told,
+)
 from analysis.mixed_hyper import Hyper, active, hyper_of, hyper_of_draws, scales_of
-from analysis.posterior import NormalMixture
+from analysis.posterior import NormalMixture, mixture_quantiles
 from analysis.priors import Run
 
 Array = NDArray[np.float64]
 MOST = 256
-"""Nodes of the hyper-parameters that the units' mixtures are made of."""
+"""Nodes of the hyper-parameters that the units' mixtures are made of; of draws, which are noisier, more where units are
+few (`NUMBERS` in all)."""
+NUMBERS = 60_000
 
 
 FAR = 3.0
@@ -33,8 +44,8 @@ def far_from_priors(inputs: Inputs, run: Run) -> list[str]:
     """Sentences on SDs that the data put far above their priors; these hold them down, and with them the SE of Δ."""
     if not isinstance(inputs, AncovaUnits | Waves):
         return []
-    grid, weights = mixed.weighed(inputs, run)
-    hyper, on = hyper_of(inputs, grid.z), active(inputs)
+    found, on = mixed.solved(inputs, run), active(inputs)
+    hyper, weights = hyper_of(inputs, found.grid.z), found.weights
     unit, unit_time = scales_of(inputs)
     listed = (
         ("Units differ by an SD of about", hyper.unit_sd, unit, "unit_sd", on[2]),
@@ -56,7 +67,7 @@ def of_draws(inputs: Inputs, run: Run, draws: Mapping[str, Array], prob: float) 
     if not isinstance(inputs, AncovaUnits | Waves):
         return []
     hyper = hyper_of_draws(inputs, draws)
-    step = max(len(hyper) // MOST, 1)
+    step = max(len(hyper) // max(NUMBERS // len(inputs.n), MOST), 1)
     picked = Hyper(*(part[::step] for part in (hyper.sigma, hyper.unit_sd, hyper.unit_time_sd, hyper.r)))
     return _listed(inputs, run, picked, np.full(len(picked), 1 / len(picked)), prob)
 
@@ -67,13 +78,14 @@ def of_nodes(inputs: Inputs, run: Run, prob: float) -> list[dict[str, Any]]:
         return _of_rates(inputs, unit_rates.selected_nodes(inputs, run), prob)
     if not isinstance(inputs, AncovaUnits | Waves):
         return []
-    grid, weights = mixed.weighed(inputs, run)
+    found = mixed.solved(inputs, run)
+    z, weights = found.grid.z, found.weights
     # Even steps through the weights, nodes in the order of the SD that shrinks the units: the whole of its posterior
     # is there, while the heaviest nodes alone would lack its tails.
-    order = np.argsort(grid.z[:, 2 if isinstance(inputs, AncovaUnits) else 3])
+    order = np.argsort(z[:, 2 if isinstance(inputs, AncovaUnits) else 3])
     steps = (np.arange(MOST) + 0.5) / MOST
     picked = order[np.minimum(np.searchsorted(np.cumsum(weights[order]), steps), len(order) - 1)]
-    hyper = hyper_of(inputs, grid.z[picked])
+    hyper = hyper_of(inputs, z[picked])
     return _listed(inputs, run, hyper, np.full(MOST, 1 / MOST), prob)
 
 
@@ -89,27 +101,36 @@ def _listed(inputs: AncovaUnits | Waves, run: Run, hyper: Hyper, weights: Array,
     named = rows(inputs)
     if not named:
         return []
-    eqs = equations(inputs, hyper)
-    parts = []
-    for _, log_evidence, theta, covariance in coefficients(eqs, run):
-        parts.append((log_evidence, *_departures(inputs, hyper, theta, covariance)))
+    parts = [
+        (given.log_evidence, *_departures(inputs, hyper, given.mean, given.covariance))
+        for given in coefficients(equations(inputs, hyper), run)
+    ]
     relative = np.exp(np.array([p[0] for p in parts]) - np.max([p[0] for p in parts], axis=0))
     shares = (weights * relative / relative.sum(axis=0)).ravel()
-    found = []
-    for g, row in enumerate(named):
-        mixtures = [
-            NormalMixture(
-                shares,
-                np.concatenate([part[1][which][:, g] for part in parts]),
-                np.sqrt(np.concatenate([part[2][which][:, g] for part in parts])),
-            )
-            for which in (0, 1)
-        ]
-        departure = _summary(mixtures[0], prob)
-        found.append(
-            {**row, "departure": departure, "effect": _summary(mixtures[1], prob) if row["arm"] == "treated" else None}
-        )
-    return found
+    # (G, nodes of all components): of the departure, then of Δ + departure.
+    means, variances = ([np.concatenate([part[i][which] for part in parts]).T for which in (0, 1)] for i in (1, 2))
+    departures, effects = (
+        _summaries(shares, mean, np.sqrt(variance), prob) for mean, variance in zip(means, variances, strict=True)
+    )
+    return [
+        {**row, "departure": departures[g], "effect": effects[g] if row["arm"] == "treated" else None}
+        for g, row in enumerate(named)
+    ]
+
+
+def _summaries(weights: Array, means: Array, sds: Array, prob: float) -> list[dict[str, Any]]:
+    """What is shown of each unit's mixture; `means` and `sds` (G, K)."""
+    centre = means @ weights
+    spread = np.sqrt((sds**2 + (means - centre[:, None]) ** 2) @ weights)
+    limits = mixture_quantiles(weights, means, sds, ((1 - prob) / 2, (1 + prob) / 2))
+    return [
+        {
+            "mean": mean,
+            "sd": sd,
+            "interval": {"low": low, "high": high, "prob": prob, "kind": "equal-tailed"},
+        }
+        for mean, sd, (low, high) in zip(centre.tolist(), spread.tolist(), limits.tolist(), strict=True)
+    ]
 
 
 def _summary(of: NormalMixture, prob: float) -> dict[str, Any]:
@@ -159,30 +180,35 @@ def _(inputs: AncovaUnits, hyper: Hyper, theta: Array, covariance: Array) -> tup
     w = inputs.n / residual[:, None, :] ** 2
     given = hyper.unit_sd[:, None] ** 2 / (1 + hyper.unit_sd[:, None] ** 2 * w.sum(axis=2))
     x = ancova_columns(inputs)
-    level = given * (w * (inputs.mean - offset)).sum(axis=2)
-    loading = -given[..., None] * np.einsum("kga,gai->kgi", w, x)
+    level = given * (w * (inputs.mean - offset[:, None] * inputs.within)).sum(axis=2)
+    loading = -given[..., None] * (w[..., :1] * x[:, 0] + w[..., 1:] * x[:, 1])
     return _combined(level, loading, given, theta, covariance)
 
 
 @_departures.register
 def _(inputs: Waves, hyper: Hyper, theta: Array, covariance: Array) -> tuple[list[Array], list[Array]]:
     """The unit × time effect of the last wave less the mean of those before."""
-    people = people_of(inputs, hyper)
     waves = inputs.waves
+    person = person_precision(inputs, hyper)
     contrast = np.full(waves, -1.0 / max(waves - 1, 1))
     contrast[-1] = 1.0
-    u, v = (inputs.unit * hyper.unit_sd) ** 2, (inputs.unit_time * hyper.unit_time_sd) ** 2
-    effects = u[:, None, None] * np.ones((waves, waves)) + v[:, None, None] * np.eye(waves)
-    # Of all effects of a group, E = (R⁻¹ + A)⁻¹ (h − A X θ); the contrast needs the unit × time part, R = u J + v I.
-    inner = np.eye(waves) + np.einsum("kgst,ktw->kgsw", people.precision, effects)
-    own = v[:, None, None] * contrast
-    left = np.linalg.solve(np.swapaxes(inner, -1, -2), np.broadcast_to(own, inner.shape[:-1])[..., None])[..., 0]
-    level = np.einsum("kgw,kgw->kg", left, people.shift)
-    x = inputs.columns[inputs.treated.astype(int)]
-    loading = -np.einsum("kgw,kgwv,gvi->kgi", left, people.precision, x, optimize=True)
-    variance = v[:, None] * (contrast**2).sum() - np.einsum(
-        "kgw,kgwv,kgv->kg", left, people.precision, np.broadcast_to(own, left.shape), optimize=True
-    )
+    unit, unit_time = (inputs.unit * hyper.unit_sd) ** 2, (inputs.unit_time * hyper.unit_time_sd) ** 2
+    shape = (len(hyper), len(inputs.n))
+    level, variance = np.empty(shape), np.empty(shape)
+    loading = np.empty((*shape, theta.shape[1]))
+    for arm in (0, 1):
+        mine = inputs.treated == arm
+        a, pull = told(inputs.n[mine], person[arm]), pulled(inputs.sums[mine], person[arm])
+        # Given the rest E[v] = v² (I + A R)⁻¹ (h − A X θ), R = u² J + v² I; I + A R = B + (A 1) u² 1ᵀ, B = I + v² A.
+        inverse, _ = inverted(np.eye(waves)[..., None, None] + unit_time * a)
+        left = np.einsum("s,st...->t...", contrast, inverse)
+        held = np.einsum("st...,tu...->s...", inverse, a)
+        share = unit * np.einsum("s,s...->...", contrast, held) / (1 + unit * held.sum(axis=0))
+        left = unit_time * (left - share * inverse.sum(axis=0))
+        level[:, mine] = (left * pull).sum(axis=0).T
+        told_by = np.einsum("s...,st...->t...", left, a)
+        loading[:, mine] = -np.einsum("tgk,ti->kgi", told_by, inputs.columns[arm], optimize=True)
+        variance[:, mine] = (unit_time * ((contrast**2).sum() - np.einsum("t...,t->...", told_by, contrast))).T
     return _combined(level, loading, variance, theta, covariance)
 
 

@@ -5,6 +5,7 @@ size; so the cost of a fit grows with the number of units at most (docs/methods.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -12,12 +13,13 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 SLOTS = 4
-"""Most waves a model of waves takes."""
+"""Most waves a model of waves takes; two have a model of their own, which is faster."""
+TWO = 2
 COEFFICIENTS = 6
 """Intercepts of the arms, time effects of the later waves, Δ last."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class AncovaUnits:
     """Two arms of units, y2 given y1 (or alone); cells (G, 2) of unit × arm, control first, n 0 where there is none.
 
@@ -52,12 +54,48 @@ class AncovaUnits:
         """Degrees of freedom within cells, of each arm (2,)."""
         return self.people - (self.n > 0).sum(axis=0)
 
+    @cached_property
+    def sizes(self) -> "Sizes":
+        """The units by how many people they have in each arm."""
+        sizes, which = np.unique(self.n, axis=0, return_inverse=True)
+        here = self.n > 0
+        ones, zeros = np.ones(len(self.n)), np.zeros(len(self.n))
+        of_arm = [
+            np.stack([ones, own * (1 - a), own * a, between, zeros + a, mean], axis=1) * present[:, None]
+            for a, own, between, mean, present in zip(
+                (0, 1), self.within.T, self.between.T, self.mean.T, here.T, strict=True
+            )
+        ]
+        control, treated = of_arm
+        both = control[:, :, None] * treated[:, None]
+        gap = treated - control
+        products = np.stack(
+            [
+                control[:, :, None] * control[:, None],
+                treated[:, :, None] * treated[:, None],
+                both + both.transpose(0, 2, 1),
+                gap[:, :, None] * gap[:, None],
+            ]
+        )
+        moments = np.zeros((len(products), len(sizes), *products.shape[2:]))
+        for total, of_kind in zip(moments, products, strict=True):
+            np.add.at(total, which.ravel(), of_kind)
+        return Sizes(sizes, np.bincount(which.ravel(), minlength=len(sizes)).astype(np.float64), moments)
+
+    @property
+    def told(self) -> Array:
+        """Whether a datum tells the slope within units and the slope between them, 0 or 1 (2,)."""
+        within = not self.unknown_r and bool(self.within.any() or self.s11.any())
+        return np.array([float(within), float(self.between.any())])
+
     def model_data(self) -> dict[str, Array]:
         """Shared data of the PyMC model."""
-        named = {name: getattr(self, name) for name in ("n", "mean", "within", "between", "s11", "s12", "s22")}
         return {
-            **named,
-            "free": self.free,
+            **{name: getattr(self, name) for name in ("s11", "s12", "s22", "free", "told")},
+            "filled": (self.n > 0).sum(axis=0).astype(np.float64),
+            "sizes": self.sizes.n,
+            "count": self.sizes.count,
+            "moments": self.sizes.moments.reshape(*self.sizes.moments.shape[:2], -1),
             "slope_prior": np.array([self.slope_mean, self.slope_precision]),
             "scales": np.array([self.sigma_scale, self.unit_scale]),
             "unknown_r": np.array(float(self.unknown_r)),
@@ -66,6 +104,20 @@ class AncovaUnits:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Sizes:
+    """Units of the same size are one term of a likelihood: `n` (C, 2) people in each arm, `count` (C,) units.
+
+    `moments` (4, C, 6, 6) are sums over these units of products of their columns in an arm (1, `within` in the control
+    arm, `within` in the treated arm, `between`, treated, mean): control by control, treated by treated, one by the
+    other and the reverse, and of the treated cell less the control cell by itself. 0 where an arm has nobody.
+    """
+
+    n: Array
+    count: Array
+    moments: Array
+
+
+@dataclass(frozen=True, eq=False)
 class Waves:
     """People over waves, linked or not: groups (unit × arm) × patterns (which waves a person answered).
 
@@ -78,7 +130,6 @@ class Waves:
     `known_r` is False where correlations were not reported: r keeps its prior.
     """
 
-    structure: ClassVar[str] = "waves"
     units: tuple[str, ...]
     treated: Array
     n: Array
@@ -97,9 +148,24 @@ class Waves:
     r_low: float = -1.0
 
     @property
+    def structure(self) -> str:
+        """The PyMC model."""
+        return "two_waves" if self.waves <= TWO else "waves"
+
+    @property
     def waves(self) -> int:
         """How many waves."""
         return int(self.masks.shape[1])
+
+    @property
+    def arms(self) -> Array:
+        """1 where a group is in an arm, control first (2, G)."""
+        return np.stack([1 - self.treated, self.treated])
+
+    @property
+    def sums(self) -> Array:
+        """Sums of values, (G, P, W)."""
+        return self.n[..., None] * self.mean
 
     @property
     def linked(self) -> bool:
@@ -121,29 +187,31 @@ class Waves:
     @property
     def between(self) -> Array:
         """Σ n mean meanᵀ over an arm's groups, (2, P, W, W)."""
-        raw = np.einsum("gp,gps,gpt->gpst", self.n, self.mean, self.mean)
-        arms = np.stack([1 - self.treated, self.treated])
-        return np.asarray(np.einsum("ag,gpst->apst", arms, raw))
+        return np.asarray(np.einsum("ag,gps,gpt->apst", self.arms, self.sums, self.mean, optimize=True))
 
     @property
     def groups(self) -> Array:
         """How many groups have a pattern, by arm (2, P)."""
-        arms = np.stack([1 - self.treated, self.treated])
-        return np.asarray(arms @ (self.n > 0))
+        return np.asarray(self.arms @ (self.n > 0))
 
     def model_data(self) -> dict[str, Array]:
-        """Shared data of the PyMC model, waves padded to `SLOTS`."""
+        """Shared data of the PyMC model, waves padded to its slots; groups last, so that they lie together."""
+        slots = TWO if self.waves <= TWO else SLOTS
+        # Of each arm a block that is 0 for the other's groups: what differs by arm is then a matter of the row.
+        people = self.arms[:, None] * self.n.T
+        sums = self.arms[:, None, None] * self.sums.transpose(1, 2, 0)
         return {
-            "treated": self.treated,
-            "n": self.n,
-            "mean": _padded(self.mean, (2,)),
-            "masks": _padded(self.masks, (1,)),
-            "squares": _padded(self.squares, (2, 3)),
-            "between": _padded(self.between, (2, 3)),
+            "n": people,
+            "sums": _padded(sums, (2,), slots),
+            "people": people.sum(axis=-1),
+            "totals": _padded(sums.sum(axis=-1), (2,), slots),
+            "masks": _padded(self.masks, (1,), slots),
+            "squares": _padded(self.squares, (2, 3), slots),
+            "between": _padded(self.between, (2, 3), slots),
             "free": self.free,
             "groups": self.groups,
-            "columns": _padded(self.columns, (1,)),
-            "spread": _padded(self.spread, (1,)),
+            "columns": _padded(self.columns, (1,), slots),
+            "spread": _padded(self.spread, (1,), slots),
             "used": self.used,
             "scales": np.array([self.sigma_scale, self.unit_scale, self.unit_time_scale]),
             "multiples": np.array([self.unit, self.unit_time]),
@@ -152,6 +220,6 @@ class Waves:
         }
 
 
-def _padded(array: Array, waves: tuple[int, ...]) -> Array:
-    """`array` with its axes of waves filled up with zeros to `SLOTS`."""
-    return np.pad(array, [(0, SLOTS - size if axis in waves else 0) for axis, size in enumerate(array.shape)])
+def _padded(array: Array, waves: tuple[int, ...], slots: int) -> Array:
+    """`array` with its axes of waves filled up with zeros to `slots`."""
+    return np.pad(array, [(0, slots - size if axis in waves else 0) for axis, size in enumerate(array.shape)])

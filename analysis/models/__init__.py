@@ -11,8 +11,9 @@ VERSIONS: Final = {
     "ancova_unknown_r": 2,
     "two_proportions": 2,
     "synthesis": 1,
-    "ancova_units": 1,
-    "waves": 1,
+    "ancova_units": 2,
+    "waves": 2,
+    "two_waves": 1,
     "unit_proportions": 2,
     "paired_proportions": 1,
 }

@@ -1,7 +1,7 @@
 """People over waves in groups: y ~ N(columns · θ + u + v_wave, σ) with correlation r; u and v are integrated out.
 
 Groups are units (in an arm); a pattern is the set of waves a person answered. All that is symbolic is written out over
-the four slots of waves, so that it stays elementwise over groups, however many.
+the slots of waves, so that it is elementwise over groups, however many.
 """
 
 from typing import Any
@@ -14,28 +14,41 @@ from analysis.models.hyper import correlation, half_normal, position, preconditi
 from analysis.models.shared import Layout, unpacked
 
 SLOTS, COEFFICIENTS = 4, 6
-LAYOUT: Layout = {
-    **preconditioned(COEFFICIENTS),
-    "treated": ("groups",),
-    "n": ("groups", "patterns"),
-    "mean": ("groups", "patterns", SLOTS),
-    "masks": ("patterns", SLOTS),
-    **dict.fromkeys(("squares", "between"), (2, "patterns", SLOTS, SLOTS)),
-    **dict.fromkeys(("free", "groups"), (2, "patterns")),
-    "columns": (2, SLOTS, COEFFICIENTS),
-    "spread": (2, SLOTS),
-    "used": (COEFFICIENTS - 1,),
-    "scales": (3,),
-    "multiples": (2,),
-    "known_r": (),
-    "r_prior": (4,),
-}
+
+
+def layout(slots: int) -> Layout:
+    """What the model reads of `designs.unit_inputs.Waves`."""
+    return {
+        **preconditioned(COEFFICIENTS),
+        "n": (2, "patterns", "groups"),
+        "sums": (2, "patterns", slots, "groups"),
+        "people": (2, "patterns"),
+        "totals": (2, "patterns", slots),
+        "masks": ("patterns", slots),
+        **dict.fromkeys(("squares", "between"), (2, "patterns", slots, slots)),
+        **dict.fromkeys(("free", "groups"), (2, "patterns")),
+        "columns": (2, slots, COEFFICIENTS),
+        "spread": (2, slots),
+        "used": (COEFFICIENTS - 1,),
+        "scales": (3,),
+        "multiples": (2,),
+        "known_r": (),
+        "r_prior": (4,),
+    }
+
+
+LAYOUT = layout(SLOTS)
 
 
 def build() -> pm.Model:
-    """The model on the sums of `designs.unit_inputs.Waves`; groups and patterns may be any number."""
+    """The model of up to four waves; groups and patterns may be any number."""
+    return built(SLOTS)
+
+
+def built(slots: int) -> pm.Model:
+    """The model of up to `slots` waves."""
     with pm.Model() as model:
-        d = unpacked(LAYOUT)
+        d = unpacked(layout(slots))
         z, theta = position(d, COEFFICIENTS)
         nuisance = pm.Deterministic("coefficients", theta[:-1])
         precision = d["intercept"] * d["used"] + 1 - d["used"]
@@ -46,65 +59,58 @@ def build() -> pm.Model:
         r = correlation(z[4], d["r_prior"])
         expected = pt.dot(d["columns"], theta)
         inverse = 1 / (sigma[0] * (1 - d["spread"]) + sigma[1] * d["spread"])
+        # C⁻¹ = (I − c J)/left of each pattern's waves; (2, P, S, S): a person's precision of the waves.
+        masks = d["masks"]
+        size = masks.sum(axis=1)
+        several = size > 1
+        c = pt.switch(several, r / (1 + (size - 1) * r), 0.0)
+        left = pt.switch(several, 1 - r, 1.0)
+        determinant = pt.switch(several, (size - 1) * pt.log(left) + pt.log1p((size - 1) * r), 0.0)
+        correlated = masks[:, :, None] * masks[:, None] * (np.eye(slots) - c[:, None, None]) / left[:, None, None]
+        both = inverse[:, None, :, None] * inverse[:, None, None, :]
+        person = correlated * both
         # Where correlations were not reported, people say nothing of r about the means of their own group.
-        pm.Potential("within", _squares(d["masks"], inverse, r * d["known_r"], d["squares"], d["free"]))
-        effects = d["multiples"][0] * unit_sd, d["multiples"][1] * unit_time_sd
-        pm.Potential("groups", _groups(d, inverse, r, expected, effects))
+        known = d["known_r"]
+        deviations = d["squares"] * (known * person + (1 - known) * np.eye(slots) * both) + d["between"] * person
+        count = known * d["free"] + d["groups"]
+        logs = ((d["free"] + d["groups"]) @ masks * pt.log(inverse)).sum()
+        pm.Potential("people", logs - 0.5 * deviations.sum() - 0.5 * (count * determinant).sum())
+        mean = (person * expected[:, None, None, :]).sum(axis=-1)
+        about = mean * (d["totals"] - 0.5 * d["people"][..., None] * expected[:, None])
+        effects = (d["multiples"][0] * unit_sd) ** 2, (d["multiples"][1] * unit_time_sd) ** 2
+        groups = d["n"].shape[2]
+        n, sums = d["n"].reshape((-1, groups)), d["sums"].reshape((-1, groups))
+        a = pt.dot(person.reshape((-1, slots * slots)).T, n)
+        pull = pt.dot(person.reshape((-1, slots)).T, sums) - pt.dot(mean.reshape((-1, slots)).T, n)
+        precision = [[a[i * slots + j] for j in range(slots)] for i in range(slots)]
+        pm.Potential("groups", about.sum() + _integrated(precision, [pull[i] for i in range(slots)], effects))
     return model
 
 
-def _patterns(masks: Any, r: Any) -> tuple[Any, Any, Any]:
-    """Of each pattern with C⁻¹ = (I − c J)/left: c, left and log |C|."""
-    size = masks.sum(axis=1)
-    several = size > 1
-    c = pt.switch(several, r / (1 + (size - 1) * r), 0.0)
-    left = pt.switch(several, 1 - r, 1.0)
-    return c, left, pt.switch(several, (size - 1) * pt.log(left) + pt.log1p((size - 1) * r), 0.0)
+def _integrated(a: list[list[Any]], pull: list[Any], effects: tuple[Any, Any]) -> Any:
+    """Log of the integral over v, then u, given what people say of a group's waves: precision `a` and `pull`.
 
-
-def _squares(masks: Any, inverse: Any, r: Any, products: Any, count: Any) -> Any:
-    """Log density of `count` (2, P) centred vectors with sums of products (2, P, S, S), under correlation r."""
-    c, left, determinant = _patterns(masks, r)
-    both = inverse[:, None, :, None] * inverse[:, None, None, :]
-    same = np.eye(SLOTS)
-    weight = (same - c[:, None, None]) / left[:, None, None]
-    logs = (pt.dot(count, masks) * pt.log(inverse)).sum()
-    return logs - 0.5 * (products * both * weight).sum() - 0.5 * (count * determinant).sum()
-
-
-def _groups(d: Any, inverse: Any, r: Any, expected: Any, effects: tuple[Any, Any]) -> Any:
-    """Log density of the groups' means, their effects integrated out. Waves come first, so that groups lie together."""
-    masks, arm = d["masks"], d["treated"]
-    c, left, _ = _patterns(masks, r)
-    scale = inverse[0][:, None] * (1 - arm) + inverse[1][:, None] * arm
-    mean = expected[0][:, None] * (1 - arm) + expected[1][:, None] * arm
-    # (S, S, P): what a person of a pattern says of each pair of waves, σ left out.
-    together = masks.T[:, None] * masks.T[None] * (np.eye(SLOTS)[..., None] - c) / left
-    precision = pt.dot(together.reshape((SLOTS * SLOTS, -1)), d["n"].T).reshape((SLOTS, SLOTS, -1))
-    a = precision * scale[:, None] * scale[None]
-    # Of each group the sums of (pattern, wave) values over σ, (P, S, G), and the pull of these on the wave means.
-    sums = d["n"].T[:, None] * d["mean"].transpose(1, 2, 0) * scale
-    weight = together.transpose(0, 2, 1).reshape((SLOTS, -1))
-    pull = pt.dot(weight, sums.reshape((-1, sums.shape[2]))) * scale
-    shift = pull - (a * mean[None]).sum(axis=1)
-    seen = _squares(masks, inverse, r, d["between"], d["groups"])
-    return seen + 0.5 * (mean * (pull + shift)).sum() + _integrated(a, shift, effects)
-
-
-def _integrated(a: Any, shift: Any, effects: tuple[Any, Any]) -> Any:
-    """½ kᵀ S⁻¹ k − ½ log |S| summed over groups; S = I + L A L and k = L h, L the symmetric root of u² J + v² I."""
+    Lists over waves of vectors (G,); `effects` are the variances of u and v. Over v remain B = I + var(v) A, the
+    precision B⁻¹ A and the pull B⁻¹ pull; u lies along the ones. Elimination without pivots: B is the identity plus
+    what is positive semi-definite.
+    """
     unit, unit_time = effects
-    along = (pt.sqrt(SLOTS * unit**2 + unit_time**2 + 1e-300) - unit_time) / SLOTS
-    column = a.sum(axis=0)
-    spread = unit_time * along * (column[:, None] + column[None]) + along**2 * column.sum(axis=0)
-    inner = unit_time**2 * a + spread + np.eye(SLOTS)[..., None]
-    moved = unit_time * shift + along * shift.sum(axis=0)
-    value: Any = 0.0
-    # Elimination without pivots: S is the identity plus what is positive semi-definite.
-    for i in range(SLOTS):
-        pivot, row, first = inner[i, i], inner[i], moved[i]
-        value = value + first**2 / pivot - pt.log(pivot)
-        if i + 1 < SLOTS:
-            moved = moved - row * (first / pivot)
-            inner = inner - row[:, None] * (row / pivot)[None]
-    return 0.5 * value.sum()
+    waves = range(len(pull))
+    b = [[unit_time * a[i][j] + float(i == j) for j in waves] for i in waves]
+    level: list[Any] = [sum(row) for row in a]
+    ones: list[Any] = [1.0 for _ in waves]
+    determinant, squares, precision, shift = 1.0, 0.0, 0.0, 0.0
+    for i in waves:
+        for j in waves[i + 1 :]:
+            share = b[i][j] / b[i][i]
+            for k in waves[j:]:
+                b[j][k] = b[j][k] - share * b[i][k]
+            pull[j] = pull[j] - share * pull[i]
+            ones[j] = ones[j] - share * ones[i]
+            level[j] = level[j] - share * level[i]
+        determinant = determinant * b[i][i]
+        squares = squares + pull[i] ** 2 / b[i][i]
+        precision = precision + ones[i] * level[i] / b[i][i]
+        shift = shift + ones[i] * pull[i] / b[i][i]
+    grown = 1 + unit * precision
+    return 0.5 * (unit_time * squares + unit * shift**2 / grown - pt.log(determinant * grown)).sum()
