@@ -82,8 +82,27 @@ class Marginal:
         return bool(inside) and _counting(self.weights(run)) >= FEW
 
 
-def integrated(target: Target, run: Run = WIDE, *, rehearsal: bool = False) -> Marginal:
-    """Nodes where the posterior of a run lies; a rehearsal makes do with few."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Proposal:
+    """Where nodes shall lie: even `total`, about `middle` (d,) moved by `along` (d − 1,) a Δ, spread by `scale`.
+
+    `pilot` are the few nodes by which that was judged.
+    """
+
+    total: Array
+    middle: Array
+    along: Array
+    scale: Array
+    pilot: Marginal
+
+
+def integrated(target: Target, run: Run = WIDE) -> Marginal:
+    """Nodes where the posterior of a run lies."""
+    return placed(target, sought(target, run))
+
+
+def sought(target: Target, run: Run = WIDE) -> Proposal:
+    """Where the posterior of a run lies; a rough target will do."""
 
     def log_posterior(points: Array) -> Array:
         prior = log_total_prior(run, points[:, -1])
@@ -98,8 +117,6 @@ def integrated(target: Target, run: Run = WIDE, *, rehearsal: bool = False) -> M
     coarse = np.linspace(total[0], total[-1], PILOT_STEPS)
     kept = middle, along, scale
     found = _placed(target, coarse, *kept, PILOT_NODES)
-    if rehearsal:
-        return found
     for _ in range(ROUNDS):
         weights = found.weights(run)
         proposal = _moments(found.points, weights)
@@ -108,7 +125,12 @@ def integrated(target: Target, run: Run = WIDE, *, rehearsal: bool = False) -> M
             break
         found, kept = tried, proposal
     total = _trimmed(coarse, found.log_likelihood(run) + log_total_prior(run, coarse))
-    return _placed(target, total, *kept, NODES)
+    return Proposal(total, *kept, found)
+
+
+def placed(target: Target, proposal: Proposal) -> Marginal:
+    """The nodes of a proposal, weighed by a target."""
+    return _placed(target, proposal.total, proposal.middle, proposal.along, proposal.scale, NODES)
 
 
 def posterior(marginal: Marginal, run: Run) -> Density | NormalMixture:

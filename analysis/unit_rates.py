@@ -14,7 +14,7 @@ from analysis import marginal
 from analysis.designs.binary_inputs import COEFFICIENTS, UnitProportions
 from analysis.posterior import NormalMixture
 from analysis.priors import Run
-from analysis.unit_proportions import TOTAL, filled, integrand, logit_sds, nodes_of, positions, rule_of
+from analysis.unit_proportions import TOTAL, UNIT, UNIT_TIME, filled, integrand, logit_sds, nodes_of, positions, rule_of
 
 Array = NDArray[np.float64]
 MOST = 200
@@ -50,11 +50,18 @@ def risk_difference(inputs: UnitProportions, run: Run) -> NormalMixture:
 
 
 def selected_nodes(inputs: UnitProportions, run: Run) -> Array:
-    """Equally likely points `z` (`MOST`, 8) of the posterior: the exact engine's nodes, evenly over its mass."""
+    """Equally likely points `z` (`MOST`, 8) of the posterior: the exact engine's nodes, evenly over its mass.
+
+    In the order of Δ and, within it, of the SD that shrinks the units: an even selection holds the whole of both.
+    """
     nodes = nodes_of(inputs, run)
-    weights = nodes.weights(run).ravel()
-    chosen = np.searchsorted(np.cumsum(weights), (np.arange(MOST) + 0.5) / MOST)
-    return filled(inputs, nodes.points.reshape(len(weights), -1)[np.minimum(chosen, len(weights) - 1)])
+    weights = nodes.weights(run)
+    z = filled(inputs, nodes.points.reshape(weights.size, -1))
+    order = np.lexsort(
+        (z[:, UNIT_TIME if inputs.unit_time else UNIT], np.repeat(np.arange(len(weights)), weights.shape[1]))
+    )
+    chosen = np.searchsorted(np.cumsum(weights.ravel()[order]), (np.arange(MOST) + 0.5) / MOST)
+    return z[order[np.minimum(chosen, len(order) - 1)]]
 
 
 def selected_draws(inputs: UnitProportions, draws: Mapping[str, Array]) -> Array:
@@ -73,22 +80,22 @@ def departures(inputs: UnitProportions, z: Array) -> Iterator[tuple[dict[str, An
     if not (inputs.unit_time if over_time else inputs.unit):
         return
     found = integrand(inputs, z, rule_of(inputs), moments=True)
-    share = np.exp(found.log_value - found.log_value.max(axis=-1, keepdims=True))
-    share /= share.sum(axis=-1, keepdims=True) * len(z)
-    su, sv = (s[:, None] / inputs.kappa for s in logit_sds(inputs, z))
-    total = z[:, TOTAL, None]
+    share = np.exp(found.log_value - found.log_value.max(axis=0))
+    share /= share.sum(axis=0) * len(z)
+    su, sv = (s / inputs.kappa for s in logit_sds(inputs, z))
+    total = z[:, TOTAL]
     for g, unit in enumerate(inputs.units):
         counted = inputs.after if over_time else np.ones(inputs.n.shape[1])
         row = {"unit": unit, "n": int(inputs.n[g] @ counted), "arm": _arm(inputs, g)}
         if over_time:
             before = (1 - inputs.after) * (inputs.n[g] > 0)
             contrast = inputs.after - before / max(before.sum(), 1.0)
-            means = sv * (found.v[:, g] @ contrast)
-            sds = np.abs(sv) * np.sqrt(found.v_variance[:, g] @ contrast**2)
+            means = sv * (found.v[..., g] @ contrast)
+            sds = np.abs(sv) * np.sqrt(found.v_variance[..., g] @ contrast**2)
         else:
-            means = su * found.u[:, g]
+            means = su * found.u[..., g]
             sds = np.zeros(means.shape)
-        yield row, _smoothed(share[:, g], means, sds), _smoothed(share[:, g], means + total, sds)
+        yield row, _smoothed(share[..., g], means, sds), _smoothed(share[..., g], means + total, sds)
 
 
 def _arm(inputs: UnitProportions, g: int) -> str | None:

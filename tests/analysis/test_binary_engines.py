@@ -1,16 +1,14 @@
 """Binary models by NUTS and by the exact engine on random tables; how often intervals hold the truth."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from analysis import exact, gates, predictive
 from analysis.designs.binary_inputs import PairedProportions, UnitProportions
-from tests.analysis.binary_cases import (
-    ADJUSTED,
-    KINDS,
-    OBSERVED,
-    simulated,
-)
+from analysis.unit_proportions import Rule, log_likelihood, logit_sds
+from tests.analysis.binary_cases import ADJUSTED, KINDS, OBSERVED, over_time, simulated
 
 
 def compared(inputs: UnitProportions | PairedProportions, seed: int) -> dict[str, float]:
@@ -24,6 +22,41 @@ def compared(inputs: UnitProportions | PairedProportions, seed: int) -> dict[str
     readings |= gates.agreement_readings(found, exact.posterior(inputs, ADJUSTED), (-0.2, 0.0, 0.2))
     readings["predictive"] = gates.predictive_reading(predictive.checks(inputs, draws.values))
     return readings
+
+
+@pytest.mark.parametrize("kind", ["cluster", "did"])
+def test_the_sampled_likelihood_is_that_of_the_exact_engine_and_its_gradient_the_slope(kind: str) -> None:
+    from analysis.models.unit_likelihood import integrated  # noqa: PLC0415
+
+    rng = np.random.default_rng(8)
+    inputs = simulated(rng, kind)
+    assert isinstance(inputs, UnitProportions)
+    rule, z = Rule.of(inputs, 25, 17), rng.normal(size=(1, 8))
+    su, sv = (float(s[0]) for s in logit_sds(inputs, z))
+    eta = inputs.columns @ z[0, :5] + inputs.kappa * z[0, 7] * inputs.exposure
+    nodes = np.stack([rule.outer, rule.outer_weights]), np.stack([rule.inner, rule.inner_weights])
+
+    def at(step: float, eta_way: Any = 0.0, su_way: float = 0.0, sv_way: float = 0.0) -> Any:
+        moved = eta + step * eta_way, su + step * su_way, sv + step * sv_way
+        return integrated(*moved, inputs.x, inputs.n, *nodes)
+
+    value, by_eta, by_su, by_sv = at(0.0)
+    assert value == pytest.approx(log_likelihood(inputs, z, rule)[0], rel=1e-12)
+    way = rng.normal(size=eta.shape)
+    for slope, ways in (((by_eta * way).sum(), (way,)), (by_su, (0.0, 1.0)), (by_sv, (0.0, 0.0, 1.0))):
+        assert slope == pytest.approx((at(1e-5, *ways)[0] - at(-1e-5, *ways)[0]) / 2e-5, rel=1e-4, abs=1e-4)
+
+
+def test_by_nuts_nobody_anywhere_leaves_benefit_and_harm_as_likely() -> None:
+    from analysis.engine import _SAMPLERS  # noqa: PLC0415
+    from analysis.sampling import sample  # noqa: PLC0415
+
+    inputs = over_time([[0, 0]] * 4, [[50, 50]] * 4, [0, 0, 1, 1])
+    draws = sample(inputs, OBSERVED, _SAMPLERS[inputs.structure], 3, lambda _: None)
+    assert draws.divergences == 0
+    # 4,000 draws; of fewer independent ones the share would have an SE of 0.5 / sqrt(1000).
+    assert np.mean(draws.values["delta"] > 0) == pytest.approx(0.5, abs=0.05)
+    assert exact.rao_blackwell(inputs, OBSERVED, draws.values).above(0.0) == pytest.approx(0.5, abs=0.005)
 
 
 @pytest.mark.parametrize("kind", KINDS)
