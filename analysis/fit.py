@@ -20,6 +20,7 @@ from analysis.runs import ADJUSTED, EVIDENCE, SCEPTICAL
 from analysis.sampling import Draws, warm
 from analysis.sensitivity import notes as sensitivity_notes
 from analysis.sensitivity import prior_predictive_outside
+from analysis.threads import one_thread
 from analysis.verdict import Judged, Verdict
 
 __all__ = ["Fit", "exact_posteriors", "fit", "fit_with_draws", "warm"]
@@ -65,6 +66,7 @@ def fit_with_draws(request: FitRequest, *, progress: Callable[[float], None] | N
         return Fit({"refused": refusal.as_dict()})
 
 
+@one_thread()
 def exact_posteriors(request: FitRequest) -> dict[str, dict[str, Posterior]]:
     """The exact posterior of δ of every fitted measure, by run (`adjusted`, `as_observed`, …); raises `Refused`.
 
@@ -77,6 +79,7 @@ def exact_posteriors(request: FitRequest) -> dict[str, dict[str, Posterior]]:
         }
 
 
+@one_thread()
 def exact_verdict(plan: Plan, data: Mapping[str, MeasureData], look: PlannedLook) -> Verdict:
     """The verdict of the exact engine from only the posteriors a decision reads; raises `Refused`.
 
@@ -96,6 +99,7 @@ def exact_verdict(plan: Plan, data: Mapping[str, MeasureData], look: PlannedLook
         return rule.judge(effects, shifted, answer.success(case, rule, first))
 
 
+@one_thread()
 def _fit(request: FitRequest, progress: Callable[[float], None]) -> Fit:
     case = case_of(request)
     seed = request.seed

@@ -9,15 +9,16 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy.special import stdtrit
 from scipy.stats import qmc
 
 Array = NDArray[np.float64]
 LogDensity = Callable[[Array], Array]
 """Nodes (K, d) to log densities (K,), up to a constant."""
 
-WIDER = 1.4
-"""SD of the normal proposal in SDs of the density: wide enough that no weight explodes, where tails are Gaussian."""
+WIDER, FREEDOM = 1.2, 4
+"""Scale, in those of the density, and degrees of freedom of the t's that nodes are placed by: independent along the
+density's axes, so that one direction with a long tail (an SD that few units tell) lets no weight explode."""
 ENOUGH = 0.35
 """Share of the nodes that must count (effective sample size of the weights) for a proposal to be kept."""
 PILOT, ROUNDS = 512, 6
@@ -69,8 +70,8 @@ def nodes(log_density: LogDensity, start: Peak, count: int) -> tuple[Array, Arra
 def cover(log_density: LogDensity, start: Peak, count: int) -> tuple[Array, Array]:
     """`count` nodes (K, d) that lie where the density does, and the log density (K,) they were drawn from.
 
-    A scrambled Sobol sequence turned into a widened normal about the mode; where too few nodes count, the normal is
-    moved to the weighted mean and spread and the search goes on.
+    Scrambled Sobol points turned into t's about the mode; where too few nodes count, these move to the weighted mean
+    and spread and the search goes on.
     """
     proposal = start
     for _ in range(ROUNDS):
@@ -110,10 +111,10 @@ def _placed(proposal: Peak, count: int) -> tuple[Array, Array]:
 
 @lru_cache(maxsize=64)
 def _standard(dimension: int, count: int) -> tuple[Array, Array]:
-    """Quasi-random normal nodes (K, d) of SD `WIDER` and their log density up to a constant."""
+    """Quasi-random nodes (K, d) of independent t's and their log density up to a constant."""
     uniform = qmc.Sobol(dimension, scramble=True, rng=SEED).random(count)
-    points = WIDER * ndtri(np.clip(uniform, 1e-12, 1 - 1e-12))
-    return points, -0.5 * (points**2).sum(1) / WIDER**2
+    points = stdtrit(FREEDOM, np.clip(uniform, 1e-12, 1 - 1e-12))
+    return WIDER * points, -0.5 * (FREEDOM + 1) * np.log1p(points**2 / FREEDOM).sum(axis=1)
 
 
 def _derivatives(log_density: LogDensity, at: Array) -> tuple[Array, Array]:

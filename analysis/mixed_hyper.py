@@ -18,8 +18,8 @@ Array = NDArray[np.float64]
 UnitInputs = AncovaUnits | Waves
 
 R_MEAN, R_SD, R_HIGH = 0.65, 0.15, 0.95
-TINY = 1e-100
-"""Smallest SD, so that precisions stay finite."""
+TINY, CLOSEST = 1e-60, 1e-12
+"""Smallest SD in scales of its prior, and least distance of r from its bounds as a share: precisions stay finite."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +69,7 @@ def hyper_of(inputs: UnitInputs, z: Array) -> Hyper:
         inputs.sigma_scale * ramp(z[:, :2]),
         unit * ramp(z[:, 2]),
         unit_time * ramp(z[:, 3]),
-        low + (high - low) * ndtr(z[:, 4]),
+        low + (high - low) * np.clip(ndtr(z[:, 4]), CLOSEST, 1 - CLOSEST),
     )
 
 
