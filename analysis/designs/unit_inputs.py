@@ -157,12 +157,12 @@ class Waves:
         """How many waves."""
         return int(self.masks.shape[1])
 
-    @property
+    @cached_property
     def arms(self) -> Array:
         """1 where a group is in an arm, control first (2, G)."""
         return np.stack([1 - self.treated, self.treated])
 
-    @property
+    @cached_property
     def sums(self) -> Array:
         """Sums of values, (G, P, W)."""
         return self.n[..., None] * self.mean
@@ -184,12 +184,12 @@ class Waves:
             return np.array([self.r_low, 1.0, 0.0, 0.0])
         return np.array([0.0, 0.95, 0.65, 0.15**-2])
 
-    @property
+    @cached_property
     def between(self) -> Array:
         """Σ n mean meanᵀ over an arm's groups, (2, P, W, W)."""
         return np.asarray(np.einsum("ag,gps,gpt->apst", self.arms, self.sums, self.mean, optimize=True))
 
-    @property
+    @cached_property
     def groups(self) -> Array:
         """How many groups have a pattern, by arm (2, P)."""
         return np.asarray(self.arms @ (self.n > 0))
