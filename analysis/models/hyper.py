@@ -6,6 +6,7 @@ real line and coefficients. They change the speed and not the posterior.
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,13 +26,27 @@ def preconditioned(coefficients: int) -> Layout:
     return {"location": (size,), "factor": (size, size), "total_prior": (2, 3), "intercept": ()}
 
 
-def position(data: Mapping[str, Any], coefficients: int) -> tuple[Any, Any]:
-    """Hyper-parameters on the real line (5,) and coefficients, Δ last, with the prior of the run on Δ."""
-    size = HYPER + coefficients
-    free = pm.Flat("free", shape=size)
+@dataclass(frozen=True)
+class Position:
+    """Where the sampler stands: hyper-parameters on the real line, the coefficients but Δ, and Δ."""
+
+    sigma: Any
+    unit: Any
+    unit_time: Any
+    r: Any
+    nuisance: Any
+    total: Any
+
+
+def position(data: Mapping[str, Any], coefficients: int) -> Position:
+    """The position in its parts, with the prior of the run on Δ."""
+    free = pm.Flat("free", shape=HYPER + coefficients)
     at = data["location"] + pt.dot(data["factor"], free)
-    total_effect(data, pm.Deterministic("total", at[size - 1]))
-    return at[:HYPER], at[HYPER:]
+    # One split: each slice of a vector would cost the gradient a vector of its own.
+    sigma, *single, nuisance, last = pt.split(at, [2, 1, 1, 1, coefficients - 1, 1])
+    unit, unit_time, r, total = (part.squeeze() for part in (*single, last))
+    total_effect(data, pm.Deterministic("total", total))
+    return Position(sigma, unit, unit_time, r, nuisance, total)
 
 
 def below(z: Any) -> Any:

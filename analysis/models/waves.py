@@ -49,15 +49,15 @@ def built(slots: int) -> pm.Model:
     """The model of up to `slots` waves."""
     with pm.Model() as model:
         d = unpacked(layout(slots))
-        z, theta = position(d, COEFFICIENTS)
-        nuisance = pm.Deterministic("coefficients", theta[:-1])
+        at = position(d, COEFFICIENTS)
+        nuisance = pm.Deterministic("coefficients", at.nuisance)
         precision = d["intercept"] * d["used"] + 1 - d["used"]
         pm.Potential("coefficients_log_prior", -0.5 * (precision * nuisance**2).sum())
-        sigma = half_normal("sigma", z[:2], d["scales"][0])
-        unit_sd = half_normal("unit_sd", z[2], d["scales"][1])
-        unit_time_sd = half_normal("unit_time_sd", z[3], d["scales"][2])
-        r = correlation(z[4], d["r_prior"])
-        expected = pt.dot(d["columns"], theta)
+        sigma = half_normal("sigma", at.sigma, d["scales"][0])
+        unit_sd = half_normal("unit_sd", at.unit, d["scales"][1])
+        unit_time_sd = half_normal("unit_time_sd", at.unit_time, d["scales"][2])
+        r = correlation(at.r, d["r_prior"])
+        expected = pt.dot(d["columns"][..., :-1], nuisance) + d["columns"][..., -1] * at.total
         inverse = 1 / (sigma[0] * (1 - d["spread"]) + sigma[1] * d["spread"])
         # C⁻¹ = (I − c J)/left of each pattern's waves; (2, P, S, S): a person's precision of the waves.
         masks = d["masks"]
