@@ -22,7 +22,6 @@ PRECONDITIONED = Sampler(draws=600, tune=200, target_accept=0.8)
 _SAMPLERS = {
     "two_proportions": Sampler(draws=2000),
     "ancova_units": PRECONDITIONED,
-    "two_waves": PRECONDITIONED,
     "waves": PRECONDITIONED,
     "unit_proportions": Sampler(tune=300),
     "paired_proportions": Sampler(tune=300),

@@ -6,7 +6,7 @@ Unit effects are integrated out here; `unit_effects` recovers them.
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache, singledispatch
+from functools import singledispatch
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,9 +49,7 @@ def equations(inputs: UnitInputs, hyper: Hyper) -> Equations:
 
 def _terms(inputs: UnitInputs) -> int:
     """Numbers an intermediate array holds of one node."""
-    return (
-        len(_sizes(inputs).rows) * inputs.waves**2 if isinstance(inputs, Waves) else inputs.sizes.moments[..., 0].size
-    )
+    return len(inputs.sizes.of) * inputs.waves**2 if isinstance(inputs, Waves) else inputs.sizes.moments[..., 0].size
 
 
 @singledispatch
@@ -121,55 +119,19 @@ def ancova_columns(inputs: AncovaUnits) -> Array:
 # --- people over waves --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class GroupSizes:
-    """Groups of one arm and size are one term: `arm` (C,), `n` (C, P), `count` (C,), `totals` (C, P, W) of values.
-
-    `rows` (R, P, W) stand for the groups' sums of values, those of size c where `of` (R,) is c: as many as it takes to
-    have the groups' squares and products.
-    """
-
-    arm: Array
-    n: Array
-    count: Array
-    totals: Array
-    rows: Array
-    of: NDArray[np.intp]
-
-
-@lru_cache(maxsize=8)
-def _sizes(inputs: Waves) -> GroupSizes:
-    keys = np.column_stack([inputs.treated, inputs.n])
-    found, which, count = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
-    parts = []
-    for c in range(len(found)):
-        mine = inputs.sums[which.ravel() == c].reshape(count[c], -1)
-        used = mine.any(axis=0)
-        if len(mine) > used.sum():
-            factor = np.zeros((int(used.sum()), mine.shape[1]))
-            factor[:, used] = np.linalg.qr(mine[:, used], mode="r")
-            mine = factor
-        parts.append(mine)
-    totals = np.zeros((len(found), *inputs.sums.shape[1:]))
-    np.add.at(totals, which.ravel(), inputs.sums)
-    rows = np.concatenate(parts).reshape(-1, *inputs.sums.shape[1:])
-    of = np.repeat(np.arange(len(found)), [len(part) for part in parts])
-    return GroupSizes(found[:, 0], found[:, 1:], count.astype(np.float64), totals, rows, of)
-
-
 @_equations.register
 def _(inputs: Waves, hyper: Hyper) -> Equations:
     """Coefficients: those of `columns`."""
-    sizes, waves = _sizes(inputs), inputs.waves
-    person = person_precision(inputs, hyper)
+    sizes, waves = inputs.sizes, inputs.waves
+    totals, person = sizes.totals, person_precision(inputs, hyper)
     a = np.empty((waves, waves, len(sizes.n), len(hyper)))
-    pull = np.empty((waves, len(sizes.rows), len(hyper)))
+    pull = np.empty((waves, len(sizes.of), len(hyper)))
     total = np.empty((waves, len(sizes.n), len(hyper)))
     for arm in (0, 1):
         mine = sizes.arm == arm
         a[:, :, mine] = told(sizes.n[mine], person[arm])
-        total[:, mine] = pulled(sizes.totals[mine], person[arm])
-        pull[:, mine[sizes.of]] = pulled(sizes.rows[mine[sizes.of]], person[arm])
+        total[:, mine] = pulled(totals[mine], person[arm])
+        pull[:, mine[sizes.of]] = pulled(sizes.sums[mine[sizes.of]], person[arm])
     # Over v remain B = I + v² A, the precision B⁻¹ A and the pull B⁻¹ h; u lies along the ones.
     unit, unit_time = (inputs.unit * hyper.unit_sd) ** 2, (inputs.unit_time * hyper.unit_time_sd) ** 2
     inverse, log_determinant = inverted(np.eye(waves)[..., None, None] + unit_time * a)

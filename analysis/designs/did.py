@@ -18,13 +18,15 @@ from analysis.designs.arms import (
 )
 from analysis.designs.prepared import Note, Prepared, Question
 from analysis.designs.seen import Seen, at_wave, changes_seen, seen
-from analysis.designs.unit_inputs import COEFFICIENTS, SLOTS, Waves
+from analysis.designs.unit_inputs import COEFFICIENTS, Waves
 from analysis.designs.units import by_arm, per_arm, refuse_shared_units
 from analysis.designs.waves_of import checked, correlation_unknown, empty_wave, inputs_of, linked_notes, scaled
 from analysis.documents import Change
 
 UNITS_FOR_UNIT_TIME = 2
 CERTAIN = 1.96
+MOST_BEFORE = 3
+"""Waves before the start that the model has time effects for."""
 
 
 def normal(question: Question) -> Prepared:
@@ -51,16 +53,16 @@ def normal(question: Question) -> Prepared:
 
 
 def _waves(question: Question) -> tuple[list[str], list[Note]]:
-    """Keys of the waves before and of the look's wave; pairs know two, the model takes `SLOTS`."""
+    """Keys of the waves before, `MOST_BEFORE` at most, and of the look's wave; pairs know two."""
     before = [w.key for w in question.plan.waves if w.kind == "baseline"]
     if question.data.pairs is not None:
         before = [question.plan.baseline] if question.plan.baseline else []
     if not before:
         raise empty_wave(question, question.plan.treated, question.plan.baseline)
-    if len(before) < SLOTS:
+    if len(before) <= MOST_BEFORE:
         return [*before, question.followup], []
-    message = f"Of {len(before)} waves before the start the last {SLOTS - 1} are used."
-    return [*before[1 - SLOTS :], question.followup], [Note("early_waves_unused", message, question.measure.measure)]
+    message = f"Of {len(before)} waves before the start the last {MOST_BEFORE} are used."
+    return [*before[-MOST_BEFORE:], question.followup], [Note("early_waves_unused", message, question.measure.measure)]
 
 
 def _both(question: Question, found: Sequence[Seen], wave: int) -> bool:

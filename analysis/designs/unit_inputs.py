@@ -12,9 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-SLOTS = 4
-"""Most waves a model of waves takes; two have a model of their own, which is faster."""
-TWO = 2
 COEFFICIENTS = 6
 """Intercepts of the arms, time effects of the later waves, Δ last."""
 
@@ -91,7 +88,8 @@ class AncovaUnits:
     def model_data(self) -> dict[str, Array]:
         """Shared data of the PyMC model."""
         return {
-            **{name: getattr(self, name) for name in ("s11", "s12", "s22", "free", "told")},
+            "squares": np.stack([self.s11, self.s12, self.s22], axis=1),
+            **{name: getattr(self, name) for name in ("free", "told")},
             "filled": (self.n > 0).sum(axis=0).astype(np.float64),
             "sizes": self.sizes.n,
             "count": self.sizes.count,
@@ -130,6 +128,7 @@ class Waves:
     `known_r` is False where correlations were not reported: r keeps its prior.
     """
 
+    structure: ClassVar[str] = "waves"
     units: tuple[str, ...]
     treated: Array
     n: Array
@@ -146,11 +145,6 @@ class Waves:
     unit_time: float
     known_r: bool = True
     r_low: float = -1.0
-
-    @property
-    def structure(self) -> str:
-        """The PyMC model."""
-        return "two_waves" if self.waves <= TWO else "waves"
 
     @property
     def waves(self) -> int:
@@ -194,32 +188,63 @@ class Waves:
         """How many groups have a pattern, by arm (2, P)."""
         return np.asarray(self.arms @ (self.n > 0))
 
+    @cached_property
+    def sizes(self) -> "GroupSizes":
+        """The groups by arm and size."""
+        keys = np.column_stack([self.treated, self.n])
+        found, which, count = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
+        parts = []
+        for c in range(len(found)):
+            mine = np.column_stack([np.ones(count[c]), self.sums[which.ravel() == c].reshape(count[c], -1)])
+            used = mine.any(axis=0)
+            if len(mine) > used.sum():
+                factor = np.zeros((int(used.sum()), mine.shape[1]))
+                factor[:, used] = np.linalg.qr(mine[:, used], mode="r")
+                mine = factor
+            parts.append(mine)
+        rows = np.concatenate(parts)
+        return GroupSizes(
+            arm=found[:, 0],
+            n=found[:, 1:],
+            count=count.astype(np.float64),
+            ones=rows[:, 0],
+            sums=rows[:, 1:].reshape(-1, *self.sums.shape[1:]),
+            of=np.repeat(np.arange(len(found)), [len(part) for part in parts]),
+        )
+
     def model_data(self) -> dict[str, Array]:
-        """Shared data of the PyMC model, waves padded to its slots; groups last, so that they lie together."""
-        slots = TWO if self.waves <= TWO else SLOTS
-        # Of each arm a block that is 0 for the other's groups: what differs by arm is then a matter of the row.
-        people = self.arms[:, None] * self.n.T
-        sums = self.arms[:, None, None] * self.sums.transpose(1, 2, 0)
+        """Shared data of the PyMC model."""
         return {
-            "n": people,
-            "sums": _padded(sums, (2,), slots),
-            "people": people.sum(axis=-1),
-            "totals": _padded(sums.sum(axis=-1), (2,), slots),
-            "masks": _padded(self.masks, (1,), slots),
-            "squares": _padded(self.squares, (2, 3), slots),
-            "between": _padded(self.between, (2, 3), slots),
-            "free": self.free,
-            "groups": self.groups,
-            "columns": _padded(self.columns, (1,), slots),
-            "spread": _padded(self.spread, (1,), slots),
-            "used": self.used,
+            **{name: getattr(self.sizes, name) for name in ("arm", "n", "count", "ones", "sums")},
+            "of": self.sizes.of.astype(np.float64),
+            "people": self.arms @ self.n,
+            "totals": np.einsum("ag,gpw->apw", self.arms, self.sums),
+            **{name: getattr(self, name) for name in ("masks", "squares", "between", "free", "groups")},
+            **{name: getattr(self, name) for name in ("columns", "spread", "used", "r_prior")},
             "scales": np.array([self.sigma_scale, self.unit_scale, self.unit_time_scale]),
             "multiples": np.array([self.unit, self.unit_time]),
             "known_r": np.array(float(self.known_r)),
-            "r_prior": self.r_prior,
         }
 
 
-def _padded(array: Array, waves: tuple[int, ...], slots: int) -> Array:
-    """`array` with its axes of waves filled up with zeros to `slots`."""
-    return np.pad(array, [(0, slots - size if axis in waves else 0) for axis, size in enumerate(array.shape)])
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupSizes:
+    """Groups of one arm and size are one term: `arm` (C,), `n` (C, P) and `count` (C,) of the sizes.
+
+    Rows stand for the groups, those of size c where `of` (R,) is c: as many as it takes to have the groups' sums of
+    squares and products of 1, in the rows `ones` (R,), and of their sums of values, in the rows `sums` (R, P, W).
+    """
+
+    arm: Array
+    n: Array
+    count: Array
+    ones: Array
+    sums: Array
+    of: NDArray[np.intp]
+
+    @property
+    def totals(self) -> Array:
+        """Sums of values of all groups of a size (C, P, W)."""
+        totals = np.zeros((len(self.n), *self.sums.shape[1:]))
+        np.add.at(totals, self.of, self.ones[:, None, None] * self.sums)
+        return totals

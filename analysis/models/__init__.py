@@ -13,7 +13,6 @@ VERSIONS: Final = {
     "synthesis": 1,
     "ancova_units": 2,
     "waves": 2,
-    "two_waves": 1,
     "unit_proportions": 2,
     "paired_proportions": 1,
 }

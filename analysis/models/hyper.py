@@ -42,11 +42,9 @@ def position(data: Mapping[str, Any], coefficients: int) -> Position:
     """The position in its parts, with the prior of the run on Δ."""
     free = pm.Flat("free", shape=HYPER + coefficients)
     at = data["location"] + pt.dot(data["factor"], free)
-    # One split: each slice of a vector would cost the gradient a vector of its own.
-    sigma, *single, nuisance, last = pt.split(at, [2, 1, 1, 1, coefficients - 1, 1])
-    unit, unit_time, r, total = (part.squeeze() for part in (*single, last))
-    total_effect(data, pm.Deterministic("total", total))
-    return Position(sigma, unit, unit_time, r, nuisance, total)
+    total = pm.Deterministic("total", at[HYPER + coefficients - 1])
+    total_effect(data, total)
+    return Position(at[:2], at[2], at[3], at[4], at[HYPER : HYPER + coefficients - 1], total)
 
 
 def below(z: Any) -> Any:

@@ -1,69 +1,29 @@
-"""The likelihood of proportions in units, unit effects integrated out, as one operation of PyTensor with its gradient.
+"""The likelihood of proportions in units, unit effects integrated out: one operation with its gradient."""
 
-Written as plain loops that Numba compiles. The same in tensors takes six times as long to compile and to draw from.
-"""
-
-import zlib
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import pytensor.tensor as pt
 from numpy.typing import NDArray
-from pytensor.gradient import disconnected_type
-from pytensor.graph.basic import Apply
-from pytensor.graph.op import Op
-from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
+from pytensor.link.numba.dispatch.basic import numba_njit
+
+from analysis.models.log_likelihood import LogLikelihood, compiled
 
 Array = NDArray[np.float64]
 NEWTON_STEPS = 3
-DIFFERENTIABLE = 3
-"""The first inputs, in which there is a gradient; the others are data."""
-
-
-class UnitLikelihood(Op):
-    """Log likelihood of `x` of `n` (units, slots) with logits `eta` + `su` u + `sv` v, u and v standard normal.
-
-    `outer` and `inner` (2, nodes) are nodes and weights of the rules for u and for v. Outputs are the log likelihood up
-    to a constant and its gradients in `eta`, `su` and `sv`, with the nodes held where they are: where they lie does not
-    change the integral.
-    """
-
-    __props__: ClassVar[tuple[str, ...]] = ()
-
-    def make_node(self, *inputs: Any) -> Any:
-        """The node of `eta`, `su`, `sv`, `x`, `n`, `outer`, `inner`."""
-        outputs = [pt.dscalar(), pt.dmatrix(), pt.dscalar(), pt.dscalar()]
-        return Apply(self, [pt.as_tensor_variable(value) for value in inputs], outputs)
-
-    def perform(self, node: Any, inputs: Sequence[Any], output_storage: Sequence[list[Any]]) -> None:  # noqa: ARG002
-        """The same outside a compiled model."""
-        for storage, value in zip(output_storage, integrated(*inputs), strict=True):
-            storage[0] = np.asarray(value)
-
-    def connection_pattern(self, node: Any) -> list[list[bool]]:
-        """Only the log likelihood can be differentiated, and not in the data."""
-        return [[i < DIFFERENTIABLE, False, False, False] for i in range(len(node.inputs))]
-
-    def pullback(self, inputs: Sequence[Any], outputs: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
-        """The gradients that the operation has computed on the way."""
-        slopes = [cotangents[0] * slope for slope in outputs[1:]]
-        return [*slopes, *(disconnected_type() for _ in inputs[DIFFERENTIABLE:])]
-
-
-def log_likelihood(*inputs: Any) -> Any:
-    """The first output of `UnitLikelihood` of its inputs."""
-    value, *_ = UnitLikelihood().make_node(*inputs).outputs
-    return value
 
 
 @numba_njit(fastmath=False, final_function=True)
 def integrated(
-    eta: Array, su: float, sv: float, x: Array, n: Array, outer: Array, inner: Array
-) -> tuple[float, Array, float, float]:
-    """Nested Gauss-Hermite sums about the joint mode of a unit's u and its slots' v; outputs of `UnitLikelihood`."""
+    eta: Array, sd_u: Array, sd_v: Array, x: Array, n: Array, outer: Array, inner: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Log likelihood of `x` of `n` (units, slots) with logits `eta` + `sd_u` u + `sd_v` v, u and v standard normal.
+
+    Nested Gauss-Hermite sums about the joint mode of a unit's u and its slots' v; `outer` and `inner` (2, nodes) are
+    nodes and weights of the rules for u and for v. Then the gradients in `eta`, `sd_u` and `sd_v`, with the nodes held
+    where they are: where they lie does not change the integral.
+    """
     units, slots = x.shape
+    su, sv = sd_u.item(), sd_v.item()
     nodes = outer.shape[1]
     total, by_eta, by_su, by_sv = 0.0, np.zeros((units, slots)), 0.0, 0.0
     v, w = np.zeros(slots), np.zeros(slots)
@@ -93,7 +53,7 @@ def integrated(
             for s in range(slots):
                 by_eta[g, s] += weight * slopes[q, s]
                 by_su += weight * at[q] * slopes[q, s]
-    return total, by_eta, by_su, by_sv
+    return np.asarray(total), by_eta, np.asarray(by_su), np.asarray(by_sv)
 
 
 @numba_njit(fastmath=False, final_function=True)
@@ -150,15 +110,9 @@ def slot(
     return best + np.log(mass * spread), slope / mass, slope_sv / mass
 
 
-def _compiled(op: Any, **_: Any) -> Any:  # noqa: ARG001
-    """What a compiled model calls; kept on disk under this file's text, so that no change is overlooked."""
+@compiled(__file__)
+class UnitLikelihood(LogLikelihood):
+    """`integrated` as an operation."""
 
-    @numba_njit
-    def call(eta: Any, su: Any, sv: Any, x: Any, n: Any, outer: Any, inner: Any) -> tuple[Any, Any, Any, Any]:
-        value, by_eta, by_su, by_sv = integrated(eta, su.item(), sv.item(), x, n, outer, inner)
-        return np.asarray(value), by_eta, np.asarray(by_su), np.asarray(by_sv)
-
-    return call, zlib.crc32(Path(__file__).read_bytes())
-
-
-register_funcify_default_op_cache_key(UnitLikelihood)(_compiled)
+    differentiable = 3
+    value: ClassVar[Any] = integrated

@@ -11,7 +11,7 @@ from app.jobs.child import Progress, serve
 # Two arms of people: what most pilots are, and quick to compile. The worker takes requests when these are ready.
 FIRST = ("two_means", "ancova", "two_proportions")
 # Then, while nobody asks for anything, the others, in the order in which they are likely to be needed.
-NEXT = ("two_waves", "ancova_units", "waves", "ancova_unknown_r", "unit_proportions", "paired_proportions", "synthesis")
+NEXT = ("waves", "ancova_units", "ancova_unknown_r", "unit_proportions", "paired_proportions", "synthesis")
 
 
 def _fit(request: dict[str, Any], progress: Progress) -> dict[str, Any]:

@@ -37,14 +37,14 @@ def test_the_sampled_likelihood_is_that_of_the_exact_engine_and_its_gradient_the
     nodes = np.stack([rule.outer, rule.outer_weights]), np.stack([rule.inner, rule.inner_weights])
 
     def at(step: float, eta_way: Any = 0.0, su_way: float = 0.0, sv_way: float = 0.0) -> Any:
-        moved = eta + step * eta_way, su + step * su_way, sv + step * sv_way
+        moved = eta + step * eta_way, np.asarray(su + step * su_way), np.asarray(sv + step * sv_way)
         return integrated(*moved, inputs.x, inputs.n, *nodes)
 
     value, by_eta, by_su, by_sv = at(0.0)
-    assert value == pytest.approx(log_likelihood(inputs, z, rule)[0], rel=1e-12)
+    assert float(value) == pytest.approx(log_likelihood(inputs, z, rule)[0], rel=1e-12)
     way = rng.normal(size=eta.shape)
     for slope, ways in (((by_eta * way).sum(), (way,)), (by_su, (0.0, 1.0)), (by_sv, (0.0, 0.0, 1.0))):
-        assert slope == pytest.approx((at(1e-5, *ways)[0] - at(-1e-5, *ways)[0]) / 2e-5, rel=1e-4, abs=1e-4)
+        assert float(slope) == pytest.approx((at(1e-5, *ways)[0] - at(-1e-5, *ways)[0]) / 2e-5, rel=1e-4, abs=1e-4)
 
 
 def test_by_nuts_nobody_anywhere_leaves_benefit_and_harm_as_likely() -> None:
