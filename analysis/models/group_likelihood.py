@@ -13,7 +13,7 @@ Array = NDArray[np.float64]
 
 
 @numba_njit(fastmath=False, final_function=True)
-def integrated(
+def integrated(  # noqa: C901, PLR0912 - loops over arrays, not branches
     person: Array,
     mean: Array,
     unit: float,
@@ -31,83 +31,94 @@ def integrated(
     those of `designs.unit_inputs.GroupSizes`: `arm` (C,), `n` (C, P), `count` (C,), `ones` (R,), `sums` (R, P, W),
     `of` (R,), rows in the order of their sizes.
     """
+    waves, patterns = person.shape[2], n.shape[1]
     total, by_person, by_mean, by_unit, by_time = 0.0, np.zeros_like(person), np.zeros_like(mean), 0.0, 0.0
-    k = np.zeros(person.shape[2:])
+    a, k, by_a = np.zeros((waves, waves)), np.zeros((waves, waves)), np.zeros((waves, waves))
+    pull, effect = np.zeros(waves), np.zeros(waves)
     row = 0
     for c in range(len(arm)):
         side = int(arm[c])
-        a = np.zeros_like(k)
-        for p in range(n.shape[1]):
-            a += n[c, p] * person[side, p]
+        for i in range(waves):
+            for j in range(waves):
+                a[i, j] = 0.0
+                for p in range(patterns):
+                    a[i, j] += n[c, p] * person[side, p, i, j]
         log_determinant, traced, summed = covariance(a, unit, unit_time, k)
         total -= 0.5 * count[c] * log_determinant
         by_time -= 0.5 * count[c] * traced
         by_unit -= 0.5 * count[c] * summed
-        by_a = -0.5 * count[c] * k
+        for i in range(waves):
+            for j in range(waves):
+                by_a[i, j] = -0.5 * count[c] * k[i, j]
         while row < len(of) and int(of[row]) == c:
-            people = ones[row] * n[c]
-            pull = pulled(person[side], mean[side], people, sums[row])
-            effect = times(k, pull)
-            moved = pull - times(a, effect)
-            total += 0.5 * (pull * effect).sum()
-            by_time += 0.5 * (moved**2).sum()
-            by_unit += 0.5 * moved.sum() ** 2
-            spread(effect, people, sums[row], by_a, by_person[side], by_mean[side])
+            for i in range(waves):
+                pull[i] = 0.0
+                for p in range(patterns):
+                    pull[i] -= ones[row] * n[c, p] * mean[side, p, i]
+                    for j in range(waves):
+                        pull[i] += person[side, p, i, j] * sums[row, p, j]
+            value, of_unit, of_time = learned(a, k, pull, effect)
+            total, by_unit, by_time = total + value, by_unit + of_unit, by_time + of_time
+            for i in range(waves):
+                for j in range(waves):
+                    by_a[i, j] -= 0.5 * effect[i] * effect[j]
+                for p in range(patterns):
+                    by_mean[side, p, i] -= ones[row] * n[c, p] * effect[i]
+                    for j in range(waves):
+                        by_person[side, p, i, j] += effect[i] * sums[row, p, j]
             row += 1
-        for p in range(n.shape[1]):
-            by_person[side, p] += n[c, p] * by_a
+        for p in range(patterns):
+            for i in range(waves):
+                for j in range(waves):
+                    by_person[side, p, i, j] += n[c, p] * by_a[i, j]
     return total, by_person, by_mean, by_unit, by_time
 
 
 @numba_njit(fastmath=False, final_function=True)
-def times(matrix: Array, vector: Array) -> Array:
-    """Their product; for a handful of numbers a call of BLAS takes longer."""
-    product = np.zeros_like(vector)
-    for i in range(len(vector)):
-        for j in range(len(vector)):
-            product[i] += matrix[i, j] * vector[j]
-    return product
-
-
-@numba_njit(fastmath=False, final_function=True)
-def pulled(person: Array, mean: Array, people: Array, sums: Array) -> Array:
-    """The pull (W,) of a row of `people` (P,) with `sums` (P, W) on the effects."""
-    pull = np.zeros(sums.shape[1])
-    for p in range(len(people)):
-        pull += times(person[p], sums[p]) - people[p] * mean[p]
-    return pull
-
-
-@numba_njit(fastmath=False, final_function=True)
-def spread(effect: Array, people: Array, sums: Array, by_a: Array, by_person: Array, by_mean: Array) -> None:
-    """Add what a row with the effects `effect` (W,) adds to the gradients in A, `person` and `mean`."""
-    for i in range(len(effect)):
-        for j in range(len(effect)):
-            by_a[i, j] -= 0.5 * effect[i] * effect[j]
-        for p in range(len(people)):
-            by_mean[p, i] -= people[p] * effect[i]
-            for j in range(len(effect)):
-                by_person[p, i, j] += effect[i] * sums[p, j]
+def learned(a: Array, k: Array, pull: Array, effect: Array) -> tuple[float, float, float]:
+    """Fill in `effect`, K h; what a row says, and its slopes in the variances of u and v."""
+    value, summed, squared = 0.0, 0.0, 0.0
+    for i in range(len(a)):
+        effect[i] = 0.0
+        for j in range(len(a)):
+            effect[i] += k[i, j] * pull[j]
+        value += 0.5 * pull[i] * effect[i]
+    for i in range(len(a)):
+        left = pull[i]
+        for j in range(len(a)):
+            left -= a[i, j] * effect[j]
+        summed += left
+        squared += left * left
+    return value, 0.5 * summed * summed, 0.5 * squared
 
 
 @numba_njit(fastmath=False, final_function=True)
 def covariance(a: Array, unit: float, unit_time: float, k: Array) -> tuple[float, float, float]:
     """Fill in `k`, the effects' covariance given the people; log |I + A Ω|, trace and sum of A − A K A.
 
-    Over v first, then over u, which lies along the ones.
+    Over v first, B = I + var(v) A, then over u, which lies along the ones.
     """
     waves = len(a)
-    k[:] = np.eye(waves) + unit_time * a
+    for i in range(waves):
+        for j in range(waves):
+            k[i, j] = unit_time * a[i, j] + (1.0 if i == j else 0.0)
     log_determinant = swept(k)
-    along = k.sum(axis=1)
-    held = times(a, along)
-    precision = held.sum()
+    along, held = np.zeros(waves), np.zeros(waves)
+    traced, precision, squares = 0.0, 0.0, 0.0
+    for i in range(waves):
+        for j in range(waves):
+            along[i] += k[i, j]
+            traced += k[i, j] * a[i, j]
+    for i in range(waves):
+        for j in range(waves):
+            held[i] += a[i, j] * along[j]
+        precision += held[i]
+        squares += held[i] * held[i]
     grown = 1.0 + unit * precision
-    traced = (k * a).sum() - unit / grown * (held**2).sum()
     for i in range(waves):
         for j in range(waves):
             k[i, j] = unit_time * k[i, j] + unit / grown * along[i] * along[j]
-    return log_determinant + np.log(grown), traced, precision / grown
+    return log_determinant + np.log(grown), traced - unit / grown * squares, precision / grown
 
 
 @numba_njit(fastmath=False, final_function=True)
@@ -115,13 +126,15 @@ def swept(b: Array) -> float:
     """Invert `b` where it stands; its log determinant. Without pivots: it is I plus something semi-definite."""
     log_determinant = 0.0
     for w in range(len(b)):
-        pivot, row = b[w, w], b[w] / b[w, w]
-        column = b[:, w].copy()
+        pivot = b[w, w]
         log_determinant += np.log(pivot)
         for i in range(len(b)):
             for j in range(len(b)):
-                b[i, j] -= column[i] * row[j]
-        b[w], b[:, w] = row, row
+                if w not in (i, j):
+                    b[i, j] -= b[i, w] * b[w, j] / pivot
+        for i in range(len(b)):
+            b[i, w] /= pivot
+            b[w, i] = b[i, w]
         b[w, w] = -1.0 / pivot
     for i in range(len(b)):
         for j in range(len(b)):

@@ -13,7 +13,7 @@ Array = NDArray[np.float64]
 
 
 @numba_njit(fastmath=False, final_function=True)
-def value(
+def value(  # noqa: C901 - loops over arrays, not branches
     expected: Array,
     sigma: Array,
     correlation: Array,
@@ -41,41 +41,48 @@ def value(
     people and sums of their values by arm.
     """
     r, known = correlation.item(), known_r.item()
+    waves = masks.shape[1]
     correlated, by_correlation, determinant, by_determinant = patterns(masks, r)
     inverse, person, mean = np.zeros_like(expected), np.zeros_like(between), np.zeros_like(totals)
     for a in range(2):
-        for i in range(masks.shape[1]):
+        for i in range(waves):
             inverse[a, i] = 1.0 / sigma[int(spread[a, i])]
         for p in range(len(masks)):
-            person[a, p] = correlated[p] * np.outer(inverse[a], inverse[a])
-            mean[a, p] = (person[a, p] * expected[a]).sum(axis=1)
+            for i in range(waves):
+                for j in range(waves):
+                    person[a, p, i, j] = correlated[p, i, j] * inverse[a, i] * inverse[a, j]
+                    mean[a, p, i] += person[a, p, i, j] * expected[a, j]
     total, by_person, by_mean, by_unit, by_time = group_likelihood.integrated(
         person, mean, unit.item(), unit_time.item(), arm, n, count, ones, sums, of
     )
-    by_expected, by_sigma, by_r = np.zeros_like(expected), np.zeros(2), 0.0
+    by_expected, by_inverse, by_sigma, by_r = np.zeros_like(expected), np.zeros_like(expected), np.zeros(2), 0.0
     for a in range(2):
-        by_inverse = np.zeros(masks.shape[1])
         for p in range(len(masks)):
-            # Within groups and about zero; where correlations were not reported, spreads inform each its own σ alone.
-            products = between[a, p] + known * squares[a, p]
             counted = groups[a, p] + known * free[a, p]
-            total -= 0.5 * ((products * person[a, p]).sum() + counted * determinant[p])
+            total -= 0.5 * counted * determinant[p]
             by_r -= 0.5 * counted * by_determinant[p]
-            for i in range(masks.shape[1]):
+            for i in range(waves):
                 if masks[p, i] > 0:
+                    # Where correlations were not reported, spreads inform each its own σ alone.
                     answers, alone = groups[a, p] + free[a, p], (1.0 - known) * squares[a, p, i, i]
                     total += answers * np.log(inverse[a, i]) - 0.5 * alone * inverse[a, i] ** 2
-                    by_inverse[i] += answers / inverse[a, i] - alone * inverse[a, i]
-            # What the groups' expectation says beside the pull on their effects.
-            total += (mean[a, p] * (totals[a, p] - 0.5 * people[a, p] * expected[a])).sum()
-            of_mean = by_mean[a, p] + totals[a, p] - 0.5 * people[a, p] * expected[a]
-            by_expected[a] += (person[a, p] * of_mean).sum(axis=1) - 0.5 * people[a, p] * mean[a, p]
-            of_person = by_person[a, p] - 0.5 * products + np.outer(of_mean, expected[a])
-            of_person = of_person + of_person.T
-            by_inverse += (of_person * correlated[p] * inverse[a]).sum(axis=1)
-            by_r += 0.5 * (of_person * by_correlation[p] * np.outer(inverse[a], inverse[a])).sum()
-        for i in range(masks.shape[1]):
-            by_sigma[int(spread[a, i])] -= by_inverse[i] * inverse[a, i] ** 2
+                    by_inverse[a, i] += answers / inverse[a, i] - alone * inverse[a, i]
+                # What the groups' expectation says beside the pull on their effects.
+                about = totals[a, p, i] - 0.5 * people[a, p] * expected[a, i]
+                total += mean[a, p, i] * about
+                by_expected[a, i] -= 0.5 * people[a, p] * mean[a, p, i]
+                of_mean = by_mean[a, p, i] + about
+                for j in range(waves):
+                    products = between[a, p, i, j] + known * squares[a, p, i, j]
+                    total -= 0.5 * products * person[a, p, i, j]
+                    by_expected[a, j] += of_mean * person[a, p, i, j]
+                    slope = by_person[a, p, i, j] - 0.5 * products + of_mean * expected[a, j]
+                    by_inverse[a, i] += slope * correlated[p, i, j] * inverse[a, j]
+                    by_inverse[a, j] += slope * correlated[p, i, j] * inverse[a, i]
+                    by_r += slope * by_correlation[p, i, j] * inverse[a, i] * inverse[a, j]
+    for a in range(2):
+        for i in range(waves):
+            by_sigma[int(spread[a, i])] -= by_inverse[a, i] * inverse[a, i] ** 2
     return np.asarray(total), by_expected, by_sigma, np.asarray(by_r), np.asarray(by_unit), np.asarray(by_time)
 
 
@@ -89,7 +96,9 @@ def patterns(masks: Array, r: float) -> tuple[Array, Array, Array, Array]:
     inverse, by_r = np.zeros((len(masks), waves, waves)), np.zeros((len(masks), waves, waves))
     determinant, slope = np.zeros(len(masks)), np.zeros(len(masks))
     for p in range(len(masks)):
-        others = masks[p].sum() - 1.0
+        others = -1.0
+        for i in range(waves):
+            others += masks[p, i]
         several = others > 0
         grown, left = (1.0 + others * r, 1.0 - r) if several else (1.0, 1.0)
         if several:
