@@ -19,8 +19,9 @@ LogDensity = Callable[[Array], Array]
 WIDER, FREEDOM = 1.2, 4
 """Scale, in those of the density, and degrees of freedom of the t's that nodes are placed by: independent along the
 density's axes, so that one direction with a long tail (an SD that few units tell) lets no weight explode."""
-ENOUGH = 0.35
-"""Share of the nodes that must count (effective sample size of the weights) for a proposal to be kept."""
+ENOUGH, BETTER = 0.45, 1.1
+"""Share of the nodes that must count (effective sample size of the weights) for a proposal to be kept as it is, and how
+much a move must gain for another one to be tried."""
 PILOT, ROUNDS = 512, 6
 STEP, NEWTON_STEPS, CLOSE = 1e-3, 60, 1e-6
 FLATTEST = 1e-3
@@ -73,12 +74,13 @@ def cover(log_density: LogDensity, start: Peak, count: int) -> tuple[Array, Arra
     Scrambled Sobol points turned into t's about the mode; where too few nodes count, these move to the weighted mean
     and spread and the search goes on.
     """
-    proposal = start
+    proposal, before = start, 0.0
     for _ in range(ROUNDS):
         points, log_proposal = _placed(proposal, PILOT)
         found = weights(log_density(points), log_proposal)
-        if counting(found) >= ENOUGH:
+        if counting(found) >= ENOUGH or counting(found) < BETTER * before:
             break
+        before = counting(found)
         mean = found @ points
         centred = points - mean
         spread = (found[:, None] * centred).T @ centred

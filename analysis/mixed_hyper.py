@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 UnitInputs = AncovaUnits | Waves
 
 R_MEAN, R_SD, R_HIGH = 0.65, 0.15, 0.95
-TINY, CLOSEST = 1e-60, 1e-12
+TINY, CLOSEST = 1e-16, 1e-12
 """Smallest SD in scales of its prior, and least distance of r from its bounds as a share: precisions stay finite."""
 
 
