@@ -148,8 +148,8 @@ def growth_book(rows: Rows, folder: str) -> tuple[float, float, float]:
 def main() -> None:
     """Run and print."""
     start = time.perf_counter()
-    warm("ancova", "ancova_units")
-    print(f"warm-up of two structures, caches as they were: {time.perf_counter() - start:.1f} s")
+    warm("ancova", "ancova_units", "waves")
+    print(f"warm-up of three structures, caches as they were: {time.perf_counter() - start:.1f} s")
     rows = Rows(UNITS, UNITS * PER_UNIT + 2, seed=1)
     few = rows.pairs()
     fitted = fit_with_draws(request(few, "nuts"))
@@ -183,7 +183,15 @@ def main() -> None:
         base = base or taken
         print(f"{people:>10,} rows, {UNITS} units: {taken:6.2f} s ({taken / base:.2f} ×)")
     many = Rows(500, 500 * 36, seed=3).pairs()
-    print(f"{18_000:>10,} rows, 500 units: {seconds(lambda: fit_with_draws(request(many, 'nuts')), 3):6.2f} s")
+    sizes = np.random.default_rng(4).integers(10, 60, len(many))
+    differing = [{**pair, "n": int(n)} for pair, n in zip(many, sizes, strict=True)]
+    for pairs, said in ((few, "18 units"), (many, "500 units of one size"), (differing, "500 units of 50 sizes")):
+        for design in ("cluster", "did"):
+            taken, alone = (
+                seconds(lambda p=pairs, e=engine, d=design: fit_with_draws(request(p, e, d)), 3)
+                for engine in ("nuts", "exact")
+            )
+            print(f"{said:>22}, {design:8} NUTS {taken:6.2f} s, exact {1000 * alone:4.0f} ms")
     two = [{**pair, "unit": None} for pair in few]
     arms = _arms(two)
     print(
