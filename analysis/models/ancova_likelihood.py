@@ -43,12 +43,15 @@ def value(
         by_residual[a] = -filled[a] / residual[a]
         by_within += (squares[a, 1] - slope * squares[a, 0]) / sigma[a] ** 2
     weights, quadratic, moved = np.zeros(4), np.zeros(4), np.zeros((4, 6))
+    present = np.zeros(4, dtype=np.bool_)
     for c in range(len(count)):
+        present[0], present[1] = sizes[c, 0] > 0, sizes[c, 1] > 0
+        present[2] = present[3] = present[0] and present[1]
         for kind in range(4):
             quadratic[kind] = 0.0
             for i in range(6):
                 moved[kind, i] = 0.0
-                for j in range(6):
+                for j in range(6 if present[kind] else 0):
                     moved[kind, i] += moments[kind, c, 6 * i + j] * off[j]
                 quadratic[kind] += off[i] * moved[kind, i]
         w0, w1 = sizes[c, 0] / residual[0] ** 2, sizes[c, 1] / residual[1] ** 2

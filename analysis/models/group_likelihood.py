@@ -37,12 +37,14 @@ def integrated(  # noqa: C901, PLR0912 - loops over arrays, not branches
     pull, effect = np.zeros(waves), np.zeros(waves)
     row = 0
     for c in range(len(arm)):
-        side = int(arm[c])
+        # What is looked up often once a size: several axes cost more than the arithmetic.
+        told, level, people = person[int(arm[c])], mean[int(arm[c])], n[c]
+        by_told, by_level = by_person[int(arm[c])], by_mean[int(arm[c])]
         for i in range(waves):
             for j in range(waves):
                 a[i, j] = 0.0
                 for p in range(patterns):
-                    a[i, j] += n[c, p] * person[side, p, i, j]
+                    a[i, j] += people[p] * told[p, i, j]
         log_determinant, traced, summed = covariance(a, unit, unit_time, k)
         total -= 0.5 * count[c] * log_determinant
         by_time -= 0.5 * count[c] * traced
@@ -50,27 +52,28 @@ def integrated(  # noqa: C901, PLR0912 - loops over arrays, not branches
         for i in range(waves):
             for j in range(waves):
                 by_a[i, j] = -0.5 * count[c] * k[i, j]
-        while row < len(of) and int(of[row]) == c:
+        while row < len(of) and of[row] == c:
+            one, values = ones[row], sums[row]
             for i in range(waves):
                 pull[i] = 0.0
                 for p in range(patterns):
-                    pull[i] -= ones[row] * n[c, p] * mean[side, p, i]
+                    pull[i] -= one * people[p] * level[p, i]
                     for j in range(waves):
-                        pull[i] += person[side, p, i, j] * sums[row, p, j]
+                        pull[i] += told[p, i, j] * values[p, j]
             value, of_unit, of_time = learned(a, k, pull, effect)
             total, by_unit, by_time = total + value, by_unit + of_unit, by_time + of_time
             for i in range(waves):
                 for j in range(waves):
                     by_a[i, j] -= 0.5 * effect[i] * effect[j]
                 for p in range(patterns):
-                    by_mean[side, p, i] -= ones[row] * n[c, p] * effect[i]
+                    by_level[p, i] -= one * people[p] * effect[i]
                     for j in range(waves):
-                        by_person[side, p, i, j] += effect[i] * sums[row, p, j]
+                        by_told[p, i, j] += effect[i] * values[p, j]
             row += 1
         for p in range(patterns):
             for i in range(waves):
                 for j in range(waves):
-                    by_person[side, p, i, j] += n[c, p] * by_a[i, j]
+                    by_told[p, i, j] += people[p] * by_a[i, j]
     return total, by_person, by_mean, by_unit, by_time
 
 
@@ -102,41 +105,44 @@ def covariance(a: Array, unit: float, unit_time: float, k: Array) -> tuple[float
     for i in range(waves):
         for j in range(waves):
             k[i, j] = unit_time * a[i, j] + (1.0 if i == j else 0.0)
-    log_determinant = swept(k)
-    along, held = np.zeros(waves), np.zeros(waves)
+    determinant = swept(k)
+    along = np.zeros(waves)
     traced, precision, squares = 0.0, 0.0, 0.0
     for i in range(waves):
         for j in range(waves):
             along[i] += k[i, j]
             traced += k[i, j] * a[i, j]
     for i in range(waves):
+        held = 0.0
         for j in range(waves):
-            held[i] += a[i, j] * along[j]
-        precision += held[i]
-        squares += held[i] * held[i]
+            held += a[i, j] * along[j]
+        precision += held
+        squares += held * held
     grown = 1.0 + unit * precision
     for i in range(waves):
         for j in range(waves):
             k[i, j] = unit_time * k[i, j] + unit / grown * along[i] * along[j]
-    return log_determinant + np.log(grown), traced - unit / grown * squares, precision / grown
+    return np.log(determinant * grown), traced - unit / grown * squares, precision / grown
 
 
 @numba_njit(fastmath=False, final_function=True)
 def swept(b: Array) -> float:
-    """Invert `b` where it stands; its log determinant. Without pivots: it is I plus something semi-definite."""
-    log_determinant = 0.0
+    """Invert `b` where it stands; its determinant. Without pivots: it is I plus something semi-definite."""
+    determinant = 1.0
     for w in range(len(b)):
-        pivot = b[w, w]
-        log_determinant += np.log(pivot)
+        determinant *= b[w, w]
+        inverse = 1.0 / b[w, w]
         for i in range(len(b)):
-            for j in range(len(b)):
-                if w not in (i, j):
-                    b[i, j] -= b[i, w] * b[w, j] / pivot
+            if i != w:
+                share = b[i, w] * inverse
+                for j in range(len(b)):
+                    if j != w:
+                        b[i, j] -= share * b[w, j]
         for i in range(len(b)):
-            b[i, w] /= pivot
+            b[i, w] *= inverse
             b[w, i] = b[i, w]
-        b[w, w] = -1.0 / pivot
+        b[w, w] = -inverse
     for i in range(len(b)):
         for j in range(len(b)):
             b[i, j] = -b[i, j]
-    return log_determinant
+    return determinant
