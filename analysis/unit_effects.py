@@ -124,22 +124,18 @@ def _summaries(weights: Array, means: Array, sds: Array, prob: float) -> list[di
     spread = np.sqrt((sds**2 + (means - centre[:, None]) ** 2) @ weights)
     limits = mixture_quantiles(weights, means, sds, ((1 - prob) / 2, (1 + prob) / 2))
     return [
-        {
-            "mean": mean,
-            "sd": sd,
-            "interval": {"low": low, "high": high, "prob": prob, "kind": "equal-tailed"},
-        }
+        _shown(mean, sd, low, high, prob)
         for mean, sd, (low, high) in zip(centre.tolist(), spread.tolist(), limits.tolist(), strict=True)
     ]
 
 
 def _summary(of: NormalMixture, prob: float) -> dict[str, Any]:
-    low, high = of.quantile((1 - prob) / 2), of.quantile((1 + prob) / 2)
-    return {
-        "mean": of.mean,
-        "sd": of.sd,
-        "interval": {"low": low, "high": high, "prob": prob, "kind": "equal-tailed"},
-    }
+    return _shown(of.mean, of.sd, of.quantile((1 - prob) / 2), of.quantile((1 + prob) / 2), prob)
+
+
+def _shown(mean: float, sd: float, low: float, high: float, prob: float) -> dict[str, Any]:
+    interval = {"low": low, "high": high, "prob": prob, "kind": "equal-tailed"}
+    return {"mean": mean, "sd": sd, "interval": interval}
 
 
 @singledispatch
