@@ -6,12 +6,14 @@ import app.analyses.models
 import app.audit.models
 import app.auth.keys
 import app.catalog.models
+import app.context.models
 import app.decisions.models
 import app.lifecycle.models
 import app.measures.models
 import app.outbox.models
 import app.pilots.models
 import app.plans.models
+import app.programs.models
 import app.requests
 import app.simulations.models
 import app.syntheses.models  # noqa: F401

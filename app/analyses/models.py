@@ -40,6 +40,8 @@ class Analysis(Operation, table=True):
     look: int
     kind: Kind = Field(sa_type=text_enum(Kind))
     counts_as_look: bool = False
+    # Of an analysis after scaling: the wave that shows whether the effect was retained. Such a one is no look.
+    retention_wave: str | None = Field(default=None, max_length=100)
     seed: int = Field(sa_type=sa.BigInteger)
     plan_hash: str = Field(max_length=64)
     data_hash: str = Field(max_length=64)

@@ -1,10 +1,11 @@
-"""Moves: who took a pilot from which stage to which, when and why. Append-only."""
+"""Moves (who took a pilot from which stage to which, when and why; append-only) and the reviews that follow."""
 
-from datetime import datetime
+from datetime import date, datetime
+from enum import StrEnum
 
 from sqlmodel import Field, SQLModel, UniqueConstraint
 
-from app.audit.models import Audited
+from app.audit.models import Audited, Versioned
 from app.db import id_field, instant_field, text_enum
 from app.pilots.models import Stage
 
@@ -24,5 +25,34 @@ class Move(Audited, SQLModel, table=True):
     to_stage: Stage = Field(sa_type=text_enum(Stage, "to_stage"))
     reason: str | None = Field(default=None, max_length=20_000)
     decision_id: str | None = Field(default=None, foreign_key="decisions.id", max_length=36)
+    synthesis_id: str | None = Field(default=None, max_length=36)
     by: str = Field(max_length=200)
     at: datetime = instant_field()
+
+
+class ReviewKind(StrEnum):
+    """What has to be looked at again after a pilot was scaled."""
+
+    RETENTION = "retention"
+    CONTROLLED_EVALUATION = "controlled_evaluation"
+    PROGRAM = "program"
+
+
+class Review(Versioned, SQLModel, table=True):
+    """Something due after scaling: open until it is completed with a finding."""
+
+    __tablename__ = "reviews"
+
+    id: str = id_field()
+    organization_id: str = Field(foreign_key="organizations.id", index=True, max_length=36)
+    pilot_id: str = Field(foreign_key="pilots.id", index=True, max_length=36)
+    program_id: str | None = Field(default=None, foreign_key="programs.id", max_length=36)
+    kind: ReviewKind = Field(sa_type=text_enum(ReviewKind))
+    due_on: date = Field(index=True)
+    opened_at: datetime = instant_field()
+    completed_at: datetime | None = instant_field(nullable=True)
+    completed_by: str | None = Field(default=None, max_length=200)
+    finding: str | None = Field(default=None, max_length=20_000)
+    analysis_id: str | None = Field(default=None, foreign_key="analyses.id", max_length=36)
+    synthesis_id: str | None = Field(default=None, foreign_key="syntheses.id", max_length=36)
+    version: int = 1

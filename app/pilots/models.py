@@ -1,10 +1,11 @@
-"""Interventions, pilots, their units and iterations. No rule about stages lives here."""
+"""Interventions with their programs, pilots, their units, iterations and lessons. No rule about stages lives here."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
-from sqlmodel import Field, SQLModel
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel, UniqueConstraint
 
 from app.audit.models import Audited, Versioned
 from app.db import Json, id_field, instant_field, text_enum
@@ -47,6 +48,37 @@ class Intervention(Versioned, SQLModel, table=True):
     version: int = 1
 
 
+class ProgramStatus(StrEnum):
+    """Whether the evidence of a foundational program still holds."""
+
+    ACTIVE = "active"
+    DEMOTED = "demoted"
+
+
+class Program(Versioned, SQLModel, table=True):
+    """A foundational program: an intervention that proved effective here and elsewhere. Read by every organization.
+
+    `organization_id` is the origin's, `pilot_id` the originating pilot, `synthesis_id` the evidence it stands on.
+    """
+
+    __tablename__ = "programs"
+
+    id: str = id_field()
+    intervention_id: str = Field(foreign_key="interventions.id", unique=True, max_length=36)
+    organization_id: str = Field(foreign_key="organizations.id", index=True, max_length=36)
+    pilot_id: str = Field(foreign_key="pilots.id", max_length=36)
+    # Of a row above this layer: a plain id, its key is checked by the service that establishes the program.
+    synthesis_id: str = Field(max_length=36)
+    dimension: str = Field(max_length=100, index=True)
+    status: ProgramStatus = Field(sa_type=text_enum(ProgramStatus), index=True)
+    established_by: str = Field(max_length=200)
+    established_at: datetime = instant_field()
+    reviewed_at: datetime | None = instant_field(nullable=True)
+    demoted_at: datetime | None = instant_field(nullable=True)
+    review_due_on: date
+    version: int = 1
+
+
 class Pilot(Versioned, SQLModel, table=True):
     """One attempt at an intervention in some units of one organization; holds the stage."""
 
@@ -66,6 +98,10 @@ class Pilot(Versioned, SQLModel, table=True):
     frontline_involved: str | None = Field(default=None, max_length=20_000)
     lessons: str | None = Field(default=None, max_length=20_000)
     sustainability_review: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    # A provisional `scale` (grade C) is not scaled before its controlled evaluation, a pilot of its own, says so.
+    provisional: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    controlled_evaluation: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    evaluated_by: str | None = Field(default=None, index=True, max_length=36)
     retirement: str | None = Field(default=None, max_length=40)
     successor_id: str | None = Field(default=None, foreign_key="pilots.id", max_length=36)
     created_by: str = Field(max_length=200)
@@ -91,7 +127,33 @@ class Iteration(Audited, SQLModel, table=True):
     pilot_id: str = Field(foreign_key="pilots.id", primary_key=True, max_length=36)
     number: int = Field(primary_key=True)
     organization_id: str = Field(foreign_key="organizations.id", max_length=36)
+    # As the pilot named it when the plan was locked: the next iteration may be one of another intervention.
+    intervention_id: str | None = Field(default=None, max_length=36)
     opened_at: datetime = instant_field()
     plan_locked_at: datetime | None = instant_field(nullable=True)
     closed_at: datetime | None = instant_field(nullable=True)
     lessons: str | None = Field(default=None, max_length=20_000)
+
+
+class Lesson(Audited, SQLModel, table=True):
+    """What an iteration of a pilot taught, kept to be searched; `words` is the text as it is compared.
+
+    `shared` lessons are read by every organization, without the pilot they are from.
+    """
+
+    __tablename__ = "lessons"
+    __table_args__ = (UniqueConstraint("pilot_id", "iteration"),)
+    unaudited: ClassVar[frozenset[str]] = frozenset({"words"})
+
+    id: str = id_field()
+    organization_id: str = Field(foreign_key="organizations.id", index=True, max_length=36)
+    pilot_id: str = Field(foreign_key="pilots.id", max_length=36)
+    iteration: int
+    stage: Stage = Field(sa_type=text_enum(Stage), index=True)
+    driver: str = Field(max_length=100, index=True)
+    intervention_id: str | None = Field(default=None, foreign_key="interventions.id", index=True, max_length=36)
+    text: str = Field(max_length=20_000)
+    words: str = Field(sa_type=sa.Text)
+    shared: bool = False
+    by: str = Field(max_length=200)
+    at: datetime = instant_field()
