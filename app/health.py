@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 import migrations
 from app.errors import AppError
 
-router = APIRouter(tags=["11 Health"])
+router = APIRouter(tags=["12 Health"])
 
 
 class Unready(AppError):

@@ -15,10 +15,12 @@ from app.config import Settings
 from app.db import make_engine
 from app.decisions.routes import router as decisions
 from app.jobs.runner import Runner
+from app.lifecycle.review_routes import router as reviews
 from app.lifecycle.routes import router as lifecycle
 from app.measures.routes import router as measures
 from app.pilots.routes import interventions, pilots
 from app.plans.routes import router as plans
+from app.programs.routes import router as programs
 from app.simulations.routes import router as simulations
 from app.syntheses.routes import router as syntheses
 from app.works import WORKS
@@ -42,10 +44,11 @@ TAGS = [
     {"name": "5 Plan", "description": "What will be compared and by which rule it is judged, fixed before the test."},
     {"name": "6 Measures", "description": "Waves, single values, summaries."},
     {"name": "7 Analyses", "description": "Bayesian analyses, run in the background."},
-    {"name": "8 Decisions and moves", "description": "Signing, moving between stages, the history."},
-    {"name": "9 Keys", "description": "Who may do what."},
-    {"name": "10 Audit", "description": "Who did what when."},
-    {"name": "11 Health", "description": "For those who run the service."},
+    {"name": "8 Decisions and moves", "description": "Signing, moving between stages, the history, reviews."},
+    {"name": "9 Programs", "description": "The foundational programs: what proved effective here and elsewhere."},
+    {"name": "10 Keys", "description": "Who may do what."},
+    {"name": "11 Audit", "description": "Who did what when."},
+    {"name": "12 Health", "description": "For those who run the service."},
 ]
 PROBLEM = {
     "description": "Refused, as problem details (RFC 9457)",
@@ -113,7 +116,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
     app.state.engine, app.state.settings, app.state.runner = engine, settings, None
     app.state.revision = health.newest_revision()
     of_pilots = (plans, simulations, measures, analyses, decisions, lifecycle)
-    for router in (organizations, catalogue, interventions, syntheses, pilots, *of_pilots, keys):
+    for router in (organizations, catalogue, interventions, syntheses, pilots, *of_pilots, reviews, programs, keys):
         app.include_router(router, responses=RESPONSES)  # type: ignore[arg-type]
     app.include_router(health.router)
     problems.install(app, settings.max_body_bytes)

@@ -117,7 +117,7 @@ def _outcome_known_at_lock(session: Session, pilot: Pilot, version: PlanVersion,
         )
     )
     # Pairs and changes have no wave: they hold the outcome.
-    return any(s.content.get("wave", wave) == wave for s in summaries)
+    return any((s.content.get("wave") or s.wave or wave) == wave for s in summaries)
 
 
 def forget_look(session: Session, analysis: Analysis) -> None:

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Path, Query, Response
 from sqlmodel import col
 
 from app.analyses.models import Analysis, Kind
+from app.analyses.retention import retained
 from app.analyses.schemas import AnalysisIn, AnalysisLine, AnalysisOut
-from app.analyses.service import WORK, ask, changes_since, plot, plots_of
+from app.analyses.service import WORK, ask, ask_retention, changes_since, plot, plots_of
 from app.auth.access import fetch, visible
 from app.auth.deps import CallerDep, idempotent
 from app.auth.permissions import Permission
@@ -17,8 +18,6 @@ from app.forms import Page
 from app.jobs.models import JobStatus
 from app.operations import cancel
 from app.pilots.models import Pilot
-from app.plans.models import PlanVersion
-from app.plans.service import plan_of
 from app.requests import Cursor, Limit, OnlyIteration, SessionDep, TransactionalRoute, page_of, where_given
 
 SVG = "image/svg+xml"
@@ -31,10 +30,16 @@ router = APIRouter(prefix="/v1", tags=["7 Analyses"], route_class=TransactionalR
 def request_analysis(
     pilot_id: str, session: SessionDep, caller: CallerDep, response: Response, body: AnalysisIn | None = None
 ) -> AnalysisOut:
-    """Analyse the data as they are now. The first of a look, in `test`, under the locked plan, is confirmatory."""
+    """Analyse the data as they are now. The first of a look, in `test`, under the locked plan, is confirmatory.
+
+    After scaling, `wave` names a retention wave: the first analysis of each tells whether the effect lasts.
+    """
     pilot = fetch(session, caller, Pilot, pilot_id, Permission.ANALYSES_WRITE, for_update=True)
     asked = body or AnalysisIn()
-    analysis = ask(session, pilot, seed=asked.seed, look=asked.look, person=caller.person, at=now())
+    if asked.wave is not None:
+        analysis = ask_retention(session, pilot, wave=asked.wave, seed=asked.seed, person=caller.person, at=now())
+    else:
+        analysis = ask(session, pilot, seed=asked.seed, look=asked.look, person=caller.person, at=now())
     response.headers["Location"] = f"/v1/analyses/{analysis.id}"
     return AnalysisOut.model_validate(analysis)
 
@@ -72,8 +77,9 @@ def read_analysis(analysis_id: str, session: SessionDep, caller: CallerDep) -> A
         for measure, name in plots_of(session, analysis)
     ]
     if analysis.status is JobStatus.SUCCEEDED:
-        version = fetch(session, caller, PlanVersion, analysis.plan_version_id)
-        answer.warnings = [*answer.warnings, *changes_since(session, analysis, plan_of(version))]
+        answer.warnings = [*answer.warnings, *changes_since(session, analysis)]
+        if analysis.retention_wave is not None:
+            answer.retention = retained(analysis.retention_wave, analysis.result)
     return answer
 
 

@@ -1,11 +1,12 @@
 """Requests and answers of analyses."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from app.analyses.models import Kind
-from app.forms import Form, Seed
+from app.analyses.retention import Retention
+from app.forms import Form, Line, Seed
 from app.operations import OperationLine, OperationOut
 
 
@@ -17,6 +18,16 @@ class AnalysisIn(Form):
         default=None, description="A seed of your own makes the analysis exploratory: it cannot be decided on"
     )
     look: Annotated[int, Field(ge=1)] | None = Field(default=None, description="Which planned look; default: the last")
+    wave: Line | None = Field(
+        default=None, description="A retention wave of the plan, after scaling; then without look"
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.wave is not None and self.look is not None:
+            msg = "give look or wave: a retention wave is no planned look"
+            raise ValueError(msg)
+        return self
 
 
 class AnalysisLine(OperationLine):
@@ -26,6 +37,7 @@ class AnalysisLine(OperationLine):
     iteration: int
     look: int
     kind: Kind
+    retention_wave: str | None = Field(description="The retention wave it is of; null: of a look")
     created_by: str
 
 
@@ -35,4 +47,5 @@ class AnalysisOut(OperationOut, AnalysisLine):
     result: dict[str, Any] | None = Field(description="The answer of `fit`, or `{refused: …}`")
     warnings: list[dict[str, str]] = Field(description="What the data of the pilot bring with them")
     provenance: dict[str, Any] = Field(description="Seed, hashes, model, versions: what reproduces the result")
+    retention: Retention | None = Field(default=None, description="Of a retention wave: whether the effect lasts")
     plots: list[str] = Field(default=[], description="Addresses of the plots that were drawn with the result (SVG)")

@@ -1,5 +1,6 @@
 """Asking for an analysis and keeping its answer; the fitting itself happens in a child process (`run.py`)."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,12 +10,14 @@ from analysis.documents import FitRequest, MeasureData, Plan, Role, confirmatory
 from app.analyses.events import analysis_finished
 from app.analyses.looks import LookFacts, forget_look, has_estimate, history_warnings, taken_looks, why_exploratory
 from app.analyses.models import Analysis, AnalysisPlot, Kind
+from app.analyses.retention import AFTER_SCALING, retention_plan, retention_waves
 from app.catalog.models import Unit
 from app.db import now
 from app.errors import Conflict, Invalid, NotFound, fault
 from app.jobs.models import JobStatus
 from app.jobs.poke import enqueue
-from app.measures.snapshot import snapshot
+from app.measures.snapshot import Snapshot, is_linked, snapshot
+from app.measures.waves import responses
 from app.operations import keep, work_of
 from app.pilots.models import Pilot, PilotUnit
 from app.plans.models import PlanVersion
@@ -33,10 +36,8 @@ def ask(session: Session, pilot: Pilot, *, seed: int | None, look: int | None, p
     if number not in looks:
         msg = f"look {number} is not planned; the plan has {', '.join(map(str, sorted(looks)))}"
         raise Invalid(msg, [fault(["look"], msg, "unknown_look")])
-    taken = snapshot(session, pilot.id, pilot.iteration, plan, looks[number].wave)
-    if not taken.data:
-        msg = "no measures were entered in this iteration; there is nothing to analyse"
-        raise Conflict(msg, "no_data")
+    wave = looks[number].wave
+    taken = _taken(session, pilot, plan, wave)
     reason = why_exploratory(
         LookFacts(
             look=number,
@@ -46,57 +47,163 @@ def ask(session: Session, pilot: Pilot, *, seed: int | None, look: int | None, p
             stage=pilot.stage,
         )
     )
-    kind = Kind.CONFIRMATORY if reason is None else Kind.EXPLORATORY
-    data = {key: MeasureData.model_validate(shape) for key, shape in taken.data.items()}
-    request = FitRequest(plan=plan, data=data, look=number, attrition=taken.attrition or None)
-    data_hash = request.data_hash()
-    if seed is None:
-        seed = confirmatory_seed(version.hash, data_hash)
-    document = request.model_copy(update={"seed": seed}).model_dump(mode="json", exclude_unset=True)
-    warnings = list(taken.warnings)
-    if reason is not None:
-        warnings.append({"code": "exploratory", "message": f"exploratory, cannot be decided on: {reason}"})
-    warnings += history_warnings(session, pilot, version, looks[number].wave, data_hash)
-    analysis = Analysis(
-        organization_id=pilot.organization_id,
-        pilot_id=pilot.id,
-        iteration=pilot.iteration,
-        plan_version_id=version.id,
-        look=number,
-        kind=kind,
-        counts_as_look=kind is Kind.CONFIRMATORY,
-        seed=seed,
-        request={**document, "seed": seed, "look": number},
-        plan_hash=version.hash,
-        data_hash=data_hash,
-        warnings=warnings,
-        provenance=_provenance(version, data_hash, seed),
-        created_by=person,
-        created_at=at,
-    )
+    asked = Asked(plan, version.hash, version, number, seed, reason, person, at)
+    analysis = _queued(pilot, asked, taken)
+    analysis.counts_as_look = reason is None
+    analysis.warnings = [*analysis.warnings, *history_warnings(session, pilot, version, wave, analysis.data_hash)]
     if version.locked_at is not None and version.looked_at is None:
         version.looked_at = at
         session.add(version)
     return enqueue(session, WORK, analysis)
 
 
-def _provenance(version: PlanVersion, data_hash: str, seed: int) -> dict[str, Any]:
-    return {"plan_version": version.number, "plan_hash": version.hash, "data_hash": data_hash, "seed": seed}
+def ask_retention(
+    session: Session, pilot: Pilot, *, wave: str, seed: int | None, person: str, at: datetime
+) -> Analysis:
+    """Queue an analysis of a retention wave, after scaling; the first of a wave that ends with an estimate counts.
+
+    Raises Conflict `no_plan`, `no_data`, `not_scaled`; Invalid for a wave that is none of retention.
+    """
+    version = require_version(session, pilot)
+    plan = plan_of(version)
+    planned = retention_waves(plan)
+    if wave not in planned:
+        msg = (
+            f"{wave!r} is no retention wave of the plan; it has {', '.join(planned) or 'none: an approver may add one'}"
+        )
+        raise Invalid(msg, [fault(["wave"], msg, "unknown_wave")])
+    if pilot.stage not in AFTER_SCALING:
+        msg = f"whether an effect lasts is asked after scaling; this pilot is in {pilot.stage.value}"
+        raise Conflict(msg, "not_scaled")
+    lasting = _lasting(session, pilot, plan, wave)
+    reason = None
+    if seed is not None:
+        reason = "it has a seed of its own"
+    elif _confirmed(session, pilot, wave):
+        reason = f"the wave {wave} has its confirmatory analysis already"
+    asked = Asked(lasting, lasting.hash(), version, 1, seed, reason, person, at)
+    analysis = _queued(pilot, asked, _taken(session, pilot, lasting, wave))
+    analysis.retention_wave = wave
+    return enqueue(session, WORK, analysis)
 
 
-def changes_since(session: Session, analysis: Analysis, plan: Plan) -> list[dict[str, str]]:
+def _lasting(session: Session, pilot: Pilot, plan: Plan, wave: str) -> Plan:
+    """The plan of a retention wave, by who answered there and whether they are the same people."""
+    answered = responses(session, pilot.id, pilot.iteration, plan).get(wave, {})
+    controls = [arm.key for arm in plan.arms if arm.role == "control"]
+    controlled = bool(controls) and all(answered.get(arm) for arm in controls)
+    primary = next(m.measure for m in plan.measures if m.role is Role.PRIMARY)
+    linked = is_linked(session, pilot.id, pilot.iteration, plan, primary, wave)
+    return retention_plan(plan, wave, controlled=controlled, linked=linked)
+
+
+def _confirmed(session: Session, pilot: Pilot, wave: str) -> bool:
+    """Whether a confirmatory analysis of the wave is under way or has an estimate."""
+    earlier = session.exec(
+        select(Analysis).where(
+            Analysis.pilot_id == pilot.id,
+            Analysis.iteration == pilot.iteration,
+            Analysis.retention_wave == wave,
+            Analysis.kind == Kind.CONFIRMATORY,
+        )
+    )
+    return any(not a.status.final or has_estimate(a) for a in earlier)
+
+
+def retention_of(session: Session, pilot: Pilot) -> Analysis | None:
+    """The newest confirmatory analysis of a retention wave of the current iteration that has an estimate, or None."""
+    found = session.exec(
+        select(Analysis)
+        .where(
+            Analysis.pilot_id == pilot.id,
+            Analysis.iteration == pilot.iteration,
+            col(Analysis.retention_wave).is_not(None),
+            Analysis.kind == Kind.CONFIRMATORY,
+            Analysis.status == JobStatus.SUCCEEDED,
+        )
+        .order_by(col(Analysis.id).desc())
+    )
+    return next((a for a in found if has_estimate(a)), None)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for; `reason` says why it is exploratory, None: it is not."""
+
+    plan: Plan
+    plan_hash: str
+    version: PlanVersion
+    look: int
+    seed: int | None
+    reason: str | None
+    person: str
+    at: datetime
+
+
+def _taken(session: Session, pilot: Pilot, plan: Plan, wave: str) -> Snapshot:
+    """The snapshot of what the plan compares up to a wave; Conflict `no_data` when there is nothing."""
+    taken = snapshot(session, pilot.id, pilot.iteration, plan, wave)
+    if not taken.data:
+        msg = "no measures were entered in this iteration; there is nothing to analyse"
+        raise Conflict(msg, "no_data")
+    return taken
+
+
+def _queued(pilot: Pilot, asked: Asked, taken: Snapshot) -> Analysis:
+    """The row of an analysis with all it stands on; not in the queue yet."""
+    version, seed = asked.version, asked.seed
+    request = FitRequest(plan=asked.plan, data=_documents(taken), look=asked.look, attrition=taken.attrition or None)
+    data_hash, plan_hash = request.data_hash(), asked.plan_hash
+    if seed is None:
+        seed = confirmatory_seed(plan_hash, data_hash)
+    document = request.model_copy(update={"seed": seed}).model_dump(mode="json", exclude_unset=True)
+    warnings = list(taken.warnings)
+    if asked.reason is not None:
+        warnings.append({"code": "exploratory", "message": f"exploratory, cannot be decided on: {asked.reason}"})
+    return Analysis(
+        organization_id=pilot.organization_id,
+        pilot_id=pilot.id,
+        iteration=pilot.iteration,
+        plan_version_id=version.id,
+        look=asked.look,
+        kind=Kind.CONFIRMATORY if asked.reason is None else Kind.EXPLORATORY,
+        seed=seed,
+        request={**document, "seed": seed, "look": asked.look},
+        plan_hash=plan_hash,
+        data_hash=data_hash,
+        warnings=warnings,
+        provenance={"plan_version": version.number, "plan_hash": plan_hash, "data_hash": data_hash, "seed": seed},
+        created_by=asked.person,
+        created_at=asked.at,
+    )
+
+
+def _documents(taken: Snapshot) -> dict[str, MeasureData]:
+    return {key: MeasureData.model_validate(shape) for key, shape in taken.data.items()}
+
+
+def changes_since(session: Session, analysis: Analysis) -> list[dict[str, str]]:
     """Warnings when the pilot's data or attrition differ now from the snapshot the analysis used."""
+    plan = Plan.model_validate(analysis.request["plan"]).expanded()
     wave = next(planned.wave for planned in plan.looks if planned.look == analysis.look)
-    taken = snapshot(session, analysis.pilot_id, analysis.iteration, plan, wave)
-    data = {key: MeasureData.model_validate(shape) for key, shape in taken.data.items()}
+    taken = snapshot(session, analysis.pilot_id, analysis.iteration, _with_later_waves(session, analysis, plan), wave)
     found = []
-    if FitRequest(plan=plan, data=data).data_hash() != analysis.data_hash:
+    if FitRequest(plan=plan, data=_documents(taken)).data_hash() != analysis.data_hash:
         message = "data were entered or changed since; this result stands on the snapshot named in provenance"
         found.append({"code": "data_changed", "message": message})
     if taken.attrition != (analysis.request.get("attrition") or {}):
         message = "attrition is known differently now; this result stands on what was known when it was asked for"
         found.append({"code": "attrition_changed", "message": message})
     return found
+
+
+def _with_later_waves(session: Session, analysis: Analysis, plan: Plan) -> Plan:
+    """The plan with the retention waves that were added since: what is entered of them is no change of its data."""
+    pilot = session.exec(select(Pilot).where(Pilot.id == analysis.pilot_id)).one()
+    newest = plan_of(require_version(session, pilot, analysis.iteration))
+    known = {wave.key for wave in plan.waves}
+    later = [wave for wave in newest.waves if wave.kind == "retention" and wave.key not in known]
+    return plan.model_copy(update={"waves": [*plan.waves, *later]})
 
 
 def plots_of(session: Session, analysis: Analysis) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from app.errors import Forbidden, NotFound
 
 # Readable by every organization, written by its own (contract §2). Catalogue entries of nobody are everybody's.
 # What was found of an intervention is its readers' too.
-PUBLIC = frozenset({"interventions", "syntheses"})
+PUBLIC = frozenset({"interventions", "syntheses", "programs"})
 SHARED_WHEN_UNOWNED = frozenset({"drivers", "measures", "program_dimensions"})
 
 

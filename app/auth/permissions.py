@@ -37,6 +37,10 @@ class Permission(StrEnum):
     DECISIONS_SIGN = "decisions:sign"
     EVIDENCE_REPORT = "evidence:report"
     SYNTHESES_WRITE = "syntheses:write"
+    PROGRAMS_ESTABLISH = "programs:establish"
+    PROGRAMS_ACCEPT = "programs:accept"
+    REVIEWS_WRITE = "reviews:write"
+    REVIEWS_COMPLETE = "reviews:complete"
 
 
 _LEAD = frozenset(
@@ -49,6 +53,7 @@ _LEAD = frozenset(
         Permission.PLANS_SIMULATE,
         Permission.MEASURES_WRITE,
         Permission.ANALYSES_WRITE,
+        Permission.REVIEWS_WRITE,
     }
 )
 _ANALYST = frozenset(
@@ -59,7 +64,16 @@ MAY: Mapping[Role, frozenset[Permission]] = {
     Role.LEAD: _LEAD,
     Role.ANALYST: _ANALYST,
     Role.APPROVER: frozenset(
-        {Permission.READ, Permission.DECISIONS_SIGN, Permission.PLANS_AMEND, Permission.EVIDENCE_REPORT}
+        {
+            Permission.READ,
+            Permission.DECISIONS_SIGN,
+            Permission.PLANS_AMEND,
+            Permission.EVIDENCE_REPORT,
+            Permission.PROGRAMS_ESTABLISH,
+            Permission.PROGRAMS_ACCEPT,
+            Permission.REVIEWS_WRITE,
+            Permission.REVIEWS_COMPLETE,
+        }
     ),
     Role.ADMINISTRATOR: _LEAD
     | _ANALYST

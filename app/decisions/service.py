@@ -17,8 +17,6 @@ from app.outbox.models import record
 from app.pilots.events import about
 from app.pilots.models import Pilot, Stage
 from app.pilots.service import insiders_of
-from app.plans.models import PlanVersion
-from app.plans.service import plan_of
 
 
 def latest_decision(session: Session, pilot: Pilot, iteration: int | None = None) -> Decision | None:
@@ -29,11 +27,6 @@ def latest_decision(session: Session, pilot: Pilot, iteration: int | None = None
         .order_by(col(Decision.id).desc())
     )
     return session.exec(statement).first()
-
-
-def _changes(session: Session, analysis: Analysis) -> list[dict[str, str]]:
-    version = session.exec(select(PlanVersion).where(PlanVersion.id == analysis.plan_version_id)).one()
-    return changes_since(session, analysis, plan_of(version))
 
 
 def sign(session: Session, pilot: Pilot, analysis: Analysis, body: DecisionIn, person: str, at: datetime) -> Decision:
@@ -75,7 +68,7 @@ def sign(session: Session, pilot: Pilot, analysis: Analysis, body: DecisionIn, p
         grade=facts.grade,
         gates_passed=gates_passed,
         provisional=bool(recommendation.get("provisional")),
-        warnings=[*result.get("warnings", []), *analysis.warnings, *_changes(session, analysis)],
+        warnings=[*result.get("warnings", []), *analysis.warnings, *changes_since(session, analysis)],
         plan_hash=analysis.plan_hash,
         data_hash=analysis.data_hash,
         signed_by=person,

@@ -1,20 +1,30 @@
 """Gathers what the rules of `stages.py` ask; judges nothing."""
 
+from datetime import date
+from typing import Any
+
 from sqlmodel import Session, col, select
 
 from analysis.documents import Plan, Role
 from app.analyses.models import Analysis, Kind
+from app.analyses.retention import retained
+from app.analyses.service import retention_of
+from app.catalog.models import ProgramDimension
+from app.catalog.service import entry
 from app.decisions.models import Decision
 from app.decisions.service import latest_decision
 from app.lifecycle.schemas import MoveIn
 from app.lifecycle.stages import REVIEW, PilotFacts
 from app.measures.models import Measurement, Shape, Summary
-from app.pilots.models import Pilot, Stage
+from app.pilots.coverage import covering
+from app.pilots.models import SCALED, Intervention, Pilot, ProgramStatus, Stage
 from app.pilots.service import units_of
 from app.plans.service import current_version, plan_of
+from app.programs.service import program_of
+from app.syntheses.standing import standing
 
 
-def facts_of(session: Session, pilot: Pilot, asked: MoveIn | None = None) -> PilotFacts:
+def facts_of(session: Session, pilot: Pilot, today: date, asked: MoveIn | None = None) -> PilotFacts:
     """The facts about a pilot and, where given, the move that is asked for."""
     version = current_version(session, pilot)
     plan = plan_of(version) if version is not None else None
@@ -24,7 +34,7 @@ def facts_of(session: Session, pilot: Pilot, asked: MoveIn | None = None) -> Pil
         stage=pilot.stage,
         has_driver=bool(pilot.driver),
         has_discovery_note=pilot.discovery_note is not None,
-        driver_is_covered=_driver_is_covered(session, pilot),
+        driver_is_covered=bool(covering(session, [pilot])[pilot.id]),
         has_justification=pilot.justification is not None,
         has_intervention=pilot.intervention_id is not None,
         has_feasibility_note=pilot.feasibility_note is not None,
@@ -37,6 +47,9 @@ def facts_of(session: Session, pilot: Pilot, asked: MoveIn | None = None) -> Pil
         decision=decision.outcome.value if decision else None,
         decision_gates_passed=decision is not None and decision.gates_passed,
         decision_is_provisional=decision is not None and decision.provisional,
+        has_controlled_evaluation=_is_promised(pilot, today),
+        is_provisional=pilot.provisional,
+        **_of_program(session, pilot, asked),
         was_effective=_was_effective(session, pilot),
         reviewed=frozenset(name for name in REVIEW if review.get(name)),
         scalable=review.get("scalable"),
@@ -56,14 +69,31 @@ def _decision(session: Session, pilot: Pilot, asked: MoveIn | None) -> Decision 
     return newest if newest is not None and newest.id == asked.decision_id else None
 
 
-def _driver_is_covered(session: Session, pilot: Pilot) -> bool:
-    """Whether a pilot of any organization made a program foundational for this driver."""
-    return (
-        session.exec(
-            select(Pilot.id).where(Pilot.driver == pilot.driver, Pilot.stage == Stage.FOUNDATIONAL).limit(1)
-        ).first()
-        is not None
-    )
+def _is_promised(pilot: Pilot, today: date) -> bool:
+    """Whether a controlled evaluation is described, with a date that is still to come."""
+    promised = pilot.controlled_evaluation
+    return promised is not None and date.fromisoformat(promised["due_on"]) >= today
+
+
+def _of_program(session: Session, pilot: Pilot, asked: MoveIn | None) -> dict[str, Any]:
+    """What the moves to and from `foundational` ask; nothing is gathered where neither is possible."""
+    intervention = session.get(Intervention, pilot.intervention_id) if pilot.intervention_id else None
+    if pilot.stage not in SCALED or intervention is None:
+        return {}
+    program = program_of(session, intervention.id)
+    lasting = retention_of(session, pilot)
+    stands = standing(session, intervention, asked.synthesis_id if asked else None)
+    dimension = asked.dimension if asked else None
+    return {
+        "is_origin": intervention.organization_id == pilot.organization_id,
+        "is_retained": retained(lasting.retention_wave or "", lasting.result).retained if lasting else None,
+        "synthesis": None if stands.outcome == "missing" else stands.outcome,
+        "synthesis_says": stands.says,
+        "review_demotes": stands.review is not None and stands.review.demote,
+        "has_dimension": dimension is not None
+        and entry(session, ProgramDimension, dimension, pilot.organization_id) is not None,
+        "program_is_active": program is not None and program.status is ProgramStatus.ACTIVE,
+    }
 
 
 def _has_baseline(session: Session, pilot: Pilot, plan: Plan) -> bool:
@@ -95,7 +125,10 @@ def _was_effective(session: Session, pilot: Pilot) -> bool:
     """Whether any confirmatory analysis of the pilot recommended `scale`."""
     results = session.exec(
         select(Analysis.result).where(
-            Analysis.pilot_id == pilot.id, Analysis.kind == Kind.CONFIRMATORY, col(Analysis.result).is_not(None)
+            Analysis.pilot_id == pilot.id,
+            Analysis.kind == Kind.CONFIRMATORY,
+            col(Analysis.retention_wave).is_(None),
+            col(Analysis.result).is_not(None),
         )
     )
     return any((result or {}).get("recommendation", {}).get("outcome") == "scale" for result in results)

@@ -38,6 +38,18 @@ class ReviewKind(StrEnum):
     PROGRAM = "program"
 
 
+class ReviewOutcome(StrEnum):
+    """What a review found; `ended`: the pilot left the stage before."""
+
+    RETAINED = "retained"
+    NOT_RETAINED = "not_retained"
+    CONFIRMED = "confirmed"
+    NOT_CONFIRMED = "not_confirmed"
+    HOLDS = "holds"
+    DEMOTED = "demoted"
+    ENDED = "ended"
+
+
 class Review(Versioned, SQLModel, table=True):
     """Something due after scaling: open until it is completed with a finding."""
 
@@ -52,7 +64,9 @@ class Review(Versioned, SQLModel, table=True):
     opened_at: datetime = instant_field()
     completed_at: datetime | None = instant_field(nullable=True)
     completed_by: str | None = Field(default=None, max_length=200)
+    outcome: ReviewOutcome | None = Field(default=None, sa_type=text_enum(ReviewOutcome))
     finding: str | None = Field(default=None, max_length=20_000)
+    postponed_because: str | None = Field(default=None, max_length=20_000)
     analysis_id: str | None = Field(default=None, foreign_key="analyses.id", max_length=36)
     synthesis_id: str | None = Field(default=None, foreign_key="syntheses.id", max_length=36)
     version: int = 1

@@ -11,7 +11,7 @@ from app.forms import Page
 from app.lifecycle.models import Move
 from app.lifecycle.schemas import Checklist, IterationOut, MoveIn, MoveOut, NextOut, TimelineItem, UnmetOut
 from app.lifecycle.service import checklist, iteration_details, move, timeline
-from app.pilots.models import Pilot
+from app.pilots.models import Pilot, Stage
 from app.requests import Cursor, IfMatch, Limit, SessionDep, TransactionalRoute, check_match, etag, page_of
 
 router = APIRouter(prefix="/v1/pilots/{pilot_id}", tags=["8 Decisions and moves"], route_class=TransactionalRoute)
@@ -22,7 +22,7 @@ def move_out(row: Move) -> MoveOut:
     return MoveOut(
         from_=row.from_stage,
         to=row.to_stage,
-        **row.model_dump(include={"id", "sequence", "iteration", "at", "by", "reason", "decision_id"}),
+        **row.model_dump(include={"id", "sequence", "iteration", "at", "by", "reason", "decision_id", "synthesis_id"}),
     )
 
 
@@ -34,7 +34,7 @@ def read_next(pilot_id: str, session: SessionDep, caller: CallerDep) -> Checklis
         stage=pilot.stage,
         items=[
             NextOut(to=to, allowed=not unmet, unmet=[UnmetOut.model_validate(u) for u in unmet])
-            for to, unmet in checklist(session, pilot)
+            for to, unmet in checklist(session, pilot, now())
         ],
     )
 
@@ -43,8 +43,14 @@ def read_next(pilot_id: str, session: SessionDep, caller: CallerDep) -> Checklis
 def make_move(
     pilot_id: str, body: MoveIn, session: SessionDep, caller: CallerDep, response: Response, if_match: IfMatch = None
 ) -> MoveOut:
-    """Move the pilot to another stage; refused with everything that is still missing."""
-    pilot = fetch(session, caller, Pilot, pilot_id, Permission.PILOTS_MOVE, for_update=True)
+    """Move the pilot to another stage; refused with everything that is still missing.
+
+    To `foundational` (and back) an approver moves it, with `synthesis_id` (default: the newest) and `dimension`.
+    """
+    pilot = fetch(session, caller, Pilot, pilot_id, for_update=True)
+    # What concerns a program of all organizations is signed.
+    signs = body.to is Stage.FOUNDATIONAL or (pilot.stage is Stage.FOUNDATIONAL and body.to is Stage.REFINE)
+    caller.require(Permission.PROGRAMS_ESTABLISH if signs else Permission.PILOTS_MOVE)
     check_match(if_match, pilot.version, f"the pilot (now in {pilot.stage.value})")
     made = move(session, pilot, body, caller.person, now())
     response.headers["ETag"] = etag(pilot.version)

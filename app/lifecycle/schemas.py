@@ -33,8 +33,10 @@ class MoveIn(Form):
     retirement: Retirement | None = Field(default=None, description="How it ends, when it retires")
     successor_id: Id | None = Field(default=None, description="The pilot that follows, when it is `replaced`")
     lessons: Prose | None = None
-    synthesis_id: Id | None = None
-    dimension: Line | None = None
+    synthesis_id: Id | None = Field(
+        default=None, description="To foundational: the synthesis that passed the rule; default: the newest"
+    )
+    dimension: Line | None = Field(default=None, description="To foundational: a key of GET /v1/program-dimensions")
 
 
 class MoveOut(Answer):
@@ -50,6 +52,7 @@ class MoveOut(Answer):
     by: str
     reason: str | None
     decision_id: str | None
+    synthesis_id: str | None
 
 
 class UnmetOut(Answer):

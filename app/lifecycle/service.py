@@ -11,38 +11,32 @@ from app.decisions.service import latest_decision
 from app.errors import Conflict
 from app.lifecycle.events import stage_changed
 from app.lifecycle.facts import facts_of
+from app.lifecycle.follow import follow
 from app.lifecycle.models import Move
 from app.lifecycle.schemas import MoveIn
 from app.lifecycle.stages import NEXT, Unmet, missing_for
-from app.pilots.models import Iteration, Pilot, Stage
-from app.pilots.service import iteration_of, keep_lessons
+from app.pilots.models import Intervention, Iteration, Pilot, Stage
+from app.pilots.service import iteration_of, keep_lessons, refuse_insider
 from app.plans.models import PlanVersion
+from app.syntheses.models import Synthesis
+from app.syntheses.standing import standing
 
 
-def checklist(session: Session, pilot: Pilot) -> list[tuple[Stage, list[Unmet]]]:
+def checklist(session: Session, pilot: Pilot, at: datetime) -> list[tuple[Stage, list[Unmet]]]:
     """Every move possible from here with what it still takes."""
-    facts = facts_of(session, pilot)
+    facts = facts_of(session, pilot, at.date())
     return [(target, missing_for(target, facts)) for target in NEXT[pilot.stage]]
 
 
 def move(session: Session, pilot: Pilot, asked: MoveIn, person: str, at: datetime) -> Move:
-    """Move a pilot; Conflict `move_refused` lists every unmet condition."""
-    unmet = missing_for(asked.to, facts_of(session, pilot, asked))
-    if unmet:
-        codes = ", ".join(u.code for u in unmet)
-        msg = f"the move from {pilot.stage.value} to {asked.to.value} is refused; unmet: {codes}"
-        if unmet[0].code == "no_such_move" and (last := _last_move(session, pilot.id)) is not None:
-            when = f"{last.at:%Y-%m-%d %H:%M:%S} UTC"
-            msg += f"; {last.by} moved the pilot from {last.from_stage.value} to {last.to_stage.value}, {when}"
-        raise Conflict(
-            msg,
-            "move_refused",
-            unmet=[{"code": u.code, "message": u.message} for u in unmet],
-            stage=pilot.stage.value,
-            version=pilot.version,
-        )
-    decision = latest_decision(session, pilot) if pilot.stage is Stage.TEST else None
-    before = pilot.stage
+    """Move a pilot; Conflict `move_refused` lists every unmet condition, `same_person` keeps four eyes."""
+    if unmet := missing_for(asked.to, facts_of(session, pilot, at.date(), asked)):
+        raise _refused(session, pilot, asked.to, unmet)
+    before, signed = pilot.stage, Stage.FOUNDATIONAL in (pilot.stage, asked.to) and asked.to is not Stage.RETIRED
+    if signed:
+        refuse_insider(session, pilot, person)
+    decision = latest_decision(session, pilot) if before is Stage.TEST else None
+    stands = _standing(session, pilot, asked) if signed else None
     made = Move(
         organization_id=pilot.organization_id,
         pilot_id=pilot.id,
@@ -52,12 +46,13 @@ def move(session: Session, pilot: Pilot, asked: MoveIn, person: str, at: datetim
         to_stage=asked.to,
         reason=asked.reason,
         decision_id=decision.id if decision else None,
+        synthesis_id=stands.id if stands else None,
         by=person,
         at=at,
     )
     if asked.lessons is not None:
         keep_lessons(session, pilot, asked.lessons)
-    if pilot.stage is Stage.REFINE and asked.to is not Stage.RETIRED:
+    if before is Stage.REFINE and asked.to is not Stage.RETIRED:
         pilot.lessons = None  # told with the closed iteration; the new one starts to learn
     if asked.to is Stage.REFINE:
         _open_next_iteration(session, pilot, at)
@@ -65,11 +60,33 @@ def move(session: Session, pilot: Pilot, asked: MoveIn, person: str, at: datetim
         pilot.retirement = asked.retirement.value if asked.retirement else None
         pilot.successor_id = asked.successor_id
         _close(session, pilot, at)
+    pilot.provisional = asked.to is Stage.SCALE and decision is not None and decision.provisional
     pilot.stage = asked.to
     session.add_all([pilot, made])
     session.flush()
     stage_changed(session, pilot, made)
+    follow(session, pilot, made, stands, asked.dimension)
     return made
+
+
+def _refused(session: Session, pilot: Pilot, to: Stage, unmet: list[Unmet]) -> Conflict:
+    codes = ", ".join(u.code for u in unmet)
+    msg = f"the move from {pilot.stage.value} to {to.value} is refused; unmet: {codes}"
+    if unmet[0].code == "no_such_move" and (last := _last_move(session, pilot.id)) is not None:
+        when = f"{last.at:%Y-%m-%d %H:%M:%S} UTC"
+        msg += f"; {last.by} moved the pilot from {last.from_stage.value} to {last.to_stage.value}, {when}"
+    return Conflict(
+        msg,
+        "move_refused",
+        unmet=[{"code": u.code, "message": u.message} for u in unmet],
+        stage=pilot.stage.value,
+        version=pilot.version,
+    )
+
+
+def _standing(session: Session, pilot: Pilot, asked: MoveIn) -> Synthesis | None:
+    intervention = session.get_one(Intervention, pilot.intervention_id)
+    return standing(session, intervention, asked.synthesis_id).synthesis
 
 
 def _last_move(session: Session, pilot_id: str) -> Move | None:

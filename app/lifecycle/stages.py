@@ -59,6 +59,15 @@ class PilotFacts:
     decision: str | None = None
     decision_gates_passed: bool = False
     decision_is_provisional: bool = False
+    has_controlled_evaluation: bool = False
+    is_provisional: bool = False
+    is_origin: bool = False
+    is_retained: bool | None = None
+    synthesis: str | None = None
+    synthesis_says: str | None = None
+    has_dimension: bool = False
+    program_is_active: bool = False
+    review_demotes: bool = False
     was_effective: bool = False
     reviewed: frozenset[str] = frozenset()
     scalable: bool | None = None
@@ -70,6 +79,14 @@ class PilotFacts:
 
 
 REVIEW = ("cost", "staffing", "complexity", "later_owner")
+# What keeps a synthesis from being one that the foundational rule passed.
+SYNTHESES: Mapping[str, str] = {
+    "missing": "a confirmatory synthesis of the evidence is missing: POST /v1/interventions/{id}/syntheses",
+    "other": "synthesis_id names no confirmatory synthesis of this intervention",
+    "unfinished": "the synthesis has no result yet, or it failed; wait for it, or ask for another",
+    "refused": "the synthesis was refused: there is nothing to decide on; its result says what would help",
+    "stale": "the evidence has changed since the synthesis; ask for a new one",
+}
 
 
 def _discover_to_develop(f: PilotFacts) -> Iterator[Unmet]:
@@ -125,11 +142,11 @@ def _test_to_scale(f: PilotFacts) -> Iterator[Unmet]:
         yield Unmet("decision", f"the signed decision is `{f.decision}`, not `scale`")
     elif not f.decision_gates_passed:
         yield Unmet("gates", "a gate of the analysis failed; its estimate cannot be trusted")
-    if f.decision == "scale" and f.decision_is_provisional and not f.has_reason:
+    if f.decision == "scale" and f.decision_is_provisional and not f.has_controlled_evaluation:
         yield Unmet(
             "controlled_evaluation",
-            "evidence of grade C scales provisionally: say in `reason` which controlled "
-            "evaluation inside the roll-out will follow, and by when",
+            "evidence of grade C scales provisionally: PATCH controlled_evaluation, the comparison inside the roll-out "
+            "(design, description) and the date by which it is decided (due_on, not in the past)",
         )
     missing = [name for name in REVIEW if name not in f.reviewed]
     if missing:
@@ -158,11 +175,42 @@ def _scale_to_refine(f: PilotFacts) -> Iterator[Unmet]:
         yield Unmet("reason", "give a reason: the effect was not retained, or the controlled evaluation failed")
 
 
-def _scale_to_foundational(_: PilotFacts) -> Iterator[Unmet]:
-    yield Unmet(
-        "synthesis",
-        "a synthesis over organizations has to pass the foundational rule; moves do not read them in this version yet",
-    )
+def _scale_to_foundational(f: PilotFacts) -> Iterator[Unmet]:
+    if not f.is_origin:
+        yield Unmet(
+            "origin",
+            "only a pilot of the organization that the intervention began at establishes the program; pilots of "
+            "adopters stay in scale and count as evidence",
+        )
+    if f.is_provisional:
+        yield Unmet("provisional", "the scale is provisional: complete the review of its controlled evaluation first")
+    if f.is_retained is None:
+        yield Unmet(
+            "retention",
+            "that the effect lasts is not shown: measure a retention wave and analyse it (POST …/analyses with wave)",
+        )
+    elif not f.is_retained:
+        yield Unmet("retention", "at the retention wave P(δ > 0) is below what the foundational rule asks")
+    if f.synthesis is None:
+        yield Unmet("synthesis", SYNTHESES["missing"])
+    elif f.synthesis != "foundational":
+        said = f"the rule says `{f.synthesis}`: {f.synthesis_says}"
+        yield Unmet("synthesis", SYNTHESES.get(f.synthesis, said))
+    if not f.has_dimension:
+        yield Unmet("dimension", "choose the dimension of the program, a key of GET /v1/program-dimensions")
+    if f.program_is_active:
+        yield Unmet("program", "this intervention is an active foundational program already")
+
+
+def _foundational_to_refine(f: PilotFacts) -> Iterator[Unmet]:
+    if f.program_is_active and not f.review_demotes:
+        yield Unmet(
+            "program",
+            "the program is active and no current synthesis demotes it; the yearly review asks for a new one "
+            "(POST /v1/interventions/{id}/syntheses, then POST /v1/reviews/{id}/completion)",
+        )
+    if not f.has_reason:
+        yield Unmet("reason", "give a reason: what the review found")
 
 
 def _to_retired(f: PilotFacts) -> Iterator[Unmet]:
@@ -196,7 +244,7 @@ RULES: Mapping[tuple[Stage, Stage], Callable[[PilotFacts], Iterator[Unmet]]] = {
     (Stage.REFINE, Stage.TEST): _refine_to_test,
     (Stage.SCALE, Stage.REFINE): _scale_to_refine,
     (Stage.SCALE, Stage.FOUNDATIONAL): _scale_to_foundational,
-    (Stage.FOUNDATIONAL, Stage.REFINE): _scale_to_refine,
+    (Stage.FOUNDATIONAL, Stage.REFINE): _foundational_to_refine,
     **{(stage, Stage.RETIRED): _to_retired for stage in Stage if stage is not Stage.RETIRED},
 }
 

@@ -98,6 +98,8 @@ class Summary(SQLModel, table=True):
     iteration: int
     measure: str = Field(max_length=100)
     shape: Shape = Field(sa_type=text_enum(Shape))
+    # Of pairs and changes: the retention wave they lead to; None: the follow-up that the pilot is judged by.
+    wave: str | None = Field(default=None, max_length=100)
     cell: str = Field(max_length=400)
     content: dict[str, Any] = Field(sa_type=Json)
     created_by: str = Field(max_length=200)

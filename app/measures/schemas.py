@@ -96,6 +96,10 @@ class MeasurementsIn(Form):
     rows: list[RowIn] = Field(min_length=1, max_length=100_000)
 
 
+NO_SHAPES = frozenset({"measure", "wave"})
+WITHOUT_WAVE = frozenset({"pairs", "changes"})
+
+
 class SummariesIn(Form):
     """Summaries of one measure in exactly one shape."""
 
@@ -120,6 +124,9 @@ class SummariesIn(Form):
         }
     )
     measure: Line
+    wave: Line | None = Field(
+        default=None, description="Of pairs and changes: the retention wave they lead to; default: the follow-up"
+    )
     cells: list[Cell] | None = Field(default=None, description="n, mean and SD of unlinked people per arm and wave")
     pairs: list[Pair] | None = Field(default=None, description="the same people before and after: means, SDs, r")
     changes: list[Change] | None = Field(default=None, description="n, mean and SD of the change per arm")
@@ -130,16 +137,19 @@ class SummariesIn(Form):
 
     @model_validator(mode="after")
     def _one_shape(self) -> Self:
-        given = sorted(self.model_fields_set - {"measure"})
+        given = sorted(self.model_fields_set - NO_SHAPES)
         if len(given) != 1 or not getattr(self, given[0]):
             msg = f"give exactly one of cells, pairs, changes, counts …, not empty; given: {', '.join(given) or 'none'}"
+            raise ValueError(msg)
+        if self.wave is not None and given[0] not in WITHOUT_WAVE:
+            msg = f"wave is of pairs and changes, which name none; each entry of {given[0]} has its own"
             raise ValueError(msg)
         return self
 
     @property
     def shape(self) -> str:
         """The name of the shape that was given."""
-        return next(iter(self.model_fields_set - {"measure"}))
+        return next(iter(self.model_fields_set - NO_SHAPES))
 
     @property
     def entries(self) -> list[Any]:
@@ -188,6 +198,7 @@ class SummaryOut(Answer):
     iteration: int
     measure: str
     shape: Shape
+    wave: str | None = Field(description="Of pairs and changes: the retention wave they lead to; null: the follow-up")
     content: dict[str, Any]
     created_by: str
     created_at: AtInstant

@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from analysis.documents import Design, Family, Plan, PlannedMeasure, Role
 from app.measures.cells import Entry, Rows
-from app.measures.models import Summary, Wave
+from app.measures.models import Shape, Summary, Wave
 from app.measures.waves import responses
 
 
@@ -61,15 +61,45 @@ def snapshot(session: Session, pilot_id: str, iteration: int, plan: Plan, follow
             )
         ).all()
         if held:
-            ordered = sorted(held, key=lambda s: s.cell)
+            ordered = sorted((s for s in held if _is_of(s, plan, followup)), key=lambda s: s.cell)
+            if not ordered:
+                continue
             taken.data[measure.measure] = {held[0].shape.value: [s.content for s in ordered]}
             continue
         rows = Rows(session, pilot_id, iteration, measure.measure, baselines(plan), followup)
         if rows.exist():
             shape, entries = _reduced(rows, plan.design, measure, taken)
             taken.data[measure.measure] = {shape: entries}
+    arms = {arm.key for arm in plan.arms}
+    for shapes in taken.data.values():
+        # Arms that the plan does not compare (a control that has the program by now) are no part of it.
+        for shape, entries in shapes.items():
+            shapes[shape] = [entry for entry in entries if entry.get("arm") is None or entry["arm"] in arms]
     taken.attrition = observed_attrition(session, pilot_id, iteration, plan, followup)
     return taken
+
+
+def _is_of(summary: Summary, plan: Plan, followup: str) -> bool:
+    """Whether a summary belongs to the comparison up to `followup`: what came after scaling is another one."""
+    named = summary.content.get("wave") or summary.wave
+    kinds = {wave.key: wave.kind for wave in plan.waves}
+    if named is None:
+        return kinds.get(followup) != "retention"
+    if kinds.get(followup) == "retention":
+        return named == followup or named in baselines(plan)
+    return kinds.get(named) != "retention"
+
+
+def is_linked(session: Session, pilot_id: str, iteration: int, plan: Plan, measure: str, wave: str) -> bool:
+    """Whether the same people are known at the baseline and at a wave: pseudonyms, pairs or changes."""
+    held = session.exec(
+        select(Summary.shape)
+        .where(Summary.pilot_id == pilot_id, Summary.iteration == iteration, Summary.measure == measure)
+        .limit(1)
+    ).first()
+    if held is not None:
+        return held in {Shape.PAIRS, Shape.CHANGES}
+    return Rows(session, pilot_id, iteration, measure, baselines(plan), wave).linked()
 
 
 def baselines(plan: Plan) -> Sequence[str]:

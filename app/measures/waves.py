@@ -66,7 +66,8 @@ def responses(session: Session, pilot_id: str, iteration: int, plan: Plan) -> di
     for summary in summaries:
         content = summary.content
         n = content.get("n") or sum(content.get("counts") or [])
-        for wave in [content["wave"]] if content.get("wave") else ends:
+        named = content.get("wave") or summary.wave
+        for wave in [named] if named else ends:
             place = (summary.measure, wave, content["arm"])
             counted[place] = counted.get(place, 0) + n
     found: dict[str, dict[str, int]] = {}

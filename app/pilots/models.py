@@ -23,6 +23,9 @@ class Stage(StrEnum):
     RETIRED = "retired"
 
 
+SCALED = frozenset({Stage.SCALE, Stage.FOUNDATIONAL})
+
+
 class OwnershipRole(StrEnum):
     """What the unit's own people do with an intervention."""
 

@@ -13,7 +13,8 @@ from app.catalog.service import require_driver
 from app.db import now
 from app.errors import Invalid, fault
 from app.forms import Page
-from app.pilots.models import Intervention, Pilot, Stage
+from app.pilots.coverage import covering
+from app.pilots.models import SCALED, Intervention, Pilot, Stage
 from app.pilots.schemas import InterventionIn, InterventionOut, InterventionPatch, PilotIn, PilotOut, PilotPatch
 from app.pilots.service import change_pilot, create_intervention, create_pilot, refuse_emptied, units_of_each
 from app.requests import Cursor, IfMatch, Limit, SessionDep, TransactionalRoute, check_match, etag, page_of, where_given
@@ -30,7 +31,18 @@ def pilot_out(session: SessionDep, pilot: Pilot) -> PilotOut:
 def pilots_out(session: SessionDep, rows: Sequence[Pilot]) -> list[PilotOut]:
     """The answers about several pilots."""
     units = units_of_each(session, [pilot.id for pilot in rows])
-    return [PilotOut.model_validate({**pilot.model_dump(), "unit_ids": units[pilot.id]}) for pilot in rows]
+    covered = covering(session, rows)
+    return [
+        PilotOut.model_validate(
+            {
+                **pilot.model_dump(),
+                "unit_ids": units[pilot.id],
+                "scaled": pilot.stage in SCALED and not pilot.provisional,
+                "covered_by": covered[pilot.id],
+            }
+        )
+        for pilot in rows
+    ]
 
 
 @interventions.post("/interventions", status_code=201, dependencies=[idempotent])

@@ -1,7 +1,8 @@
 """Requests and answers of interventions and pilots."""
 
+from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -88,6 +89,14 @@ class SustainabilityReview(Form):
     scalable: bool | None = None
 
 
+class ControlledEvaluation(Form):
+    """The comparison inside the roll-out that a provisional `scale` (grade C) stands or falls with."""
+
+    design: Literal["parallel", "cluster", "stepped_wedge", "did"] = Field(description="One with a comparison")
+    description: Prose = Field(description="Who is compared with whom, and on what")
+    due_on: date = Field(description="By when it is decided")
+
+
 class PilotIn(Form):
     """A new pilot; it starts in `discover`."""
 
@@ -140,6 +149,21 @@ class PilotPatch(Form):
         default=None, description="What the iteration taught (in `refine`: the one just closed); shared openly"
     )
     sustainability_review: SustainabilityReview | None = None
+    controlled_evaluation: ControlledEvaluation | None = Field(
+        default=None, description="What a provisional `scale` demands before the move; fixed while it is provisional"
+    )
+    evaluated_by: Id | None = Field(
+        default=None, description="The pilot that is this controlled evaluation: same organization and intervention"
+    )
+
+
+class Covering(Answer):
+    """A foundational program that covers the pilot's driver already."""
+
+    program_id: str
+    intervention_id: str
+    title: str
+    dimension: str
 
 
 class PilotOut(Answer):
@@ -160,6 +184,13 @@ class PilotOut(Answer):
     frontline_involved: str | None
     lessons: str | None
     sustainability_review: dict[str, Any] | None
+    provisional: bool = Field(description="Scaled for the time being: its controlled evaluation is still open")
+    scaled: bool = Field(description="In scale or foundational, and not provisionally")
+    controlled_evaluation: dict[str, Any] | None
+    evaluated_by: str | None
+    covered_by: list[Covering] = Field(
+        description="Foundational programs for this driver; experimenting needs a reason"
+    )
     retirement: str | None
     successor_id: str | None
     created_by: str

@@ -135,6 +135,13 @@ def insiders_of(session: Session, pilot: Pilot) -> frozenset[str]:
     return frozenset(identity(person) for person in found)
 
 
+def refuse_insider(session: Session, pilot: Pilot, person: str) -> None:
+    """Raise Conflict `same_person` when the person leads the pilot, or made it or its plan (four eyes)."""
+    if identity(person) in insiders_of(session, pilot):
+        msg = f"{person} leads this pilot, or made it or its plan; somebody else signs (four eyes)"
+        raise Conflict(msg, "same_person")
+
+
 def keep_lessons(session: Session, pilot: Pilot, lessons: str | None) -> None:
     """Write lessons; in `refine` they are about the iteration that entering it has closed, and go to its row too."""
     pilot.lessons = lessons
@@ -151,11 +158,9 @@ def change_pilot(session: Session, pilot: Pilot, body: PilotPatch) -> Pilot:
     if changes.get("sustainability_review") is not None and pilot.sustainability_review is not None:
         # The checklist asks for what is still missing; giving that must not lose what was written before.
         changes["sustainability_review"] = pilot.sustainability_review | changes["sustainability_review"]
-    if iteration_of(session, pilot).plan_locked_at is not None:
-        frozen = sorted({"driver", "intervention_id", "unit_ids"} & _real_changes(session, pilot, changes))
-        if frozen:
-            msg = f"{', '.join(frozen)} cannot change while the iteration's plan is locked; the next iteration may"
-            raise Conflict(msg, "plan_locked")
+    _refuse_frozen(session, pilot, changes)
+    if changes.get("evaluated_by") is not None:
+        _require_evaluation(session, pilot, changes["evaluated_by"])
     if "driver" in changes:
         require_driver(session, changes["driver"], pilot.organization_id)
     if changes.get("intervention_id") is not None:
@@ -170,6 +175,34 @@ def change_pilot(session: Session, pilot: Pilot, body: PilotPatch) -> Pilot:
     session.add(pilot)
     session.flush()
     return pilot
+
+
+def _require_evaluation(session: Session, pilot: Pilot, other_id: str) -> None:
+    """Raise Invalid unless the other pilot tries the same intervention in the same organization."""
+    other = session.get(Pilot, other_id)
+    fits = (
+        other is not None
+        and other.id != pilot.id
+        and other.organization_id == pilot.organization_id
+        and other.intervention_id is not None
+        and other.intervention_id == pilot.intervention_id
+    )
+    if not fits:
+        msg = f"{other_id!r} is not another pilot of this organization with the same intervention"
+        raise Invalid(msg, [fault(["evaluated_by"], msg, "unknown_pilot")])
+
+
+def _refuse_frozen(session: Session, pilot: Pilot, changes: dict[str, Any]) -> None:
+    """Raise Conflict for what a locked plan or a provisional scale stands on."""
+    changed = _real_changes(session, pilot, changes)
+    if iteration_of(session, pilot).plan_locked_at is not None:
+        frozen = sorted({"driver", "intervention_id", "unit_ids"} & changed)
+        if frozen:
+            msg = f"{', '.join(frozen)} cannot change while the iteration's plan is locked; the next iteration may"
+            raise Conflict(msg, "plan_locked")
+    if "controlled_evaluation" in changed and pilot.provisional:
+        msg = "the scale is provisional on this very evaluation; its review may be given another date"
+        raise Conflict(msg, "provisional")
 
 
 def _real_changes(session: Session, pilot: Pilot, changes: dict[str, Any]) -> set[str]:

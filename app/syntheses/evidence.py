@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 from analysis.documents import Plan
 from analysis.evidence import Evidence, EvidenceRole
 from app.analyses.models import Analysis
-from app.catalog.models import Organization
+from app.catalog.models import Measure, Organization
 from app.decisions.models import Decision
 from app.pilots.models import Intervention
 from app.requests import page_of
@@ -33,7 +33,7 @@ def evidence_of(session: Session, intervention: Intervention, measure: str | Non
     """Every entry, oldest first; of one measure when it is named."""
     reported = session.exec(_reported(intervention)).all()
     decided = session.exec(_decided(intervention)).all()
-    entries = sorted([*_of_reports(session, reported), *_of_decisions(session, intervention, decided)], key=_age)
+    entries = _both(session, intervention, reported, decided)
     return [entry for entry in entries if measure is None or entry.measure == measure]
 
 
@@ -43,14 +43,41 @@ def evidence_page(
     """One page of the entries of either kind, oldest first; both sort by an id that grows with time."""
     reported, more_reported = page_of(session, _reported(intervention), ReportedEvidence.id, limit, cursor)
     decided, more_decided = page_of(session, _decided(intervention), Decision.id, limit, cursor)
-    entries = sorted([*_of_reports(session, reported), *_of_decisions(session, intervention, decided)], key=_age)
+    entries = _both(session, intervention, reported, decided)
     more = len(entries) > limit or more_reported is not None or more_decided is not None
     return entries[:limit], entries[:limit][-1].id if more else None
 
 
 def of_report(session: Session, row: ReportedEvidence) -> EvidenceOut:
     """A reported entry as it is shown."""
-    return _of_reports(session, [row])[0]
+    return _both(session, session.get_one(Intervention, row.intervention_id), [row], [])[0]
+
+
+def of_one_class(entries: Sequence[EvidenceOut], wanted: str | None = None) -> list[EvidenceOut]:
+    """The entries with those of another class of measures left out: burnout and isolation are not one effect.
+
+    Unless one is named the class is that of the origin's newest entry, else that which most organizations have.
+    """
+    pooled = wanted or _pooled_class([entry for entry in entries if entry.left_out is None])
+
+    def marked(entry: EvidenceOut) -> EvidenceOut:
+        if entry.left_out is not None or entry.measure_class == pooled:
+            return entry
+        message = f"measures {entry.measure_class or 'something unknown'}; what is pooled is {pooled}"
+        return entry.model_copy(update={"left_out": LeftOut(code="other_class", message=message)})
+
+    return [marked(entry) for entry in entries]
+
+
+def _pooled_class(entries: Sequence[EvidenceOut]) -> str | None:
+    origin = [e.measure_class for e in entries if e.role is EvidenceRole.ORIGIN and e.measure_class]
+    if origin:
+        return origin[-1]
+    found: dict[str, set[str]] = {}
+    for entry in entries:
+        if entry.measure_class:
+            found.setdefault(entry.measure_class, set()).add(entry.organization)
+    return min(found, key=lambda name: (-len(found[name]), name), default=None)
 
 
 def as_study(entry: EvidenceOut) -> Evidence:
@@ -67,6 +94,23 @@ def as_study(entry: EvidenceOut) -> Evidence:
 
 def _age(entry: EvidenceOut) -> str:
     return entry.id
+
+
+def _both(
+    session: Session, intervention: Intervention, reported: Sequence[ReportedEvidence], decided: Sequence[Decision]
+) -> list[EvidenceOut]:
+    """The entries of either kind, oldest first, each with the class of its measure."""
+    owners = {row.id: row.organization_id for row in reported} | {row.id: row.organization_id for row in decided}
+    entries = sorted([*_of_reports(session, reported), *_of_decisions(session, intervention, decided)], key=_age)
+    keys = {entry.measure for entry in entries if entry.measure}
+    known = session.exec(select(Measure).where(col(Measure.key).in_(keys))).all()
+    classes = {(measure.organization_id, measure.key): measure.measure_class for measure in known}
+
+    def class_of(entry: EvidenceOut) -> str | None:
+        measure = entry.measure or ""
+        return classes.get((owners[entry.id], measure)) or classes.get((None, measure))
+
+    return [entry.model_copy(update={"measure_class": class_of(entry)}) for entry in entries]
 
 
 def _reported(intervention: Intervention) -> Any:

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from analysis.documents import Design, Engine, Share
 from analysis.evidence import EvidenceRole, Letter, Retained, SynthesisPriors
 from app.analyses.models import Kind
-from app.forms import Answer, AtInstant, CatalogueKey, Form, Id, Seed
+from app.forms import Answer, AtInstant, CatalogueKey, Form, Id, Line, Seed
 from app.operations import OperationLine, OperationOut
 
 LARGEST_EFFECT, SMALLEST_SE = 100.0, 1e-6
@@ -79,6 +79,7 @@ class EvidenceOut(Answer):
     organization: str
     organization_id: str | None
     measure: str | None
+    measure_class: str | None = Field(default=None, description="What it measures: only one class is pooled")
     effect_sd: float | None
     se_sd: float | None
     grade: Letter = Field(description="Of a reported entry computed from its design, units and attrition")
@@ -100,7 +101,12 @@ class SynthesisIn(Form):
         json_schema_extra={"examples": [{}, {"priors": {"tau": {"kind": "half-cauchy", "scale": 0.25}}, "seed": 7}]}
     )
     measure: CatalogueKey | None = Field(default=None, description="Only evidence on this measure")
-    retained: Retained | None = Field(default=None, description="The effect at the origin at its retention wave")
+    measure_class: Line | None = Field(
+        default=None, description="Only evidence on measures of this class; default: the class of the origin's own"
+    )
+    retained: Retained | None = Field(
+        default=None, description="The effect at the origin's retention wave; default: as its newest analysis found it"
+    )
     priors: SynthesisPriors = SynthesisPriors()
     bias: bool = Field(default=True, description="false leaves the bias of the grades out")
     mmd: float = Field(default=0.2, ge=0, le=100, description="Minimal meaningful difference, SD units")

@@ -17,8 +17,9 @@ from app.errors import Conflict, Forbidden, Invalid, fault
 from app.jobs.poke import enqueue
 from app.operations import work_of
 from app.pilots.models import Intervention
-from app.syntheses.evidence import as_study, evidence_of
+from app.syntheses.evidence import as_study, evidence_of, of_one_class
 from app.syntheses.models import ReportedEvidence, Synthesis
+from app.syntheses.retained import retained_at_origin
 from app.syntheses.schemas import EvidenceIn, EvidenceOut, SynthesisIn
 
 Warnings = list[dict[str, str]]
@@ -63,7 +64,7 @@ def ask(session: Session, caller: Caller, intervention: Intervention, body: Synt
 
     Raises Conflict `no_evidence`, `too_much_evidence`.
     """
-    entries = evidence_of(session, intervention, body.measure)
+    entries = of_one_class(evidence_of(session, intervention, body.measure), body.measure_class)
     counted = [e for e in entries if e.left_out is None]
     if not counted:
         msg = "there is no evidence to pool: no decision with an estimate was signed, and none was reported"
@@ -73,7 +74,10 @@ def ask(session: Session, caller: Caller, intervention: Intervention, body: Synt
     if len(counted) > MOST_ENTRIES:
         msg = f"{len(counted)} entries are more than the {MOST_ENTRIES} that are pooled at once; name a measure"
         raise Conflict(msg, "too_much_evidence")
-    given = body.model_dump(mode="json", exclude={"measure"})
+    lasting = None if body.retained is not None else retained_at_origin(session, intervention, _class_of(counted))
+    given = body.model_dump(mode="json", exclude={"measure", "measure_class"})
+    if lasting is not None:
+        given["retained"] = lasting.retained.model_dump()
     request = SynthesisRequest.model_validate({**given, "evidence": [as_study(e).model_dump() for e in counted]})
     seed, data_hash = request.seed_in_force(), request.data_hash()
     exploratory = body.model_dump() != SynthesisIn().model_dump()
@@ -86,7 +90,14 @@ def ask(session: Session, caller: Caller, intervention: Intervention, body: Synt
         request={**request.model_dump(mode="json"), "seed": seed},
         data_hash=data_hash,
         warnings=_warnings(entries, exploratory=exploratory),
-        provenance={"evidence": [e.model_dump(mode="json") for e in entries], "data_hash": data_hash, "seed": seed},
+        provenance={
+            "evidence": [e.model_dump(mode="json") for e in entries],
+            "measure_class": _class_of(counted),
+            "retention_analysis_id": lasting.analysis_id if lasting is not None else None,
+            "retained_given": body.retained is not None,
+            "data_hash": data_hash,
+            "seed": seed,
+        },
         created_by=caller.person,
         created_at=at,
     )
@@ -105,7 +116,7 @@ def _warnings(entries: Sequence[EvidenceOut], *, exploratory: bool) -> Warnings:
             found.append({"code": "provisional", "message": message})
     measures = sorted({e.measure for e in entries if e.left_out is None and e.measure})
     if len(measures) > 1:
-        message = f"effects on {', '.join(measures)} are pooled as if one, each in its own SD units"
+        message = f"effects on {', '.join(measures)} are pooled: one class of measures, each in its own SD units"
         found.append({"code": "several_measures", "message": message})
     if exploratory:
         message = "exploratory: asked for with settings of its own, not by the rule fixed beforehand"
@@ -114,15 +125,24 @@ def _warnings(entries: Sequence[EvidenceOut], *, exploratory: bool) -> Warnings:
 
 
 def changes_since(session: Session, intervention: Intervention, synthesis: Synthesis) -> Warnings:
-    """A warning when the evidence that counts is another one now."""
-    counted = [e for e in evidence_of(session, intervention, synthesis.measure) if e.left_out is None]
+    """A warning when the evidence that counts, or what was retained at the origin, is another one now."""
+    kept = synthesis.provenance
+    entries = of_one_class(evidence_of(session, intervention, synthesis.measure), kept.get("measure_class"))
+    counted = [e for e in entries if e.left_out is None]
     if len(counted) <= MOST_ENTRIES:
-        evidence = [as_study(e).model_dump() for e in counted]
-        now_hash = SynthesisRequest.model_validate({**synthesis.request, "evidence": evidence}).data_hash()
+        changed: dict[str, Any] = {"evidence": [as_study(e).model_dump() for e in counted]}
+        if not kept.get("retained_given"):
+            lasting = retained_at_origin(session, intervention, _class_of(counted))
+            changed["retained"] = lasting.retained.model_dump() if lasting is not None else None
+        now_hash = SynthesisRequest.model_validate({**synthesis.request, **changed}).data_hash()
         if now_hash == synthesis.data_hash:
             return []
     message = "the evidence has changed since; this synthesis stands on the entries kept in provenance"
     return [{"code": "evidence_changed", "message": message}]
+
+
+def _class_of(counted: Sequence[EvidenceOut]) -> str | None:
+    return next((e.measure_class for e in counted), None)
 
 
 def _request(_session: Session, synthesis: Synthesis) -> dict[str, Any]:

@@ -31,6 +31,7 @@ ADDED = {
     "iterations": ("intervention_id",),
     "moves": ("synthesis_id",),
     "pilots": ("provisional", "controlled_evaluation", "evaluated_by"),
+    "summaries": ("wave",),
     "plan_versions": ("approved_by", "approved_at", "approval_reason", "approved_hash", "simulation_id"),
 }
 
@@ -217,7 +218,25 @@ def upgrade() -> None:
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("completed_by", sa.String(length=200), nullable=True),
+        sa.Column(
+            "outcome",
+            sa.Enum(
+                "retained",
+                "not_retained",
+                "confirmed",
+                "not_confirmed",
+                "holds",
+                "demoted",
+                "ended",
+                name="review_outcome",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=True,
+        ),
         sa.Column("finding", sa.String(length=20000), nullable=True),
+        sa.Column("postponed_because", sa.String(length=20000), nullable=True),
         sa.Column("analysis_id", sa.String(length=36), nullable=True),
         sa.Column("synthesis_id", sa.String(length=36), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -234,6 +253,7 @@ def upgrade() -> None:
     op.add_column("analyses", sa.Column("retention_wave", sa.String(length=100), nullable=True))
     op.add_column("iterations", sa.Column("intervention_id", sa.String(length=36), nullable=True))
     op.add_column("moves", sa.Column("synthesis_id", sa.String(length=36), nullable=True))
+    op.add_column("summaries", sa.Column("wave", sa.String(length=100), nullable=True))
     op.add_column("pilots", sa.Column("provisional", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("pilots", sa.Column("controlled_evaluation", Json, nullable=True))
     op.add_column("pilots", sa.Column("evaluated_by", sa.String(length=36), nullable=True))

@@ -42,6 +42,13 @@ def satisfied(stage: Stage, target: Stage) -> PilotFacts:
         decision="refine" if target is Stage.REFINE else "scale",
         decision_gates_passed=True,
         decision_is_provisional=True,
+        has_controlled_evaluation=True,
+        is_origin=True,
+        is_retained=True,
+        synthesis="foundational",
+        has_dimension=True,
+        program_is_active=stage is Stage.FOUNDATIONAL,
+        review_demotes=True,
         was_effective=True,
         reviewed=frozenset(REVIEW),
         scalable=True,
@@ -60,10 +67,7 @@ def codes(target: Stage, facts: PilotFacts) -> list[str]:
 @pytest.mark.parametrize(("stage", "target"), PAIRS)
 def test_every_pair_of_stages(stage: Stage, target: Stage) -> None:
     found = codes(target, satisfied(stage, target))
-    if (stage, target) == (Stage.SCALE, Stage.FOUNDATIONAL):
-        assert found == ["synthesis"]  # needs what this version does not offer yet
-    else:
-        assert found == ([] if (stage.value, target.value) in MOVES else ["no_such_move"])
+    assert found == ([] if (stage.value, target.value) in MOVES else ["no_such_move"])
 
 
 def test_the_table_for_readers_names_the_same_moves() -> None:
@@ -102,11 +106,23 @@ ONE_MISSING: list[tuple[Stage, Stage, dict[str, Any], str]] = [
     (Stage.TEST, Stage.SCALE, {"decision": "refine"}, "decision"),
     (Stage.TEST, Stage.SCALE, {"decision": "replace"}, "decision"),
     (Stage.TEST, Stage.SCALE, {"decision_gates_passed": False}, "gates"),
-    (Stage.TEST, Stage.SCALE, {"has_reason": False}, "controlled_evaluation"),
+    (Stage.TEST, Stage.SCALE, {"has_controlled_evaluation": False}, "controlled_evaluation"),
     *((Stage.TEST, Stage.SCALE, {"reviewed": frozenset(REVIEW) - {name}}, "sustainability_review") for name in REVIEW),
     (Stage.TEST, Stage.SCALE, {"scalable": None}, "scalability"),
     (Stage.TEST, Stage.SCALE, {"scalable": False}, "not_scalable"),
     (Stage.SCALE, Stage.REFINE, {"has_reason": False}, "reason"),
+    (Stage.SCALE, Stage.FOUNDATIONAL, {"is_origin": False}, "origin"),
+    (Stage.SCALE, Stage.FOUNDATIONAL, {"is_provisional": True}, "provisional"),
+    (Stage.SCALE, Stage.FOUNDATIONAL, {"is_retained": None}, "retention"),
+    (Stage.SCALE, Stage.FOUNDATIONAL, {"is_retained": False}, "retention"),
+    (Stage.SCALE, Stage.FOUNDATIONAL, {"synthesis": None}, "synthesis"),
+    *(
+        (Stage.SCALE, Stage.FOUNDATIONAL, {"synthesis": outcome}, "synthesis")
+        for outcome in ("other", "unfinished", "refused", "stale", "not_yet", "no", "indeterminate")
+    ),
+    (Stage.SCALE, Stage.FOUNDATIONAL, {"has_dimension": False}, "dimension"),
+    (Stage.SCALE, Stage.FOUNDATIONAL, {"program_is_active": True}, "program"),
+    (Stage.FOUNDATIONAL, Stage.REFINE, {"review_demotes": False}, "program"),
     (Stage.FOUNDATIONAL, Stage.REFINE, {"has_reason": False}, "reason"),
     *((stage, Stage.RETIRED, change, code) for stage in Stage if stage is not Stage.RETIRED for change, code in RETIRE),
 ]
