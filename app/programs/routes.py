@@ -12,7 +12,6 @@ from app.auth.deps import CallerDep, idempotent
 from app.auth.permissions import Permission
 from app.catalog.models import Organization, ProgramDimension
 from app.db import now
-from app.errors import Invalid, fault
 from app.forms import Page
 from app.pilots.models import Intervention, Program, ProgramStatus
 from app.programs.models import Acceptance
@@ -74,11 +73,11 @@ def list_programs(
 
 @router.get("/catalogue")
 def read_catalogue(session: SessionDep, caller: CallerDep, organization_id: OfOrganization = None) -> Catalogue:
-    """The dimensions, the programs in each, and where your organization has a gap."""
+    """The dimensions, the programs in each, and where your organization has a gap.
+
+    For a key of the whole service that names none a gap is a dimension without any active program.
+    """
     of = acting_organization(session, caller, organization_id)
-    if of is None:
-        msg = "a key of the whole service has to name the organization"
-        raise Invalid(msg, [fault(["organization_id"], msg, "missing")])
     dimensions = session.exec(
         select(ProgramDimension)
         .where(col(ProgramDimension.organization_id).is_(None) | (col(ProgramDimension.organization_id) == of))
@@ -86,11 +85,11 @@ def read_catalogue(session: SessionDep, caller: CallerDep, organization_id: OfOr
     ).all()
     programs = session.exec(select(Program).order_by(col(Program.id))).all()
     every = lines(session, programs, of, now().date())
-    items = [_dimension(d, [line for line in every if line.dimension == d.key]) for d in dimensions]
+    items = [_dimension(d, [line for line in every if line.dimension == d.key], of) for d in dimensions]
     return Catalogue(organization_id=of, gaps=sum(item.gap for item in items), items=items)
 
 
-def _dimension(row: ProgramDimension, programs: Sequence[ProgramLine]) -> DimensionOut:
+def _dimension(row: ProgramDimension, programs: Sequence[ProgramLine], of: str | None) -> DimensionOut:
     active = [p for p in programs if p.status is ProgramStatus.ACTIVE]
     accepted = [p for p in active if p.accepted]
     return DimensionOut(
@@ -100,7 +99,7 @@ def _dimension(row: ProgramDimension, programs: Sequence[ProgramLine]) -> Dimens
         accepted=accepted,
         available=[p for p in active if not p.accepted],
         demoted=[p for p in programs if p.status is ProgramStatus.DEMOTED and p.accepted],
-        gap=not accepted,
+        gap=not (active if of is None else accepted),
     )
 
 

@@ -75,6 +75,6 @@ class DimensionOut(Answer):
 class Catalogue(Answer):
     """The dimensions of foundational programs, with the gaps of an organization."""
 
-    organization_id: str
+    organization_id: str | None
     gaps: int
     items: list[DimensionOut]

@@ -26,6 +26,22 @@ CHANGES: dict[str, Any] = {
         {"arm": "control", "n": 41, "mean": 1.5, "sd": 7.7},
     ],
 }
+LASTING: dict[str, Any] = {
+    **PLAN,
+    "waves": [
+        {"key": "pre", "kind": "baseline"},
+        {"key": "post", "kind": "followup"},
+        {"key": "y1", "kind": "retention"},
+    ],
+}
+A_YEAR_LATER: dict[str, Any] = {
+    "measure": "mbi_ee",
+    "wave": "y1",
+    "changes": [
+        {"arm": "intervention", "n": 36, "mean": -4.8, "sd": 8.9},
+        {"arm": "control", "n": 37, "mean": 0.9, "sd": 8.1},
+    ],
+}
 NOTES: dict[str, Any] = {
     "discovery_note": {"kind": "survey", "text": "Self-valuation lies 0.4 SD below the benchmark."},
     "feasibility_note": "Coaches are under contract.",
@@ -93,10 +109,10 @@ async def move(house: House, path: str, to: str, **fields: Any) -> dict[str, Any
     return made
 
 
-async def planned(house: House, plan: dict[str, Any] = PLAN, **fields: Any) -> str:
-    """A pilot in `develop` with a draft of its plan."""
+async def planned(house: House, plan: dict[str, Any] = PLAN, of: str | None = None, **fields: Any) -> str:
+    """A pilot in `develop` with a draft of its plan; `of` an intervention, or of a new one."""
     path = await start(house, **fields)
-    await ok(house.lead.patch(path, json={**NOTES, "intervention_id": await intervention(house)}))
+    await ok(house.lead.patch(path, json={**NOTES, "intervention_id": of or await intervention(house)}))
     await move(house, path, "develop")
     await ok(house.lead.put(f"{path}/plan", json=plan))
     return path
@@ -111,6 +127,25 @@ async def in_test(
     await move(house, path, "test")
     await ok(house.lead.post(f"{path}/summaries", json=summaries or CHANGES), 201)
     return path
+
+
+async def scaled(
+    house: House, finish: Finish, *, of: str | None = None, answer: dict[str, Any] | None = None, **fields: Any
+) -> str:
+    """A pilot in `scale`, with a retention wave planned; its path."""
+    path = await in_test(house, LASTING, of=of)
+    await signed(house, path, await analysed(house, path, finish, answer), "scale")
+    await ok(house.lead.patch(path, json={"sustainability_review": REVIEW, **fields}))
+    await move(house, path, "scale")
+    return path
+
+
+async def retained(house: House, path: str, finish: Finish, answer: dict[str, Any] | None = None) -> str:
+    """The analysis of the retention wave, succeeded with this answer; its id."""
+    await ok(house.lead.post(f"{path}/summaries", json=A_YEAR_LATER), 201)
+    asked = await ok(house.analyst.post(f"{path}/analyses", json={"wave": "y1"}), 202)
+    finish(asked["id"], answer or an_answer())
+    return str(asked["id"])
 
 
 async def analysed(house: House, path: str, finish: Finish, answer: dict[str, Any] | None = None) -> str:

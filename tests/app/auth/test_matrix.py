@@ -5,12 +5,18 @@ One table says what is expected; an endpoint without a row in it fails.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from app.db import transaction
+from app.jobs.models import JobStatus
+from app.lifecycle.models import Review, ReviewKind
+from app.pilots.models import Program, ProgramStatus
+from app.syntheses.models import Synthesis
 from tests.app.steps import CHANGES, PLAN, in_test, intervention, ok, planned, start
 from tests.app.syntheses.test_evidence import REPORT
 from tests.conftest import Client, House
@@ -116,6 +122,16 @@ TABLE: Mapping[str, Expected] = {
     "list_moves": Expected(EVERYBODY),
     "list_iterations": Expected(EVERYBODY),
     "read_timeline": Expected(EVERYBODY),
+    "list_reviews": Expected(EVERYBODY, across=None),
+    "read_review": Expected(EVERYBODY),
+    "postpone_review": Expected(LEADS | APPROVERS, {"due_on": "2030-01-31", "reason": "R"}),
+    "complete_review": Expected(APPROVERS, {"finding": "F"}, 409),  # no wave was analysed
+    # Programs are everybody's; each organization accepts for itself.
+    "list_programs": Expected(EVERYBODY, across=None),
+    "read_catalogue": Expected(EVERYBODY, across=None),
+    "read_program": Expected(EVERYBODY, across=200, seen_by_all=True),
+    "accept_program": Expected(APPROVERS, None, 201, across=201, seen_by_all=True),
+    "list_acceptances": Expected(EVERYBODY, across=200, seen_by_all=True),
     "read_me": Expected(EVERYBODY, across=None),
     "create_key": Expected(ADMINISTRATORS, {"role": "lead", "label": "new"}, 201, across=None),
     "list_keys": Expected(ADMINISTRATORS, across=None),
@@ -136,7 +152,7 @@ def operations(app: FastAPI) -> dict[str, tuple[str, str]]:
 
 
 @pytest.fixture
-async def ids(house: House) -> dict[str, str]:
+async def ids(house: House, app: FastAPI) -> dict[str, str]:
     """A row of each kind in the house's organization."""
     pilot = await planned(house)
     await ok(house.lead.post(f"{pilot}/measurements", json=ROWS), 201)
@@ -147,7 +163,10 @@ async def ids(house: House) -> dict[str, str]:
     shared = await intervention(house)
     await ok(house.approver.post(f"/v1/interventions/{shared}/evidence", json=REPORT), 201)
     synthesis = (await ok(house.analyst.post(f"/v1/interventions/{shared}/syntheses"), 202))["id"]
+    review, program = await after_scaling(house, app, pilot.rpartition("/")[2], shared)
     return {
+        "review_id": review,
+        "program_id": program,
         "organization_id": house.id,
         "unit_id": house.unit["id"],
         "intervention_id": shared,
@@ -160,6 +179,28 @@ async def ids(house: House) -> dict[str, str]:
         "decision_id": "none",
         "key_id": key["id"],
     }
+
+
+async def after_scaling(house: House, app: FastAPI, pilot_id: str, of: str) -> tuple[str, str]:
+    """A review and a program, as rows: what leads there is tested elsewhere."""
+    synthesis = (await ok(house.analyst.post(f"/v1/interventions/{of}/syntheses"), 202))["id"]
+    with transaction(app.state.engine) as session:
+        pooled = session.get_one(Synthesis, synthesis)
+        pooled.status, pooled.result = JobStatus.SUCCEEDED, {"recommendation": {"outcome": "foundational"}}
+        review = Review(organization_id=house.id, pilot_id=pilot_id, kind=ReviewKind.RETENTION, due_on=date(2030, 1, 1))
+        program = Program(
+            intervention_id=of,
+            organization_id=house.id,
+            pilot_id=pilot_id,
+            synthesis_id=synthesis,
+            dimension="safety_net",
+            status=ProgramStatus.ACTIVE,
+            established_by="Northfield approver",
+            review_due_on=date(2030, 1, 1),
+        )
+        session.add_all([pooled, review, program])
+        session.flush()
+        return review.id, program.id
 
 
 def call(client: Client, operation: tuple[str, str], ids: Mapping[str, str], body: Any) -> Any:

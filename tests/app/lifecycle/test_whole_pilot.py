@@ -102,25 +102,6 @@ async def test_from_discovery_to_scale(house: House, finish: Finish) -> None:
 PLAN_ARMS = ("intervention", "control")
 
 
-async def test_foundational_needs_what_this_version_does_not_offer(house: House, finish: Finish) -> None:
-    path = await in_test(house)
-    await signed(house, path, await analysed(house, path, finish), "scale")
-    await ok(house.lead.patch(path, json={"sustainability_review": REVIEW}))
-    await move(house, path, "scale")
-    problem = await refused(house.lead.post(f"{path}/moves", json={"to": "foundational"}), 409, "move_refused")
-    assert unmet(problem) == ["synthesis"]
-
-
-async def test_a_provisional_scale_promises_its_controlled_evaluation(house: House, finish: Finish) -> None:
-    path = await in_test(house)
-    analysis = await analysed(house, path, finish, an_answer("scale", grade="C", provisional=True))
-    assert (await signed(house, path, analysis, "scale"))["provisional"] is True
-    await ok(house.lead.patch(path, json={"sustainability_review": REVIEW}))
-    problem = await refused(house.lead.post(f"{path}/moves", json={"to": "scale"}), 409, "move_refused")
-    assert unmet(problem) == ["controlled_evaluation"]
-    await move(house, path, "scale", reason="Stepped roll-out, judged in March.")
-
-
 async def test_refined_a_second_iteration_starts_empty(house: House, finish: Finish) -> None:
     lead = house.lead
     path = await in_test(house)

@@ -8,8 +8,6 @@ from fastapi import FastAPI
 
 from app.migrate import migrate
 from tests.app.steps import (
-    CHANGES,
-    PLAN,
     Finish,
     an_answer,
     analysed,
@@ -18,7 +16,6 @@ from tests.app.steps import (
     intervention,
     move,
     ok,
-    planned,
     refused,
     signed,
 )
@@ -41,11 +38,7 @@ REPORT: dict[str, Any] = {
 
 async def decided(house: House, of: str, finish: Finish, answer: dict[str, Any] | None = None, **fields: Any) -> str:
     """A pilot of this intervention with a signed decision; its path."""
-    path = await planned(house, {**PLAN, "baseline_missing_reason": "published before and after"})
-    await ok(house.lead.patch(path, json={"intervention_id": of}))
-    await ok(house.lead.post(f"{path}/plan/lock"))
-    await move(house, path, "test")
-    await ok(house.lead.post(f"{path}/summaries", json=CHANGES), 201)
+    path = await in_test(house, of=of)
     analysis = await analysed(house, path, finish, answer)
     await signed(house, path, analysis, fields.pop("outcome", "scale"), **fields)
     return path
