@@ -35,6 +35,7 @@ class Permission(StrEnum):
     MEASURES_WRITE = "measures:write"
     ANALYSES_WRITE = "analyses:write"
     DECISIONS_SIGN = "decisions:sign"
+    DECISIONS_SHARE_BACK = "decisions:share_back"
     EVIDENCE_REPORT = "evidence:report"
     SYNTHESES_WRITE = "syntheses:write"
     PROGRAMS_ESTABLISH = "programs:establish"
@@ -53,6 +54,7 @@ _LEAD = frozenset(
         Permission.PLANS_SIMULATE,
         Permission.MEASURES_WRITE,
         Permission.ANALYSES_WRITE,
+        Permission.DECISIONS_SHARE_BACK,
         Permission.REVIEWS_WRITE,
     }
 )
@@ -67,6 +69,7 @@ MAY: Mapping[Role, frozenset[Permission]] = {
         {
             Permission.READ,
             Permission.DECISIONS_SIGN,
+            Permission.DECISIONS_SHARE_BACK,
             Permission.PLANS_AMEND,
             Permission.EVIDENCE_REPORT,
             Permission.PROGRAMS_ESTABLISH,

@@ -9,8 +9,8 @@ from app.auth.deps import CallerDep, idempotent
 from app.auth.permissions import Permission
 from app.db import now
 from app.decisions.models import Decision
-from app.decisions.schemas import DecisionIn, DecisionOut
-from app.decisions.service import sign
+from app.decisions.schemas import DecisionIn, DecisionOut, ShareBackIn
+from app.decisions.service import share_back, sign
 from app.forms import Page
 from app.pilots.models import Pilot
 from app.requests import Cursor, Limit, SessionDep, TransactionalRoute, page_of
@@ -45,3 +45,10 @@ def list_decisions(
 def read_decision(decision_id: str, session: SessionDep, caller: CallerDep) -> DecisionOut:
     """One decision."""
     return DecisionOut.model_validate(fetch(session, caller, Decision, decision_id))
+
+
+@router.post("/decisions/{decision_id}/share-back", status_code=201, dependencies=[idempotent])
+def tell_share_back(decision_id: str, body: ShareBackIn, session: SessionDep, caller: CallerDep) -> DecisionOut:
+    """Say how the result is shared back with the staff, once, where the decision left it open."""
+    decision = fetch(session, caller, Decision, decision_id, Permission.DECISIONS_SHARE_BACK, for_update=True)
+    return DecisionOut.model_validate(share_back(session, decision, body.share_back))

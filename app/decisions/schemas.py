@@ -32,6 +32,13 @@ class DecisionIn(Form):
     share_back: Prose | None = Field(default=None, description="How the staff of the units learn of the result")
 
 
+class ShareBackIn(Form):
+    """How the staff of the units learn of the result, where the decision did not say so yet."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"share_back": "Results in the July unit meetings."}]})
+    share_back: Prose
+
+
 class DecisionOut(Answer):
     """A signed decision; `recommendation` is what the rule said, frozen."""
 

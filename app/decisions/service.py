@@ -18,6 +18,11 @@ from app.pilots.events import about
 from app.pilots.models import Pilot, Stage
 from app.pilots.service import insiders_of
 
+NOT_SHARED = {
+    "code": "share_back_missing",
+    "message": "nothing says how the staff of the units learn of the result; POST …/share-back tells it",
+}
+
 
 def latest_decision(session: Session, pilot: Pilot, iteration: int | None = None) -> Decision | None:
     """The newest decision of an iteration (default: the current one), or None."""
@@ -68,7 +73,12 @@ def sign(session: Session, pilot: Pilot, analysis: Analysis, body: DecisionIn, p
         grade=facts.grade,
         gates_passed=gates_passed,
         provisional=bool(recommendation.get("provisional")),
-        warnings=[*result.get("warnings", []), *analysis.warnings, *changes_since(session, analysis)],
+        warnings=[
+            *result.get("warnings", []),
+            *analysis.warnings,
+            *changes_since(session, analysis),
+            *([] if body.share_back else [NOT_SHARED]),
+        ],
         plan_hash=analysis.plan_hash,
         data_hash=analysis.data_hash,
         signed_by=person,
@@ -86,4 +96,15 @@ def sign(session: Session, pilot: Pilot, analysis: Analysis, body: DecisionIn, p
         "by": person,
     }
     record(session, "decision.recorded", data, at=at, organization_id=pilot.organization_id, subject_id=pilot.id)
+    return decision
+
+
+def share_back(session: Session, decision: Decision, text: str) -> Decision:
+    """Say once how the result is shared back; Conflict `already_told`. Nothing else of a decision ever changes."""
+    if decision.share_back is not None:
+        msg = "the decision says already how its result is shared back; decisions are never changed"
+        raise Conflict(msg, "already_told")
+    decision.share_back = text
+    session.add(decision)
+    session.flush()
     return decision

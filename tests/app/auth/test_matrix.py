@@ -117,6 +117,7 @@ TABLE: Mapping[str, Expected] = {
     "sign_decision": Expected(APPROVERS, DECISION, 409),
     "list_decisions": Expected(EVERYBODY),
     "read_decision": Expected(EVERYBODY, accepted=404),  # none was signed
+    "tell_share_back": Expected(LEADS | APPROVERS, {"share_back": "In June."}, 404),  # none was signed
     "read_next": Expected(EVERYBODY),
     "make_move": Expected(LEADS, {"to": "scale"}, 409),
     "list_moves": Expected(EVERYBODY),

@@ -117,3 +117,18 @@ async def test_more_cautious_takes_a_reason_and_bolder_is_refused(house: House, 
 async def test_an_unknown_analysis_is_not_found(house: House) -> None:
     path = await in_test(house)
     await refused(house.approver.post(f"{path}/decisions", json=decision("nothing")), 404, "not_found")
+
+
+async def test_how_it_is_shared_back_may_be_told_later_and_once(house: House, finish: Finish) -> None:
+    path = await in_test(house)
+    made = await signed(house, path, await analysed(house, path, finish), "scale")
+    assert made["share_back"] is None
+    assert "share_back_missing" in {w["code"] for w in made["warnings"]}
+    place = f"/v1/decisions/{made['id']}/share-back"
+    told = await ok(house.lead.post(place, json={"share_back": "In the unit meetings of July."}), 201)
+    assert told == {**made, "share_back": "In the unit meetings of July."}
+    await refused(house.approver.post(place, json={"share_back": "Never."}), 409, "already_told")
+    other = await in_test(house)
+    analysis = await analysed(house, other, finish)
+    said = await signed(house, other, analysis, "scale", share_back="In the newsletter.")
+    assert "share_back_missing" not in {w["code"] for w in said["warnings"]}

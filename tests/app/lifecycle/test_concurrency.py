@@ -11,8 +11,9 @@ pytestmark = pytest.mark.anyio
 TIMES = 20
 
 
-async def test_two_moves_at_once(house: House) -> None:
-    for i in range(TIMES):
+@pytest.mark.parametrize("times", [TIMES, pytest.param(200, marks=pytest.mark.slow)])
+async def test_two_moves_at_once(house: House, times: int) -> None:
+    for i in range(times):
         path = await start(house, discovery_note=NOTES["discovery_note"])
         answers = await asyncio.gather(
             *(client.post(f"{path}/moves", json={"to": "develop"}) for client in (house.lead, house.administrator))
