@@ -12,12 +12,15 @@ from app.analyses.routes import router as analyses
 from app.auth.routes import router as keys
 from app.catalog.routes import catalogue, organizations
 from app.config import Settings
+from app.context.routes import router as context
 from app.db import make_engine
 from app.decisions.routes import router as decisions
 from app.jobs.runner import Runner
+from app.lifecycle.family_routes import router as family
 from app.lifecycle.review_routes import router as reviews
 from app.lifecycle.routes import router as lifecycle
 from app.measures.routes import router as measures
+from app.pilots.lesson_routes import router as lessons
 from app.pilots.routes import interventions, pilots
 from app.plans.routes import router as plans
 from app.programs.routes import router as programs
@@ -34,7 +37,7 @@ the work. Every body has an example to start from. `GET /v1/pilots/{pilot_id}/ne
 """
 
 TAGS = [
-    {"name": "1 Organization", "description": "Organizations and their units."},
+    {"name": "1 Organization", "description": "Organizations, their units, and what happened around them."},
     {"name": "2 Catalogue", "description": "Drivers of burnout, measures, dimensions of programs."},
     {
         "name": "3 Interventions",
@@ -115,8 +118,9 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
     )
     app.state.engine, app.state.settings, app.state.runner = engine, settings, None
     app.state.revision = health.newest_revision()
-    of_pilots = (plans, simulations, measures, analyses, decisions, lifecycle)
-    for router in (organizations, catalogue, interventions, syntheses, pilots, *of_pilots, reviews, programs, keys):
+    of_pilots = (plans, simulations, measures, analyses, decisions, lifecycle, lessons, family)
+    shared = (organizations, context, catalogue, interventions, syntheses)
+    for router in (*shared, pilots, *of_pilots, reviews, programs, keys):
         app.include_router(router, responses=RESPONSES)  # type: ignore[arg-type]
     app.include_router(health.router)
     problems.install(app, settings.max_body_bytes)

@@ -7,6 +7,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from analysis.documents import FitRequest, MeasureData, Plan, Role, confirmatory_seed
+from app.analyses.context import context_since, context_warnings
 from app.analyses.events import analysis_finished
 from app.analyses.looks import LookFacts, forget_look, has_estimate, history_warnings, taken_looks, why_exploratory
 from app.analyses.models import Analysis, AnalysisPlot, Kind
@@ -50,7 +51,11 @@ def ask(session: Session, pilot: Pilot, *, seed: int | None, look: int | None, p
     asked = Asked(plan, version.hash, version, number, seed, reason, person, at)
     analysis = _queued(pilot, asked, taken)
     analysis.counts_as_look = reason is None
-    analysis.warnings = [*analysis.warnings, *history_warnings(session, pilot, version, wave, analysis.data_hash)]
+    analysis.warnings = [
+        *analysis.warnings,
+        *history_warnings(session, pilot, version, wave, analysis.data_hash),
+        *context_warnings(session, analysis),
+    ]
     if version.locked_at is not None and version.looked_at is None:
         version.looked_at = at
         session.add(version)
@@ -84,6 +89,7 @@ def ask_retention(
     asked = Asked(lasting, lasting.hash(), version, 1, seed, reason, person, at)
     analysis = _queued(pilot, asked, _taken(session, pilot, lasting, wave))
     analysis.retention_wave = wave
+    analysis.warnings = [*analysis.warnings, *context_warnings(session, analysis)]
     return enqueue(session, WORK, analysis)
 
 
@@ -194,7 +200,7 @@ def changes_since(session: Session, analysis: Analysis) -> list[dict[str, str]]:
     if taken.attrition != (analysis.request.get("attrition") or {}):
         message = "attrition is known differently now; this result stands on what was known when it was asked for"
         found.append({"code": "attrition_changed", "message": message})
-    return found
+    return found + context_since(session, analysis)
 
 
 def _with_later_waves(session: Session, analysis: Analysis, plan: Plan) -> Plan:

@@ -17,6 +17,8 @@ from app.errors import Forbidden, NotFound
 # Readable by every organization, written by its own (contract §2). Catalogue entries of nobody are everybody's.
 # What was found of an intervention is its readers' too.
 PUBLIC = frozenset({"interventions", "syntheses", "programs"})
+# Read by other organizations only where their own chose to share them.
+SHARED_BY_CHOICE = frozenset({"lessons"})
 SHARED_WHEN_UNOWNED = frozenset({"drivers", "measures", "program_dimensions"})
 
 
@@ -29,6 +31,8 @@ def visible[Row: SQLModel](caller: Caller, model: type[Row]) -> Any:
     owner: Any = model.id if table == "organizations" else model.organization_id  # type: ignore[attr-defined]
     if table in SHARED_WHEN_UNOWNED:
         return statement.where(sa.or_(owner == caller.organization_id, owner.is_(None)))
+    if table in SHARED_BY_CHOICE:
+        return statement.where(sa.or_(owner == caller.organization_id, model.shared))  # type: ignore[attr-defined]
     return statement.where(owner == caller.organization_id)
 
 

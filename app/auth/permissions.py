@@ -42,6 +42,7 @@ class Permission(StrEnum):
     PROGRAMS_ACCEPT = "programs:accept"
     REVIEWS_WRITE = "reviews:write"
     REVIEWS_COMPLETE = "reviews:complete"
+    CONTEXT_WRITE = "context:write"
 
 
 _LEAD = frozenset(
@@ -56,6 +57,7 @@ _LEAD = frozenset(
         Permission.ANALYSES_WRITE,
         Permission.DECISIONS_SHARE_BACK,
         Permission.REVIEWS_WRITE,
+        Permission.CONTEXT_WRITE,
     }
 )
 _ANALYST = frozenset(

@@ -57,6 +57,7 @@ def facts_of(session: Session, pilot: Pilot, today: date, asked: MoveIn | None =
         has_lessons=pilot.lessons is not None or (asked is not None and asked.lessons is not None),
         retirement=asked.retirement if asked else None,
         successor=asked.successor_id if asked else None,
+        starts_successor=asked is not None and asked.successor is not None,
         successor_fits=asked is not None and _successor_fits(session, pilot, asked.successor_id),
     )
 

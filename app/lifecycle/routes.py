@@ -3,25 +3,30 @@
 from fastapi import APIRouter, Response
 from sqlmodel import col
 
+from app.analyses.routes import SVG
 from app.auth.access import fetch, visible
 from app.auth.deps import CallerDep, idempotent
 from app.auth.permissions import Permission
 from app.db import now
 from app.forms import Page
+from app.lifecycle.effects_svg import draw
+from app.lifecycle.iterations import effect_rows, iteration_details
 from app.lifecycle.models import Move
 from app.lifecycle.schemas import Checklist, IterationOut, MoveIn, MoveOut, NextOut, TimelineItem, UnmetOut
-from app.lifecycle.service import checklist, iteration_details, move, timeline
+from app.lifecycle.service import checklist, move
+from app.lifecycle.timeline import timeline
 from app.pilots.models import Pilot, Stage
 from app.requests import Cursor, IfMatch, Limit, SessionDep, TransactionalRoute, check_match, etag, page_of
 
 router = APIRouter(prefix="/v1/pilots/{pilot_id}", tags=["8 Decisions and moves"], route_class=TransactionalRoute)
 
 
-def move_out(row: Move) -> MoveOut:
+def move_out(row: Move, pilot: Pilot) -> MoveOut:
     """The answer about a move."""
     return MoveOut(
         from_=row.from_stage,
         to=row.to_stage,
+        successor_id=pilot.successor_id if row.to_stage is Stage.RETIRED else None,
         **row.model_dump(include={"id", "sequence", "iteration", "at", "by", "reason", "decision_id", "synthesis_id"}),
     )
 
@@ -54,7 +59,7 @@ def make_move(
     check_match(if_match, pilot.version, f"the pilot (now in {pilot.stage.value})")
     made = move(session, pilot, body, caller.person, now())
     response.headers["ETag"] = etag(pilot.version)
-    return move_out(made)
+    return move_out(made, pilot)
 
 
 @router.get("/moves")
@@ -66,18 +71,40 @@ def list_moves(
     rows, following = page_of(
         session, visible(caller, Move).where(col(Move.pilot_id) == pilot.id), Move.id, limit, cursor
     )
-    return Page(items=[move_out(r) for r in rows], next_cursor=following)
+    return Page(items=[move_out(r, pilot) for r in rows], next_cursor=following)
 
 
 @router.get("/iterations")
 def list_iterations(pilot_id: str, session: SessionDep, caller: CallerDep) -> Page[IterationOut]:
     """Every round of develop, test and refine, oldest first."""
     pilot = fetch(session, caller, Pilot, pilot_id)
-    return Page(items=[IterationOut.model_validate(item) for item in iteration_details(session, pilot)])
+    return Page(items=_iterations(session, pilot))
+
+
+def _iterations(session: SessionDep, pilot: Pilot) -> list[IterationOut]:
+    return [IterationOut.model_validate(item) for item in iteration_details(session, pilot, now().date())]
+
+
+@router.get(
+    "/iterations/effects.svg",
+    response_class=Response,
+    responses={
+        200: {"description": "The picture", "content": {SVG: {"schema": {"type": "string"}, "example": "<svg …>"}}}
+    },
+)
+def read_effects_plot(pilot_id: str, session: SessionDep, caller: CallerDep) -> Response:
+    """The effects of all iterations on their primary measure, each with its interval, as one picture."""
+    pilot = fetch(session, caller, Pilot, pilot_id)
+    picture = draw(pilot.title, effect_rows(_iterations(session, pilot)))
+    headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    return Response(picture, media_type=SVG, headers=headers)
 
 
 @router.get("/timeline")
-def read_timeline(pilot_id: str, session: SessionDep, caller: CallerDep) -> Page[TimelineItem]:
-    """What happened to the pilot, oldest first."""
+def read_timeline(
+    pilot_id: str, session: SessionDep, caller: CallerDep, limit: Limit = 200, cursor: Cursor = None
+) -> Page[TimelineItem]:
+    """The story of the pilot, oldest first: what people did, what was found, what happened around it."""
     pilot = fetch(session, caller, Pilot, pilot_id)
-    return Page(items=[TimelineItem.model_validate(item) for item in timeline(session, pilot)])
+    items, following = timeline(session, pilot, now().date(), limit, cursor)
+    return Page(items=[TimelineItem.model_validate(item) for item in items], next_cursor=following)

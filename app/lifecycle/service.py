@@ -1,12 +1,9 @@
 """Moving a pilot: gather the facts, judge, set, record the event. Reading its history."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlmodel import Session, col, select
 
-from app.analyses.models import Analysis
-from app.decisions.models import Decision
 from app.decisions.service import latest_decision
 from app.errors import Conflict
 from app.lifecycle.events import stage_changed
@@ -15,9 +12,10 @@ from app.lifecycle.follow import follow
 from app.lifecycle.models import Move
 from app.lifecycle.schemas import MoveIn
 from app.lifecycle.stages import NEXT, Unmet, missing_for
+from app.lifecycle.successors import successor_of
+from app.pilots.lessons import keep_lessons
 from app.pilots.models import Intervention, Iteration, Pilot, Stage
-from app.pilots.service import iteration_of, keep_lessons, refuse_insider
-from app.plans.models import PlanVersion
+from app.pilots.service import iteration_of, refuse_insider
 from app.syntheses.models import Synthesis
 from app.syntheses.standing import standing
 
@@ -51,14 +49,14 @@ def move(session: Session, pilot: Pilot, asked: MoveIn, person: str, at: datetim
         at=at,
     )
     if asked.lessons is not None:
-        keep_lessons(session, pilot, asked.lessons)
+        keep_lessons(session, pilot, asked.lessons, person, at)
     if before is Stage.REFINE and asked.to is not Stage.RETIRED:
         pilot.lessons = None  # told with the closed iteration; the new one starts to learn
     if asked.to is Stage.REFINE:
         _open_next_iteration(session, pilot, at)
     if asked.to is Stage.RETIRED:
         pilot.retirement = asked.retirement.value if asked.retirement else None
-        pilot.successor_id = asked.successor_id
+        pilot.successor_id = successor_of(session, pilot, asked, person, at)
         _close(session, pilot, at)
     pilot.provisional = asked.to is Stage.SCALE and decision is not None and decision.provisional
     pilot.stage = asked.to
@@ -107,88 +105,3 @@ def _open_next_iteration(session: Session, pilot: Pilot, at: datetime) -> None:
     session.add(
         Iteration(pilot_id=pilot.id, number=pilot.iteration, organization_id=pilot.organization_id, opened_at=at)
     )
-
-
-def iteration_details(session: Session, pilot: Pilot) -> list[dict[str, Any]]:
-    """Every iteration with its plan, analyses and decision, oldest first."""
-    rows = session.exec(select(Iteration).where(Iteration.pilot_id == pilot.id).order_by(col(Iteration.number)))
-    found = []
-    for row in rows:
-        plan = session.exec(
-            select(PlanVersion)
-            .where(PlanVersion.pilot_id == pilot.id, PlanVersion.iteration == row.number)
-            .order_by(col(PlanVersion.number).desc())
-        ).first()
-        analyses = session.exec(
-            select(Analysis)
-            .where(Analysis.pilot_id == pilot.id, Analysis.iteration == row.number)
-            .order_by(col(Analysis.id))
-        ).all()
-        found.append(
-            {
-                **row.model_dump(),
-                "lessons": row.lessons
-                or (pilot.lessons if row.number == pilot.iteration and pilot.stage is not Stage.REFINE else None),
-                "plan_hash": plan.hash if plan else None,
-                "plan_locked_at": plan.locked_at if plan else None,
-                "analyses": analyses,
-                "decision": latest_decision(session, pilot, row.number),
-            }
-        )
-    return found
-
-
-def timeline(session: Session, pilot: Pilot) -> list[dict[str, Any]]:
-    """What happened to the pilot, oldest first: its beginning, plans, analyses, decisions and moves."""
-    items = [_item(pilot.created_at, pilot.created_by, "pilot.created", 1, {"title": pilot.title})]
-    items += [
-        _item(
-            p.locked_at,
-            p.locked_by or "",
-            "plan.locked" if p.number == 1 else "plan.amended",
-            p.iteration,
-            {"plan_id": p.id, "number": p.number, "hash": p.hash, "reason": p.amendment_reason},
-        )
-        for p in session.exec(select(PlanVersion).where(PlanVersion.pilot_id == pilot.id))
-        if p.locked_at is not None
-    ]
-    items += [
-        _item(
-            a.finished_at or a.created_at,
-            a.created_by,
-            f"analysis.{a.status.value}",
-            a.iteration,
-            {
-                "analysis_id": a.id,
-                "kind": a.kind.value,
-                "look": a.look,
-                "recommendation": (a.result or {}).get("recommendation", {}).get("outcome"),
-            },
-        )
-        for a in session.exec(select(Analysis).where(Analysis.pilot_id == pilot.id))
-    ]
-    items += [
-        _item(
-            d.signed_at,
-            d.signed_by,
-            "decision.recorded",
-            d.iteration,
-            {"decision_id": d.id, "outcome": d.outcome.value, "rationale": d.rationale},
-        )
-        for d in session.exec(select(Decision).where(Decision.pilot_id == pilot.id))
-    ]
-    items += [
-        _item(
-            m.at,
-            m.by,
-            "pilot.stage_changed",
-            m.iteration,
-            {"from": m.from_stage.value, "to": m.to_stage.value, "reason": m.reason},
-        )
-        for m in session.exec(select(Move).where(Move.pilot_id == pilot.id))
-    ]
-    return sorted(items, key=lambda item: item["at"])
-
-
-def _item(at: datetime, by: str, what: str, iteration: int, details: dict[str, Any]) -> dict[str, Any]:
-    return {"at": at, "by": by, "what": what, "iteration": iteration, "details": details}

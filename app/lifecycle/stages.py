@@ -76,6 +76,7 @@ class PilotFacts:
     retirement: Retirement | None = None
     successor: str | None = None
     successor_fits: bool = False
+    starts_successor: bool = False
 
 
 REVIEW = ("cost", "staffing", "complexity", "later_owner")
@@ -220,10 +221,11 @@ def _to_retired(f: PilotFacts) -> Iterator[Unmet]:
         yield Unmet("lessons", "record the lessons learned: PATCH lessons, or give them with the move")
     if f.retirement is None:
         yield Unmet("retirement", "say how it ends: replaced, not_scalable or stopped")
-    if f.retirement is Retirement.REPLACED and f.successor is None:
+    if f.retirement is Retirement.REPLACED and f.successor is None and not f.starts_successor:
         yield Unmet(
             "successor",
-            "a failed remedy does not retire the driver: name the successor_id, a pilot for the same driver",
+            "a failed remedy does not retire the driver: name the successor_id, a pilot for the same "
+            "driver, or start one with successor {title, intervention_id}",
         )
     elif f.successor is not None and not f.successor_fits:
         yield Unmet("successor", f"{f.successor!r} is not another open pilot of this organization for the same driver")

@@ -100,13 +100,14 @@ class Pilot(Versioned, SQLModel, table=True):
     feasibility_note: str | None = Field(default=None, max_length=20_000)
     frontline_involved: str | None = Field(default=None, max_length=20_000)
     lessons: str | None = Field(default=None, max_length=20_000)
+    share_lessons: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     sustainability_review: dict[str, Any] | None = Field(default=None, sa_type=Json)
     # A provisional `scale` (grade C) is not scaled before its controlled evaluation, a pilot of its own, says so.
     provisional: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     controlled_evaluation: dict[str, Any] | None = Field(default=None, sa_type=Json)
     evaluated_by: str | None = Field(default=None, index=True, max_length=36)
     retirement: str | None = Field(default=None, max_length=40)
-    successor_id: str | None = Field(default=None, foreign_key="pilots.id", max_length=36)
+    successor_id: str | None = Field(default=None, foreign_key="pilots.id", index=True, max_length=36)
     created_by: str = Field(max_length=200)
     created_at: datetime = instant_field()
     version: int = 1

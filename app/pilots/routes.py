@@ -16,7 +16,14 @@ from app.forms import Page
 from app.pilots.coverage import covering
 from app.pilots.models import SCALED, Intervention, Pilot, Stage
 from app.pilots.schemas import InterventionIn, InterventionOut, InterventionPatch, PilotIn, PilotOut, PilotPatch
-from app.pilots.service import change_pilot, create_intervention, create_pilot, refuse_emptied, units_of_each
+from app.pilots.service import (
+    change_pilot,
+    create_intervention,
+    create_pilot,
+    predecessors_of_each,
+    refuse_emptied,
+    units_of_each,
+)
 from app.requests import Cursor, IfMatch, Limit, SessionDep, TransactionalRoute, check_match, etag, page_of, where_given
 
 interventions = APIRouter(prefix="/v1", tags=["3 Interventions"], route_class=TransactionalRoute)
@@ -30,13 +37,15 @@ def pilot_out(session: SessionDep, pilot: Pilot) -> PilotOut:
 
 def pilots_out(session: SessionDep, rows: Sequence[Pilot]) -> list[PilotOut]:
     """The answers about several pilots."""
-    units = units_of_each(session, [pilot.id for pilot in rows])
+    ids = [pilot.id for pilot in rows]
+    units, before = units_of_each(session, ids), predecessors_of_each(session, ids)
     covered = covering(session, rows)
     return [
         PilotOut.model_validate(
             {
                 **pilot.model_dump(),
                 "unit_ids": units[pilot.id],
+                "succeeds": before[pilot.id],
                 "scaled": pilot.stage in SCALED and not pilot.provisional,
                 "covered_by": covered[pilot.id],
             }
@@ -173,6 +182,6 @@ def patch_pilot(
     """Write a pilot's notes, units, lead, lessons or sustainability review."""
     pilot = fetch(session, caller, Pilot, pilot_id, Permission.PILOTS_WRITE, for_update=True)
     check_match(if_match, pilot.version, "the pilot")
-    change_pilot(session, pilot, body)
+    change_pilot(session, pilot, body, caller.person, now())
     response.headers["ETag"] = etag(pilot.version)
     return pilot_out(session, pilot)

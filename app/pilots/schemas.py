@@ -148,6 +148,11 @@ class PilotPatch(Form):
     lessons: Prose | None = Field(
         default=None, description="What the iteration taught (in `refine`: the one just closed); shared openly"
     )
+    share_lessons: bool | None = Field(
+        default=None,
+        description="true: what the pilot's iterations taught is read by every organization, without naming the pilot, "
+        "its organization or a person",
+    )
     sustainability_review: SustainabilityReview | None = None
     controlled_evaluation: ControlledEvaluation | None = Field(
         default=None, description="What a provisional `scale` demands before the move; fixed while it is provisional"
@@ -183,6 +188,7 @@ class PilotOut(Answer):
     feasibility_note: str | None
     frontline_involved: str | None
     lessons: str | None
+    share_lessons: bool
     sustainability_review: dict[str, Any] | None
     provisional: bool = Field(description="Scaled for the time being: its controlled evaluation is still open")
     scaled: bool = Field(description="In scale or foundational, and not provisionally")
@@ -192,7 +198,24 @@ class PilotOut(Answer):
         description="Foundational programs for this driver; experimenting needs a reason"
     )
     retirement: str | None
-    successor_id: str | None
+    successor_id: str | None = Field(description="The pilot that follows this one")
+    succeeds: list[str] = Field(description="The pilots that this one follows")
     created_by: str
     created_at: AtInstant
     version: int
+
+
+class LessonOut(Answer):
+    """What an iteration of a pilot taught. Shared by another organization it names no pilot, person or organization."""
+
+    id: str
+    organization_id: str | None
+    pilot_id: str | None
+    iteration: int | None
+    stage: Stage
+    driver: str
+    intervention_id: str | None
+    text: str
+    shared: bool
+    by: str | None
+    at: AtInstant

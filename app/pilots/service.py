@@ -11,11 +11,12 @@ from app.auth.persons import identity
 from app.catalog.service import require_driver, require_units
 from app.errors import Conflict, Invalid, NotFound, fault
 from app.pilots.events import pilot_created
-from app.pilots.models import Intervention, Iteration, Pilot, PilotUnit, Stage
+from app.pilots.lessons import follow_pilot, keep_lessons
+from app.pilots.models import Intervention, Iteration, Pilot, PilotUnit
 from app.pilots.schemas import InterventionIn, PilotIn, PilotPatch
 
 # What may not be emptied once given: a pilot without them is none.
-REQUIRED = frozenset({"title", "driver", "lead", "unit_ids", "description", "ownership_role"})
+REQUIRED = frozenset({"title", "driver", "lead", "unit_ids", "description", "ownership_role", "share_lessons"})
 
 
 def refuse_emptied(changes: Mapping[str, Any]) -> None:
@@ -98,6 +99,18 @@ def units_of_each(session: Session, pilot_ids: Sequence[str]) -> dict[str, list[
     return found
 
 
+def predecessors_of_each(session: Session, pilot_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The ids of the pilots that each of these follows, oldest first, in one query."""
+    found: dict[str, list[str]] = {pilot_id: [] for pilot_id in pilot_ids}
+    rows = session.exec(
+        select(Pilot.id, Pilot.successor_id).where(col(Pilot.successor_id).in_(pilot_ids)).order_by(col(Pilot.id))
+    )
+    for predecessor, successor in rows:
+        if successor is not None:
+            found[successor].append(predecessor)
+    return found
+
+
 def iteration_of(session: Session, pilot: Pilot, number: int | None = None) -> Iteration:
     """The row of an iteration (default: the current one); NotFound when the pilot has none of this number."""
     row = session.get(Iteration, (pilot.id, number or pilot.iteration))
@@ -142,16 +155,7 @@ def refuse_insider(session: Session, pilot: Pilot, person: str) -> None:
         raise Conflict(msg, "same_person")
 
 
-def keep_lessons(session: Session, pilot: Pilot, lessons: str | None) -> None:
-    """Write lessons; in `refine` they are about the iteration that entering it has closed, and go to its row too."""
-    pilot.lessons = lessons
-    if pilot.stage is Stage.REFINE:
-        closed = iteration_of(session, pilot, pilot.iteration - 1)
-        closed.lessons = lessons
-        session.add(closed)
-
-
-def change_pilot(session: Session, pilot: Pilot, body: PilotPatch) -> Pilot:
+def change_pilot(session: Session, pilot: Pilot, body: PilotPatch, person: str, at: datetime) -> Pilot:
     """Apply a patch. What the locked plan and the test stand on no longer changes under them."""
     changes = body.model_dump(exclude_unset=True, mode="json")
     refuse_emptied(changes)
@@ -169,9 +173,10 @@ def change_pilot(session: Session, pilot: Pilot, body: PilotPatch) -> Pilot:
         require_units(session, unit_ids, pilot.organization_id)
         if _set_units(session, pilot, unit_ids):
             pilot.version += 1
-    if pilot.stage is Stage.REFINE and "lessons" in changes:
-        keep_lessons(session, pilot, changes["lessons"])
     pilot.sqlmodel_update(changes)
+    if "lessons" in changes:
+        keep_lessons(session, pilot, changes["lessons"], person, at)
+    follow_pilot(session, pilot, changes.keys())
     session.add(pilot)
     session.flush()
     return pilot

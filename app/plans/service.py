@@ -138,7 +138,7 @@ def lock_plan(session: Session, pilot: Pilot, person: str, at: datetime) -> Plan
         raise Conflict(msg, "plan_incomplete", unmet=[{"code": u.code, "message": u.message} for u in unmet])
     version.locked_by, version.locked_at = person, at
     iteration = iteration_of(session, pilot)
-    iteration.plan_locked_at = at
+    iteration.plan_locked_at, iteration.intervention_id = at, pilot.intervention_id
     session.add_all([version, iteration])
     session.flush()
     plan_locked(session, pilot, version, person, at)

@@ -4,6 +4,8 @@ Revision ID: 0005
 Revises: 0004
 """
 
+from unicodedata import normalize
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
@@ -30,7 +32,7 @@ ADDED = {
     "analyses": ("retention_wave",),
     "iterations": ("intervention_id",),
     "moves": ("synthesis_id",),
-    "pilots": ("provisional", "controlled_evaluation", "evaluated_by"),
+    "pilots": ("share_lessons", "provisional", "controlled_evaluation", "evaluated_by"),
     "summaries": ("wave",),
     "plan_versions": ("approved_by", "approved_at", "approval_reason", "approved_hash", "simulation_id"),
 }
@@ -254,6 +256,8 @@ def upgrade() -> None:
     op.add_column("iterations", sa.Column("intervention_id", sa.String(length=36), nullable=True))
     op.add_column("moves", sa.Column("synthesis_id", sa.String(length=36), nullable=True))
     op.add_column("summaries", sa.Column("wave", sa.String(length=100), nullable=True))
+    op.add_column("pilots", sa.Column("share_lessons", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.create_index(op.f("ix_pilots_successor_id"), "pilots", ["successor_id"], unique=False)
     op.add_column("pilots", sa.Column("provisional", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("pilots", sa.Column("controlled_evaluation", Json, nullable=True))
     op.add_column("pilots", sa.Column("evaluated_by", sa.String(length=36), nullable=True))
@@ -284,7 +288,8 @@ def _carry_over() -> None:
     )
     told = connection.execute(
         sa.text(
-            "SELECT p.organization_id, p.id, i.number, p.stage, p.driver, COALESCE(i.intervention_id, "
+            "SELECT p.organization_id, p.id, i.number, COALESCE((SELECT m.from_stage FROM moves m WHERE m.pilot_id = p.id "
+            "AND m.to_stage = 'retired'), p.stage), p.driver, COALESCE(i.intervention_id, "
             "p.intervention_id), i.lessons, p.lessons, p.iteration, p.lead, i.closed_at, i.opened_at "
             "FROM iterations i JOIN pilots p ON p.id = i.pilot_id"
         ).columns(closed_at=sa.DateTime(timezone=True), opened_at=sa.DateTime(timezone=True))
@@ -309,7 +314,7 @@ def _carry_over() -> None:
             "driver": driver,
             "intervention_id": intervention,
             "text": text,
-            "words": text.casefold(),
+            "words": normalize("NFKC", normalize("NFKC", text).casefold()),
             "shared": False,
             "by": lead,
             "at": at or opened,
@@ -320,6 +325,7 @@ def _carry_over() -> None:
 def downgrade() -> None:
     """Undo."""
     op.drop_index(op.f("ix_pilots_evaluated_by"), table_name="pilots")
+    op.drop_index(op.f("ix_pilots_successor_id"), table_name="pilots")
     for table, names in ADDED.items():
         for name in names:
             op.drop_column(table, name)

@@ -15,6 +15,7 @@ from app.auth.permissions import Role
 from app.decisions.models import Outcome
 from app.jobs.models import JobStatus
 from app.lifecycle.stages import Retirement
+from app.lifecycle.standing import Standing
 from app.pilots.models import OwnershipRole, Stage
 from app.pilots.schemas import DiscoveryKind
 from tests.app.steps import ok
@@ -92,6 +93,7 @@ def test_every_operation_but_health_asks_for_the_key_and_describes_its_refusals(
         ("MoveIn", "to", Stage),
         ("MoveIn", "retirement", Retirement),
         ("PilotOut", "stage", Stage),
+        ("AttemptOut", "standing", Standing),
         ("DecisionIn", "outcome", Outcome),
         ("AnalysisOut", "status", JobStatus),
         ("AnalysisOut", "kind", Kind),

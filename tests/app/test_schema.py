@@ -3,6 +3,7 @@
 import ast
 import csv
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
@@ -17,6 +18,8 @@ import migrations
 from app.catalog.models import Driver, Measure, ProgramDimension
 from app.db import make_engine, reading, transaction
 from app.migrate import migrate
+from app.pilots.lessons import as_compared
+from app.pilots.models import Lesson, Stage
 from app.tables import metadata
 
 
@@ -74,7 +77,7 @@ def test_the_catalogues_are_seeded_once(engine: sa.Engine) -> None:
 
 def test_routes_reach_rows_through_the_one_door_only() -> None:
     """No endpoint asks the database but through `auth.access`: what may be seen is decided there."""
-    routes = sorted(Path(package.__file__).parent.glob("*/routes.py"))
+    routes = sorted(Path(package.__file__).parent.glob("*/*routes.py"))
     assert len(routes) >= 8
     for file in routes:
         tree = ast.parse(file.read_text(encoding="utf-8"))
@@ -87,3 +90,45 @@ def test_routes_reach_rows_through_the_one_door_only() -> None:
         assert not names & {"select", "sa.select", "sa.text", "session.get", "session.connection", "session.scalars"}, (
             file
         )
+
+
+def test_lessons_of_older_pilots_are_found(engine: sa.Engine) -> None:
+    """Rows as the schema before 0005 held them, carried over by the upgrade."""
+    at = datetime(2026, 1, 5, tzinfo=UTC)
+    with engine.connect() as connection:
+        command.downgrade(alembic(connection), "0004")
+        connection.commit()
+        held = sa.MetaData()
+        held.reflect(connection)
+        insert = {name: table.insert() for name, table in held.tables.items()}
+        connection.execute(insert["organizations"], {"id": "o", "name": "Northfield", "created_at": at, "version": 1})
+        told = {
+            "open": ("develop", 1, "Coaches are rare.", [None]),
+            "refined": ("refine", 2, "Übergaben stören.", ["Übergaben stören.", None]),
+            "tested again": ("test", 2, None, ["Begin before the busy season.", None]),
+            "retired": ("retired", 1, "Nobody came.", ["Nobody came."]),
+            "silent": ("test", 1, None, [None]),
+        }
+        for pilot, (stage, iteration, lessons, closed) in told.items():
+            row = {"id": pilot, "organization_id": "o", "title": pilot, "driver": "workload", "lead": "ana.ruiz"}
+            row |= {"stage": stage, "iteration": iteration, "lessons": lessons, "created_by": "ana.ruiz"}
+            connection.execute(insert["pilots"], {**row, "created_at": at, "version": 1})
+            for number, text in enumerate(closed, 1):
+                row = {"pilot_id": pilot, "number": number, "organization_id": "o", "opened_at": at, "lessons": text}
+                connection.execute(insert["iterations"], row)
+        move = {"id": "m", "organization_id": "o", "pilot_id": "retired", "sequence": 1, "iteration": 1}
+        move |= {"from_stage": "test", "to_stage": "retired", "by": "ana.ruiz", "at": at}
+        connection.execute(insert["moves"], move)
+        connection.commit()
+    migrate(engine)
+    with reading(engine) as session:
+        found = {row.pilot_id: row for row in session.exec(select(Lesson))}
+    assert {p: (r.iteration, r.stage, r.text) for p, r in found.items()} == {
+        "open": (1, Stage.DEVELOP, "Coaches are rare."),
+        "refined": (1, Stage.REFINE, "Übergaben stören."),
+        "tested again": (1, Stage.REFINE, "Begin before the busy season."),
+        "retired": (1, Stage.TEST, "Nobody came."),
+    }
+    refined = found["refined"]
+    assert (refined.words, refined.by, refined.at, refined.shared) == ("übergaben stören.", "ana.ruiz", at, False)
+    assert refined.words == as_compared(refined.text)

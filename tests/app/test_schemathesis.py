@@ -59,6 +59,7 @@ async def known(service: FastAPI, bearer: dict[str, str]) -> dict[str, str]:
         intervention = {"title": "T", "description": "D", "driver": "workload", "ownership_role": "own"}
         unit = await post(f"/v1/organizations/{organization}/units", {"name": "Ward"})
         body = {"title": "T", "driver": "workload", "organization_id": organization, "unit_ids": [unit]}
+        event = {"title": "Merger", "starts_on": "2026-03-01", "organization_id": organization, "unit_id": unit}
         pilot = await post("/v1/pilots", body)
         await ok(root.patch(f"/v1/pilots/{pilot}", json=NOTES))
         await ok(root.put(f"/v1/pilots/{pilot}/plan", json=PLAN))
@@ -68,6 +69,8 @@ async def known(service: FastAPI, bearer: dict[str, str]) -> dict[str, str]:
             "intervention_id": await post("/v1/interventions", intervention),
             "pilot_id": pilot,
             "key": "pre",
+            "driver": "workload",
+            "context_event_id": await post("/v1/context-events", event),
             "key_id": await post("/v1/keys", {"role": "lead", "label": "spare", "organization_id": organization}),
             "analysis_id": "none",
             "decision_id": "none",

@@ -59,6 +59,7 @@ MEASURE = {
     "direction": "lower_is_better",
 }
 INTERVENTION = {"title": "T", "description": "D", "driver": "workload", "ownership_role": "own"}
+CONTEXT_EVENT = {"title": "EHR go-live", "starts_on": "2026-03-01", "ends_on": "2026-03-14"}
 SCENARIO = {"people": {"intervention": 60, "control": 60}}
 ROWS = {"measure": "mbi_ee", "wave": "pre", "rows": [{"value": 20, "arm": "control"}]}
 
@@ -71,6 +72,10 @@ TABLE: Mapping[str, Expected] = {
     "list_units": Expected(EVERYBODY),
     "read_unit": Expected(EVERYBODY),
     "change_unit": Expected(ADMINISTRATORS, {"headcount": 41}),
+    "add_context_event": Expected(LEADS, CONTEXT_EVENT, 201, across=None),
+    "list_context_events": Expected(EVERYBODY, across=None),
+    "read_context_event": Expected(EVERYBODY),
+    "patch_context_event": Expected(LEADS, {"ends_on": "2026-03-21"}),
     "list_drivers": Expected(EVERYBODY, across=None),
     "add_driver": Expected(ADMINISTRATORS, DRIVER, 201, across=None),
     "list_measures": Expected(EVERYBODY, across=None),
@@ -82,6 +87,9 @@ TABLE: Mapping[str, Expected] = {
     # Interventions are shared between organizations: read by all, changed by their own.
     "read_intervention": Expected(EVERYBODY, across=200, seen_by_all=True),
     "change_intervention": Expected(LEADS, {"title": "Renamed"}, across=403, seen_by_all=True),
+    # A family shows of each organization's pilots its own; so do the attempts at a driver.
+    "read_family": Expected(EVERYBODY, across=200, seen_by_all=True),
+    "read_attempts": Expected(EVERYBODY, across=None),
     # So is what was found of them; each organization reports its own and cancels what it asked for.
     "report_evidence": Expected(APPROVERS, REPORT, 201, across=403, seen_by_all=True),
     "list_evidence": Expected(EVERYBODY, across=200, seen_by_all=True),
@@ -122,6 +130,8 @@ TABLE: Mapping[str, Expected] = {
     "make_move": Expected(LEADS, {"to": "scale"}, 409),
     "list_moves": Expected(EVERYBODY),
     "list_iterations": Expected(EVERYBODY),
+    "read_effects_plot": Expected(EVERYBODY),
+    "list_lessons": Expected(EVERYBODY, across=None),
     "read_timeline": Expected(EVERYBODY),
     "list_reviews": Expected(EVERYBODY, across=None),
     "read_review": Expected(EVERYBODY),
@@ -165,10 +175,13 @@ async def ids(house: House, app: FastAPI) -> dict[str, str]:
     await ok(house.approver.post(f"/v1/interventions/{shared}/evidence", json=REPORT), 201)
     synthesis = (await ok(house.analyst.post(f"/v1/interventions/{shared}/syntheses"), 202))["id"]
     review, program = await after_scaling(house, app, pilot.rpartition("/")[2], shared)
+    event = await ok(house.lead.post("/v1/context-events", json=CONTEXT_EVENT), 201)
     return {
         "review_id": review,
         "program_id": program,
         "organization_id": house.id,
+        "context_event_id": event["id"],
+        "driver": "workload",
         "unit_id": house.unit["id"],
         "intervention_id": shared,
         "synthesis_id": synthesis,

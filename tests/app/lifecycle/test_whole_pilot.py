@@ -90,8 +90,12 @@ async def test_from_discovery_to_scale(house: House, finish: Finish) -> None:
     assert [item["what"] for item in timeline] == [
         "pilot.created",
         "pilot.stage_changed",
+        "plan.written",
+        "data.entered",
         "plan.locked",
         "pilot.stage_changed",
+        "data.entered",
+        "analysis.asked",
         "analysis.succeeded",
         "decision.recorded",
         "pilot.stage_changed",
