@@ -105,6 +105,9 @@ def main(url: str, key: str) -> None:
         call(lead, "PATCH", path, {"sustainability_review": review}, ("version",))
     to = outcome if outcome in {"scale", "refine"} else "refine"
     call(lead, "POST", f"{path}/moves", {"to": to, "reason": "The signed decision."}, ("from", "to", "by"))
+    print("The story of the pilot:")
+    for item in lead.get(f"{path}/timeline").json()["items"]:
+        print(f"  {item['at'][:10]}  {item['says']}")
 
 
 if __name__ == "__main__":

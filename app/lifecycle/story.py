@@ -177,7 +177,8 @@ def _opened(_: str, __: int, d: Details) -> str:
 
 
 def _completed(by: str, _: int, d: Details) -> str:
-    return f"{by} completed the review ({str(d['kind']).replace('_', ' ')}){quoted(d['finding'])}"
+    found = f", found `{d['outcome']}`" if d["outcome"] is not None else ""
+    return f"{by} completed the review ({str(d['kind']).replace('_', ' ')}){found}{quoted(d['finding'])}"
 
 
 SENTENCES: Mapping[What, Callable[[str, int, Details], str]] = {

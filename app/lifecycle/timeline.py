@@ -274,7 +274,13 @@ def _programs(session: Session, pilot: Pilot, _today: date) -> Iterator[Item]:
 def _reviews(session: Session, pilot: Pilot, _today: date) -> Iterator[Item]:
     opened = _opened(session, pilot)
     for row in session.exec(select(Review).where(Review.pilot_id == pilot.id)):
-        details = {"review_id": row.id, "kind": row.kind.value, "due_on": row.due_on, "finding": row.finding}
+        details = {
+            "review_id": row.id,
+            "kind": row.kind.value,
+            "due_on": row.due_on,
+            "outcome": row.outcome.value if row.outcome is not None else None,
+            "finding": row.finding,
+        }
         yield Item(What.REVIEW_OPENED, row.opened_at, SERVICE, _iteration_at(opened, row.opened_at), row.id, details)
         if row.completed_at is not None:
             by = row.completed_by or SERVICE

@@ -28,7 +28,7 @@ SIGNED = {
 }
 MOVED = {"from": "test", "to": "scale", "reason": "As decided.", "decision": None, "retirement": None}
 EVENT = {"title": "EHR go-live", "unit": "Ward 1", "starts_on": date(2026, 3, 1), "ends_on": date(2026, 3, 14)}
-REVIEW = {"kind": "controlled_evaluation", "due_on": "2027-05-01", "finding": "It was kept."}
+REVIEW = {"kind": "controlled_evaluation", "due_on": "2027-05-01", "finding": "It was kept.", "outcome": "confirmed"}
 ALLOCATED = {"kind": "here", "level": "participant", "subjects": 40, "seed": 7, "method": "blocks", "allocated_on": "d"}
 
 TOLD: list[tuple[What, dict[str, Any], str]] = [
@@ -144,7 +144,11 @@ TOLD: list[tuple[What, dict[str, Any], str]] = [
         "The foundational program (community) was demoted: the evidence no longer held.",
     ),
     (What.REVIEW_OPENED, REVIEW, "A review is due on 2027-05-01: controlled evaluation."),
-    (What.REVIEW_COMPLETED, REVIEW, "Ana completed the review (controlled evaluation): It was kept."),
+    (
+        What.REVIEW_COMPLETED,
+        REVIEW,
+        "Ana completed the review (controlled evaluation), found `confirmed`: It was kept.",
+    ),
 ]
 
 
