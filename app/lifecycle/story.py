@@ -123,7 +123,8 @@ def _succeeded(_: str, __: int, d: Details) -> str:
         return f"The {_analysis(d)} was refused{quoted(d['refused'])}"
     if d["recommendation"] is None:
         return f"The {_analysis(d)} ended with a result of grade {d['grade']}."
-    return f"The {_analysis(d)} recommends `{d['recommendation']}` (grade {d['grade']}){quoted(d['says'])}"
+    reason = (d["says"] or "").removeprefix(f"{d['recommendation'].capitalize()}: ")
+    return f"The {_analysis(d)} recommends `{d['recommendation']}` (grade {d['grade']}){quoted(reason)}"
 
 
 def _failed(_: str, __: int, d: Details) -> str:
@@ -177,8 +178,11 @@ def _opened(_: str, __: int, d: Details) -> str:
 
 
 def _completed(by: str, _: int, d: Details) -> str:
-    found = f", found `{d['outcome']}`" if d["outcome"] is not None else ""
-    return f"{by} completed the review ({str(d['kind']).replace('_', ' ')}){found}{quoted(d['finding'])}"
+    review = f"review ({str(d['kind']).replace('_', ' ')})"
+    if d["outcome"] == "ended":
+        return f"The {review} is no longer due{quoted(d['finding'])}"
+    found = f" and found `{d['outcome']}`" if d["outcome"] is not None else ""
+    return f"{by} completed the {review}{found}{quoted(d['finding'])}"
 
 
 SENTENCES: Mapping[What, Callable[[str, int, Details], str]] = {

@@ -15,7 +15,7 @@ ANALYSIS = {
     "retention_wave": None,
     "recommendation": "refine",
     "grade": "B",
-    "says": "The effect is too small.",
+    "says": "Refine: the effect is too small.",
     "refused": None,
 }
 SIGNED = {
@@ -90,7 +90,7 @@ TOLD: list[tuple[What, dict[str, Any], str]] = [
     (
         What.ANALYSIS_SUCCEEDED,
         ANALYSIS,
-        "The confirmatory analysis of look 1 recommends `refine` (grade B): The effect is too small.",
+        "The confirmatory analysis of look 1 recommends `refine` (grade B): the effect is too small.",
     ),
     (
         What.ANALYSIS_SUCCEEDED,
