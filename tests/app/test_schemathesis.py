@@ -77,6 +77,8 @@ async def known(service: FastAPI, bearer: dict[str, str]) -> dict[str, str]:
             "name": "posterior",
             "simulation_id": "none",
             "synthesis_id": "none",
+            "review_id": "none",
+            "program_id": "none",
         }
 
 

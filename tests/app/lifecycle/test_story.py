@@ -147,7 +147,12 @@ TOLD: list[tuple[What, dict[str, Any], str]] = [
     (
         What.REVIEW_COMPLETED,
         REVIEW,
-        "Ana completed the review (controlled evaluation), found `confirmed`: It was kept.",
+        "Ana completed the review (controlled evaluation) and found `confirmed`: It was kept.",
+    ),
+    (
+        What.REVIEW_COMPLETED,
+        {**REVIEW, "outcome": "ended", "finding": "The pilot went to refine."},
+        "The review (controlled evaluation) is no longer due: The pilot went to refine.",
     ),
 ]
 

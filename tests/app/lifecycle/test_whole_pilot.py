@@ -99,6 +99,7 @@ async def test_from_discovery_to_scale(house: House, finish: Finish) -> None:
         "analysis.succeeded",
         "decision.recorded",
         "pilot.stage_changed",
+        "review.opened",
     ]
     assert [item["at"] for item in timeline] == sorted(item["at"] for item in timeline)
 
