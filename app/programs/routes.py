@@ -1,59 +1,31 @@
 """Foundational programs over HTTP; every organization may read them and says for itself whether it takes one."""
 
-from collections.abc import Sequence
-from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from sqlmodel import Session, col, select
+from sqlmodel import col
 
 from app.auth.access import acting_organization, fetch, visible
 from app.auth.deps import CallerDep, idempotent
 from app.auth.permissions import Permission
-from app.catalog.models import Organization, ProgramDimension
 from app.db import now
 from app.forms import Page
 from app.pilots.models import Intervention, Program, ProgramStatus
+from app.programs.listing import catalogue_of, lines
 from app.programs.models import Acceptance
 from app.programs.schemas import (
     AcceptanceIn,
     AcceptanceOut,
     Catalogue,
-    DimensionOut,
     ProgramLine,
     ProgramOut,
 )
-from app.programs.service import accept, accepting
+from app.programs.service import accept
 from app.requests import Cursor, Limit, SessionDep, TransactionalRoute, page_of, where_given
 from app.syntheses.models import Synthesis
 
 router = APIRouter(prefix="/v1/programs", tags=["9 Programs"], route_class=TransactionalRoute)
 OfOrganization = Annotated[str | None, Query(max_length=36, description="Empty: the organization of your key")]
-
-
-def lines(session: Session, programs: Sequence[Program], organization_id: str | None, today: date) -> list[ProgramLine]:
-    """The programs as `organization_id` sees them, in a handful of queries."""
-    words = accepting(session, [p.id for p in programs])
-    made_of = _by_id(session, Intervention, [p.intervention_id for p in programs])
-    names = _by_id(session, Organization, [p.organization_id for p in programs])
-    return [
-        ProgramLine.model_validate(
-            {
-                **p.model_dump(),
-                "title": made_of[p.intervention_id].title,
-                "driver": made_of[p.intervention_id].driver,
-                "organization": names[p.organization_id].name,
-                "review_overdue": p.status is ProgramStatus.ACTIVE and p.review_due_on < today,
-                "accepted_by": sum(words[p.id].values()),
-                "accepted": words[p.id].get(organization_id or ""),
-            }
-        )
-        for p in programs
-    ]
-
-
-def _by_id(session: Session, model: type[Any], ids: Sequence[str]) -> dict[str, Any]:
-    return {row.id: row for row in session.exec(select(model).where(col(model.id).in_(set(ids))))}
 
 
 @router.get("")
@@ -78,29 +50,7 @@ def read_catalogue(session: SessionDep, caller: CallerDep, organization_id: OfOr
     For a key of the whole service that names none a gap is a dimension without any active program.
     """
     of = acting_organization(session, caller, organization_id)
-    dimensions = session.exec(
-        select(ProgramDimension)
-        .where(col(ProgramDimension.organization_id).is_(None) | (col(ProgramDimension.organization_id) == of))
-        .order_by(col(ProgramDimension.id))
-    ).all()
-    programs = session.exec(select(Program).order_by(col(Program.id))).all()
-    every = lines(session, programs, of, now().date())
-    items = [_dimension(d, [line for line in every if line.dimension == d.key], of) for d in dimensions]
-    return Catalogue(organization_id=of, gaps=sum(item.gap for item in items), items=items)
-
-
-def _dimension(row: ProgramDimension, programs: Sequence[ProgramLine], of: str | None) -> DimensionOut:
-    active = [p for p in programs if p.status is ProgramStatus.ACTIVE]
-    accepted = [p for p in active if p.accepted]
-    return DimensionOut(
-        dimension=row.key,
-        name=row.name,
-        example_tactics=row.example_tactics,
-        accepted=accepted,
-        available=[p for p in active if not p.accepted],
-        demoted=[p for p in programs if p.status is ProgramStatus.DEMOTED and p.accepted],
-        gap=not (active if of is None else accepted),
-    )
+    return catalogue_of(session, of, now().date())
 
 
 @router.get("/{program_id}")
