@@ -246,18 +246,26 @@ def create_key(
 def demo(
     url: Annotated[str | None, typer.Option(help="Address of a running service")] = None,
     key: Annotated[str | None, typer.Option(help="An administrator's key of the whole service")] = None,
+    *,
+    program: Annotated[
+        bool, typer.Option("--program", help="The second one: attempts that become a foundational program (synthetic)")
+    ] = False,
 ) -> None:
     """Load the demonstration through the API of a running service and print what it decided."""
     from app.demo.client import Refused  # noqa: PLC0415
+    from app.demo.program import Graduation, report_of  # noqa: PLC0415
     from app.demo.story import Demonstration, report  # noqa: PLC0415
 
     settings = _settings()
     url = url or f"http://{settings.host}:{settings.port}"
     key = key or _make_key(settings, "administrator", "pilotlight demo", None, "administrator")
     try:
-        for entry in Demonstration(url, key, say).run():
-            for line in report(entry):
-                say(line)
+        if program:
+            lines = [line for entry in Graduation(url, key, say).run() for line in report_of(entry)]
+        else:
+            lines = [line for entry in Demonstration(url, key, say).run() for line in report(entry)]
+        for line in lines:
+            say(line)
     except (Refused, httpx.HTTPError) as error:
         say(f"pilotlight: {error} (is the service running at {url}?)")
         raise typer.Exit(1) from error

@@ -40,15 +40,17 @@ class Client:
             yield from page["items"]
             cursor = page["next_cursor"]
 
-    def wait_for(self, analysis: dict[str, Any], say: Say, seconds: float = 900) -> dict[str, Any]:
-        """The analysis once its status is final, telling its progress on the way."""
+    def wait_for(
+        self, analysis: dict[str, Any], say: Say, of: str = "analyses", seconds: float = 900
+    ) -> dict[str, Any]:
+        """The analysis (or another kind of work) once its status is final, telling its progress on the way."""
         deadline = time.monotonic() + seconds
         told = ""
         while analysis["status"] not in FINAL:
             if time.monotonic() > deadline:
-                raise Refused(f"analysis {analysis['id']} has not ended after {seconds:.0f} s")
+                raise Refused(f"{of} {analysis['id']} has not ended after {seconds:.0f} s")
             time.sleep(0.2)
-            analysis = self.call("GET", f"/v1/analyses/{analysis['id']}")
+            analysis = self.call("GET", f"/v1/{of}/{analysis['id']}")
             news = (
                 "waits for the worker to warm up" if analysis["status"] == "queued" else f"{analysis['progress']:.0%}"
             )

@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from app.demo.client import Client, Refused, Say
+from app.demo.house import House
 
 ORGANIZATION = "Northfield Health (demonstration)"
 UNITS = [
@@ -39,56 +40,18 @@ class Demonstration:
     """Loads the demonstration with an administrator's key of the whole service."""
 
     def __init__(self, url: str, key: str, say: Say) -> None:
-        self.url, self.say = url, say
+        self.say = say
         self.administrator = Client(url, key)
-        self.organization: dict[str, Any] = {}
-        self.units: list[str] = []
-        self._clients: dict[str, Client] = {}
+        self.house = House(self.administrator, url, ORGANIZATION, UNITS, PEOPLE, say)
+        self.say(f"  {ORGANIZATION}: {len(UNITS)} units; " + ", ".join(f"{p} ({r})" for r, p in PEOPLE.items()))
 
     def run(self) -> list[dict[str, Any]]:
         """Load everything; the decisions with the pilots they belong to."""
-        self._organization()
         return [self._decided(pilot) for pilot in (self._coaching(), self._compass())]
-
-    def _organization(self) -> None:
-        admin = self.administrator
-        known = {o["name"]: o for o in admin.every("/v1/organizations")}
-        self.organization = known.get(ORGANIZATION) or admin.call("POST", "/v1/organizations", {"name": ORGANIZATION})
-        place = f"/v1/organizations/{self.organization['id']}/units"
-        units = {u["name"]: u for u in admin.every(place)}
-        self.units = [(units.get(u["name"]) or admin.call("POST", place, u))["id"] for u in UNITS]
-        self.say(f"  {ORGANIZATION}: {len(UNITS)} units; " + ", ".join(f"{p} ({r})" for r, p in PEOPLE.items()))
-
-    def _as(self, role: str) -> Client:
-        """The client of a person; keys are shown once, so the first use makes one."""
-        if role not in self._clients:
-            body = {
-                "organization_id": self.organization["id"],
-                "role": role,
-                "person": PEOPLE[role],
-                "label": f"demonstration: {PEOPLE[role]}",
-            }
-            self._clients[role] = Client(self.url, self.administrator.call("POST", "/v1/keys", body)["key"])
-        return self._clients[role]
-
-    def _intervention(self, body: dict[str, Any]) -> dict[str, Any]:
-        known = {
-            i["title"]: i
-            for i in self.administrator.every(f"/v1/interventions?organization_id={self.organization['id']}")
-        }
-        return dict(known.get(body["title"]) or self._as("lead").call("POST", "/v1/interventions", body))
-
-    def _pilot(self, body: dict[str, Any]) -> dict[str, Any]:
-        known = {
-            p["title"]: p for p in self.administrator.every(f"/v1/pilots?organization_id={self.organization['id']}")
-        }
-        pilot = known.get(body["title"]) or self._as("lead").call("POST", "/v1/pilots", body)
-        self.say(f"  {pilot['title']} (driver: {pilot['driver']}), in {pilot['stage']}")
-        return dict(pilot)
 
     def _coaching(self) -> dict[str, Any]:
         source = published("coaching")
-        intervention = self._intervention(
+        intervention = self.house.intervention(
             {
                 "title": source["title"],
                 "driver": source["driver"],
@@ -96,13 +59,12 @@ class Demonstration:
                 "description": f"Individual sessions with a professional coach over six months. {source['source']}.",
             }
         )
-        pilot = self._pilot(
+        pilot = self.house.pilot(
             {
                 "title": source["title"],
-                "organization_id": self.organization["id"],
                 "driver": source["driver"],
                 "intervention_id": intervention["id"],
-                "unit_ids": self.units[:2],
+                "unit_ids": self.house.units[:2],
             }
         )
         arms = ["intervention", "control"]
@@ -132,7 +94,7 @@ class Demonstration:
 
     def _compass(self) -> dict[str, Any]:
         original, source = published("facilitated_groups"), published("compass")
-        parent = self._intervention(
+        parent = self.house.intervention(
             {
                 "title": original["title"],
                 "driver": original["driver"],
@@ -140,7 +102,7 @@ class Demonstration:
                 "description": f"Small groups in protected time with a trained facilitator. {original['source']}.",
             }
         )
-        intervention = self._intervention(
+        intervention = self.house.intervention(
             {
                 "title": source["title"],
                 "driver": source["driver"],
@@ -150,13 +112,12 @@ class Demonstration:
                 "description": f"Small groups that meet over a meal and lead their own discussion. {source['source']}.",
             }
         )
-        pilot = self._pilot(
+        pilot = self.house.pilot(
             {
                 "title": source["title"],
-                "organization_id": self.organization["id"],
                 "driver": source["driver"],
                 "intervention_id": intervention["id"],
-                "unit_ids": self.units,
+                "unit_ids": self.house.units,
             }
         )
         primary, secondary = source["measures"]
@@ -195,13 +156,13 @@ class Demonstration:
         if any(self.administrator.every(f"{path}/decisions")):
             return  # told already; what people did with the pilot since is theirs
         if pilot["stage"] == "discover":
-            lead = self._as("lead")
+            lead = self.house.as_("lead")
             note = {"kind": "literature", "text": "The source names this driver as a contributor to burnout."}
             lead.call("PATCH", path, {"discovery_note": note})
             lead.call("POST", f"{path}/moves", {"to": "develop", "reason": "The driver matters here."})
             self.say("    discover → develop")
         if self._stage(pilot) == "develop":
-            lead = self._as("lead")
+            lead = self.house.as_("lead")
             lead.call(
                 "PATCH",
                 path,
@@ -225,7 +186,7 @@ class Demonstration:
             self.say("    develop → test")
         if self._stage(pilot) == "test":
             for summary in after:
-                self._as("lead").call("POST", f"{path}/summaries", summary)
+                self.house.as_("lead").call("POST", f"{path}/summaries", summary)
 
     def _stage(self, pilot: dict[str, Any]) -> str:
         return str(self.administrator.call("GET", f"/v1/pilots/{pilot['id']}")["stage"])
@@ -243,7 +204,7 @@ class Demonstration:
                 for a in admin.every(f"{path}/analyses?kind=confirmatory")
                 if a["status"] not in {"failed", "cancelled"}
             ]
-            analyst = self._as("analyst")
+            analyst = self.house.as_("analyst")
             analysis = asked[0] if asked else analyst.call("POST", f"{path}/analyses", {})
             analysis = analyst.wait_for(analyst.call("GET", f"/v1/analyses/{analysis['id']}"), self.say)
             if analysis["status"] != "succeeded" or "refused" in analysis["result"]:
@@ -260,7 +221,7 @@ class Demonstration:
             }
             if recommended == "indeterminate":
                 body |= {"outcome": "refine", "override_reason": "The analysis cannot tell; try once more."}
-            decisions = [self._as("approver").call("POST", f"{path}/decisions", body)]
+            decisions = [self.house.as_("approver").call("POST", f"{path}/decisions", body)]
         self._move_on(pilot, decisions[-1])
         return {
             "pilot": admin.call("GET", path),
@@ -273,7 +234,7 @@ class Demonstration:
         current = self.administrator.call("GET", path)
         if current["stage"] != "test" or current["iteration"] != decision["iteration"]:
             return
-        lead = self._as("lead")
+        lead = self.house.as_("lead")
         if decision["outcome"] == "scale":
             review = {
                 "cost": "Sessions and protected time, in the well-being budget.",
