@@ -4,6 +4,7 @@ Revision ID: 0005
 Revises: 0004
 """
 
+from datetime import timedelta
 from unicodedata import normalize
 
 import sqlalchemy as sa
@@ -286,6 +287,7 @@ def _carry_over() -> None:
             "pilots.iteration AND moves.to_stage = 'scale' AND decisions.provisional)"
         ).bindparams(sa.bindparam("yes", True, sa.Boolean()))
     )
+    _open_reviews(connection)
     told = connection.execute(
         sa.text(
             "SELECT p.organization_id, p.id, i.number, COALESCE((SELECT m.from_stage FROM moves m WHERE m.pilot_id = p.id "
@@ -320,6 +322,34 @@ def _carry_over() -> None:
             "at": at or opened,
         }
         connection.execute(lessons.insert(), row)
+
+
+def _open_reviews(connection: sa.Connection) -> None:
+    """What was scaled before is reviewed a year after its move, as what is scaled from now on."""
+    scaled = connection.execute(
+        sa.text(
+            "SELECT p.id, p.organization_id, p.provisional, MAX(m.at) AS at FROM pilots p JOIN moves m "
+            "ON m.pilot_id = p.id AND m.to_stage = 'scale' WHERE p.stage = 'scale' "
+            "GROUP BY p.id, p.organization_id, p.provisional"
+        ).columns(provisional=sa.Boolean(), at=sa.DateTime(timezone=True))
+    ).all()
+    reviews = sa.table(
+        "reviews",
+        *(sa.column(name) for name in ("id", "organization_id", "pilot_id", "kind", "version")),
+        sa.column("due_on", sa.Date()),
+        sa.column("opened_at", sa.DateTime(timezone=True)),
+    )
+    for pilot, organization, provisional, at in scaled:
+        row = {
+            "id": str(uuid7()),
+            "organization_id": organization,
+            "pilot_id": pilot,
+            "kind": "controlled_evaluation" if provisional else "retention",
+            "due_on": (at + timedelta(days=365)).date(),
+            "opened_at": at,
+            "version": 1,
+        }
+        connection.execute(reviews.insert(), row)
 
 
 def downgrade() -> None:

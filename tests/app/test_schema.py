@@ -3,7 +3,7 @@
 import ast
 import csv
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from importlib.resources import files
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import app as package
 import migrations
 from app.catalog.models import Driver, Measure, ProgramDimension
 from app.db import make_engine, reading, transaction
+from app.lifecycle.models import Review, ReviewKind
 from app.migrate import migrate
 from app.pilots.lessons import as_compared
 from app.pilots.models import Lesson, Stage
@@ -92,7 +93,7 @@ def test_routes_reach_rows_through_the_one_door_only() -> None:
         )
 
 
-def test_lessons_of_older_pilots_are_found(engine: sa.Engine) -> None:
+def test_older_pilots_are_carried_over(engine: sa.Engine) -> None:
     """Rows as the schema before 0005 held them, carried over by the upgrade."""
     at = datetime(2026, 1, 5, tzinfo=UTC)
     with engine.connect() as connection:
@@ -108,6 +109,7 @@ def test_lessons_of_older_pilots_are_found(engine: sa.Engine) -> None:
             "tested again": ("test", 2, None, ["Begin before the busy season.", None]),
             "retired": ("retired", 1, "Nobody came.", ["Nobody came."]),
             "silent": ("test", 1, None, [None]),
+            "scaled": ("scale", 1, None, [None]),
         }
         for pilot, (stage, iteration, lessons, closed) in told.items():
             row = {"id": pilot, "organization_id": "o", "title": pilot, "driver": "workload", "lead": "ana.ruiz"}
@@ -119,10 +121,15 @@ def test_lessons_of_older_pilots_are_found(engine: sa.Engine) -> None:
         move = {"id": "m", "organization_id": "o", "pilot_id": "retired", "sequence": 1, "iteration": 1}
         move |= {"from_stage": "test", "to_stage": "retired", "by": "ana.ruiz", "at": at}
         connection.execute(insert["moves"], move)
+        connection.execute(
+            insert["moves"], {**move, "id": "s", "pilot_id": "scaled", "from_stage": "test", "to_stage": "scale"}
+        )
         connection.commit()
     migrate(engine)
     with reading(engine) as session:
         found = {row.pilot_id: row for row in session.exec(select(Lesson))}
+        due = {(row.pilot_id, row.kind, row.due_on) for row in session.exec(select(Review))}
+    assert due == {("scaled", ReviewKind.RETENTION, date(2027, 1, 5))}
     assert {p: (r.iteration, r.stage, r.text) for p, r in found.items()} == {
         "open": (1, Stage.DEVELOP, "Coaches are rare."),
         "refined": (1, Stage.REFINE, "Übergaben stören."),
