@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from app import __version__, health, problems
+from app.allocations.routes import router as allocations
 from app.analyses.routes import router as analyses
 from app.auth.routes import router as keys
 from app.catalog.routes import catalogue, organizations
@@ -118,7 +119,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
     )
     app.state.engine, app.state.settings, app.state.runner = engine, settings, None
     app.state.revision = health.newest_revision()
-    of_pilots = (plans, simulations, measures, analyses, decisions, lifecycle, lessons, family)
+    of_pilots = (plans, allocations, simulations, measures, analyses, decisions, lifecycle, lessons, family)
     shared = (organizations, context, catalogue, interventions, syntheses)
     for router in (*shared, pilots, *of_pilots, reviews, programs, keys):
         app.include_router(router, responses=RESPONSES)  # type: ignore[arg-type]

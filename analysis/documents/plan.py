@@ -231,12 +231,13 @@ class Plan(Document):
         return self
 
     def _nothing_twice(self) -> None:
-        """Raise ValueError when a measure, arm, wave or unit is named twice."""
+        """Raise ValueError when a measure, arm, wave, unit or look is named twice."""
         for what, keys in (
             ("measure", [m.measure for m in self.measures]),
             ("arm", [a.key for a in self.arms]),
             ("wave", [w.key for w in self.waves]),
             ("unit", [u.unit_id for u in self.units]),
+            ("look", [str(planned.look) for planned in self.looks]),
         ):
             if twice := {k for k in keys if keys.count(k) > 1}:
                 help_ = "; give each measure one role" if what == "measure" else ""

@@ -1,8 +1,8 @@
 """Which analysis of a look is the confirmatory one, and what its reader has to know of what was seen before it.
 
 Looks are taken in their order, once each (docs/decisions/0003-confirmatory-analyses.md). What cannot be forbidden is
-told: exploratory results that were there before, outcomes entered before the plan was locked, thresholds below the
-default, data that an earlier iteration was judged by.
+told: exploratory results that were there before, outcomes entered before the plan was locked, data that an earlier
+iteration was judged by. What the plan itself has to tell is in `plans/remarks.py`.
 """
 
 from collections.abc import Iterator
@@ -16,12 +16,8 @@ from app.jobs.models import JobStatus
 from app.measures.models import Measurement, Summary
 from app.pilots.models import Pilot, Stage
 from app.plans.models import PlanVersion
-from app.plans.rules import warnings_of
-from app.plans.service import plan_of
 
 Warned = dict[str, str]
-# What the plan warns of and the reader of a result must see too; the library says the rest itself.
-TRAVELS = frozenset({"rule_looser", "own_priors", "short_followup"})
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,6 @@ def history_warnings(session: Session, pilot: Pilot, version: PlanVersion, wave:
 def _history(
     session: Session, pilot: Pilot, version: PlanVersion, wave: str, data_hash: str
 ) -> Iterator[tuple[str, str]]:
-    yield from ((r.code, r.message) for r in warnings_of(plan_of(version)) if r.code in TRAVELS)
     seen = session.exec(
         select(sa.func.count()).where(
             Analysis.pilot_id == pilot.id,
@@ -121,18 +116,30 @@ def _outcome_known_at_lock(session: Session, pilot: Pilot, version: PlanVersion,
 
 
 def forget_look(session: Session, analysis: Analysis) -> None:
-    """Nothing was learned of the effect: the look may be taken again, and the plan amended if nothing else was seen."""
+    """Nothing was learned of the effect: the look may be taken again, and the plan amended if nothing else was seen.
+
+    Versions of one iteration share their looks: an amendment takes over that its plan was looked at.
+    """
     analysis.counts_as_look = False
     session.add(analysis)
     session.flush()
     others = session.exec(
-        select(Analysis).where(Analysis.plan_version_id == analysis.plan_version_id, Analysis.id != analysis.id)
+        select(Analysis).where(
+            Analysis.pilot_id == analysis.pilot_id,
+            Analysis.iteration == analysis.iteration,
+            Analysis.id != analysis.id,
+        )
     )
     if any(not other.status.final or has_estimate(other) for other in others):
         return
-    version = session.exec(select(PlanVersion).where(PlanVersion.id == analysis.plan_version_id)).one()
-    version.looked_at = None
-    session.add(version)
+    versions = session.exec(
+        select(PlanVersion).where(
+            PlanVersion.pilot_id == analysis.pilot_id, PlanVersion.iteration == analysis.iteration
+        )
+    )
+    for version in versions:
+        version.looked_at = None
+        session.add(version)
 
 
 def has_estimate(analysis: Analysis) -> bool:

@@ -21,7 +21,9 @@ from app.measures.snapshot import Snapshot, is_linked, snapshot
 from app.measures.waves import responses
 from app.operations import keep, work_of
 from app.pilots.models import Pilot, PilotUnit
+from app.plans.allocated import named_allocations
 from app.plans.models import PlanVersion
+from app.plans.remarks import remarks_that_travel
 from app.plans.service import plan_of, require_version
 
 
@@ -49,7 +51,7 @@ def ask(session: Session, pilot: Pilot, *, seed: int | None, look: int | None, p
         )
     )
     asked = Asked(plan, version.hash, version, number, seed, reason, person, at)
-    analysis = _queued(pilot, asked, taken)
+    analysis = _queued(session, pilot, asked, taken)
     analysis.counts_as_look = reason is None
     analysis.warnings = [
         *analysis.warnings,
@@ -87,7 +89,7 @@ def ask_retention(
     elif _confirmed(session, pilot, wave):
         reason = f"the wave {wave} has its confirmatory analysis already"
     asked = Asked(lasting, lasting.hash(), version, 1, seed, reason, person, at)
-    analysis = _queued(pilot, asked, _taken(session, pilot, lasting, wave))
+    analysis = _queued(session, pilot, asked, _taken(session, pilot, lasting, wave))
     analysis.retention_wave = wave
     analysis.warnings = [*analysis.warnings, *context_warnings(session, analysis)]
     return enqueue(session, WORK, analysis)
@@ -155,7 +157,7 @@ def _taken(session: Session, pilot: Pilot, plan: Plan, wave: str) -> Snapshot:
     return taken
 
 
-def _queued(pilot: Pilot, asked: Asked, taken: Snapshot) -> Analysis:
+def _queued(session: Session, pilot: Pilot, asked: Asked, taken: Snapshot) -> Analysis:
     """The row of an analysis with all it stands on; not in the queue yet."""
     version, seed = asked.version, asked.seed
     request = FitRequest(plan=asked.plan, data=_documents(taken), look=asked.look, attrition=taken.attrition or None)
@@ -166,6 +168,7 @@ def _queued(pilot: Pilot, asked: Asked, taken: Snapshot) -> Analysis:
     warnings = list(taken.warnings)
     if asked.reason is not None:
         warnings.append({"code": "exploratory", "message": f"exploratory, cannot be decided on: {asked.reason}"})
+    warnings += [{"code": r.code, "message": r.message} for r in remarks_that_travel(session, version)]
     return Analysis(
         organization_id=pilot.organization_id,
         pilot_id=pilot.id,
@@ -178,7 +181,13 @@ def _queued(pilot: Pilot, asked: Asked, taken: Snapshot) -> Analysis:
         plan_hash=plan_hash,
         data_hash=data_hash,
         warnings=warnings,
-        provenance={"plan_version": version.number, "plan_hash": plan_hash, "data_hash": data_hash, "seed": seed},
+        provenance={
+            "plan_version": version.number,
+            "plan_hash": plan_hash,
+            "data_hash": data_hash,
+            "seed": seed,
+            "allocations": named_allocations(session, version),
+        },
         created_by=asked.person,
         created_at=asked.at,
     )

@@ -30,6 +30,7 @@ class Permission(StrEnum):
     PILOTS_WRITE = "pilots:write"
     PILOTS_MOVE = "pilots:move"
     PLANS_WRITE = "plans:write"
+    PLANS_APPROVE = "plans:approve"
     PLANS_AMEND = "plans:amend"
     PLANS_SIMULATE = "plans:simulate"
     MEASURES_WRITE = "measures:write"
@@ -72,6 +73,7 @@ MAY: Mapping[Role, frozenset[Permission]] = {
             Permission.READ,
             Permission.DECISIONS_SIGN,
             Permission.DECISIONS_SHARE_BACK,
+            Permission.PLANS_APPROVE,
             Permission.PLANS_AMEND,
             Permission.EVIDENCE_REPORT,
             Permission.PROGRAMS_ESTABLISH,

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from app.measures.models import Measurement
+from app.measures.models import UNASSIGNED, Measurement
 
 # Equal values differ from their computed mean by rounding alone.
 ROUNDING = 1e-12
@@ -33,7 +33,15 @@ class Rows:
         self._mine = [*self._of(Measurement), col(Measurement.wave).in_([*before, followup])]
 
     def _of(self, side: Any) -> list[Any]:
+        return [*self._entered(side), side.arm != UNASSIGNED]
+
+    def _entered(self, side: Any) -> list[Any]:
         return [side.pilot_id == self._pilot_id, side.iteration == self._iteration, side.measure == self._key]
+
+    def waiting(self) -> int:
+        """How many rows have no arm, because nobody was assigned to one: no analysis takes them."""
+        mine = self._entered(Measurement)
+        return self._session.exec(select(sa.func.count()).where(*mine, Measurement.arm == UNASSIGNED)).one()
 
     def exist(self) -> bool:
         """Whether there are any."""

@@ -12,6 +12,8 @@ from app.measures.rules import Context
 from app.measures.schemas import EntryFault, EntryReport
 from app.pilots.models import Pilot, Stage
 from app.pilots.service import units_of
+from app.plans.allocated import allocated, allocations_of
+from app.plans.models import AllocationKind
 from app.plans.service import plan_of, require_version
 
 CLOSED = frozenset({Stage.RETIRED})
@@ -22,7 +24,11 @@ def context_of(session: Session, pilot: Pilot) -> Context:
     if pilot.stage in CLOSED:
         msg = "the pilot is retired; nothing more is entered"
         raise Conflict(msg, "retired")
-    return Context(plan_of(require_version(session, pilot)), frozenset(units_of(session, pilot.id)))
+    version = require_version(session, pilot)
+    declared = any(a.kind is AllocationKind.ELSEWHERE for a in allocations_of(session, version))
+    return Context(
+        plan_of(version), frozenset(units_of(session, pilot.id)), allocated(session, pilot), arms_known=declared
+    )
 
 
 def known_measure(context: Context, key: str) -> PlannedMeasure:

@@ -10,6 +10,9 @@ from sqlmodel import Field, SQLModel, UniqueConstraint
 from app.audit.models import Versioned
 from app.db import Json, id_field, instant_field, text_enum
 
+# The arm of a baseline row whose unit or person chance has not assigned yet; no analysis takes such a row.
+UNASSIGNED = ""
+
 
 class Shape(StrEnum):
     """The shapes of summaries (contract §3)."""

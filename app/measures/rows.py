@@ -1,6 +1,6 @@
 """Entering single values: every row is checked, all or nothing, in one transaction."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -11,8 +11,15 @@ from app.audit.models import note
 from app.db import new_id
 from app.errors import Invalid, fault
 from app.measures.entry import context_of, known_measure, of_measure, refuse_mixture, refuse_unless_partial, report
-from app.measures.models import Measurement
-from app.measures.rules import Context, participant_faults, place_faults, value_faults, wave_faults
+from app.measures.models import UNASSIGNED, Measurement
+from app.measures.rules import (
+    Context,
+    participant_faults,
+    person_faults,
+    place_faults,
+    value_faults,
+    wave_faults,
+)
 from app.measures.schemas import EntryFault, EntryReport, MeasurementsIn, RowIn
 from app.measures.waves import refuse_more_than_invited
 from app.pilots.models import Pilot
@@ -34,6 +41,7 @@ def enter_rows(
     entry = _RowEntry(session, pilot, context, measure, body)
     fresh, unchanged, errors = entry.judge()
     refuse_unless_partial(errors, len(body.rows), partial=partial)
+    settle_arms(session, pilot, entry.settled)
     if fresh:
         session.flush()
         session.connection().execute(
@@ -69,6 +77,20 @@ def enter_rows(
     return report(len(fresh), unchanged, errors)
 
 
+def settle_arms(session: Session, pilot: Pilot, arms: Mapping[str, str], *, of_units: bool = False) -> None:
+    """Give baseline rows that had no arm yet that of their person, or of their unit."""
+    table = Measurement.__table__  # type: ignore[attr-defined]
+    subject = table.c.unit_id if of_units else table.c.participant
+    statement = (
+        sa.update(table)
+        .where(table.c.pilot_id == pilot.id, table.c.iteration == pilot.iteration, table.c.arm == UNASSIGNED)
+        .where(subject == sa.bindparam("of"))
+        .values(arm=sa.bindparam("to"))
+    )
+    if arms:
+        session.connection().execute(statement, [{"of": key, "to": arm} for key, arm in arms.items()])
+
+
 class _RowEntry:
     """Judges the rows of one request against what is there already."""
 
@@ -102,6 +124,9 @@ class _RowEntry:
             .where(*of_measure(Measurement, pilot, measure.measure), col(Measurement.participant).is_(None))
             .limit(1)
         ).first()
+        # The arms of people whose earlier rows waited for one.
+        self.settled: dict[str, str] = {}
+        self.waits = context.awaits_allocation(body.wave)
         # None: nothing entered yet, the first row says whether people are linked.
         self.linked: bool | None = True if held else (False if anonymous else None)
 
@@ -109,11 +134,13 @@ class _RowEntry:
         fresh: list[tuple[RowIn, str]] = []
         unchanged, errors = 0, []
         for i, row in enumerate(self.body.rows):
-            arm = row.arm or self.context.arm_of(row.unit_id) or ""
+            arm = row.arm or self.context.arm_of(row.unit_id, row.participant) or UNASSIGNED
             faults = list(self._faults(row, arm))
             errors += [EntryFault(loc=["rows", i, f], msg=m, code=c) for f, m, c in faults]
             if faults:
                 continue
+            if row.participant is not None and arm and self.places.get(row.participant, (arm,))[0] == UNASSIGNED:
+                self.settled[row.participant] = arm
             if row.participant is not None and row.participant in self.values:
                 unchanged += 1
                 continue
@@ -125,7 +152,10 @@ class _RowEntry:
 
     def _faults(self, row: RowIn, arm: str) -> Iterable[tuple[str, str, str]]:
         yield from value_faults(self.measure, row.value)
-        yield from place_faults(self.context, row.arm, row.unit_id, unit_field="unit_id")
+        may_wait = self.waits and (row.participant is not None or row.unit_id is not None)
+        may_wait = may_wait or bool(self.context.allocated.people)
+        yield from place_faults(self.context, row.arm, row.unit_id, unit_field="unit_id", may_wait=may_wait)
+        yield from person_faults(self.context, row.arm, row.participant)
         yield from participant_faults(row.participant)
         linked = row.participant is not None
         if self.linked is None:
@@ -139,18 +169,23 @@ class _RowEntry:
         if row.participant is None:
             return
         held = self.values.get(row.participant)
-        if held is not None and held != (row.value, arm, row.unit_id, row.collected_on):
+        if held is not None and (held[0], held[1] or arm, *held[2:]) != (
+            row.value,
+            arm,
+            row.unit_id,
+            row.collected_on,
+        ):
             yield (
                 "value" if held[0] != row.value else "participant",
                 (
                     f"{row.participant} has another {self.measure.measure} at {self.body.wave} already "
-                    f"({held[0]:g}, arm {held[1]}); one value of a person, measure and wave"
+                    f"({held[0]:g}, arm {held[1] or 'not assigned yet'}); one value of a person, measure and wave"
                 ),
                 "duplicate",
             )
             return
         place = self.places.get(row.participant)
-        if place is not None and place[0] != arm:
+        if place is not None and place[0] not in {UNASSIGNED, arm}:
             yield "arm", f"{row.participant} was in {place[0]!r} before; people stay in their arm", "arm_changed"
         elif place is not None and place[1] != row.unit_id:
             yield "unit_id", f"{row.participant} was in another unit before; people stay in theirs", "unit_changed"

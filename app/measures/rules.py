@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from analysis.documents import Family, Plan, PlannedMeasure
 from app.measures.models import Shape
+from app.plans.allocated import Allocated
 
 Fault = tuple[str, str, str]
 WHOLE = frozenset({Family.ORDINAL, Family.COUNT})
@@ -19,15 +20,21 @@ SHAPES: Mapping[Shape, frozenset[Family]] = {
     Shape.EVENTS: frozenset({Family.COUNT}),
     Shape.SERIES: frozenset({Family.DURATION, Family.COUNT}),
 }
+NOT_ALLOCATED_HELP = "POST …/plan/allocate assigns who is new"
 PSEUDONYM_HELP = "give people pseudonyms of your own, such as p-014"
 
 
 @dataclass(frozen=True)
 class Context:
-    """What entries are checked against: the plan in its long form and the units of the pilot."""
+    """What entries are checked against: the plan in its long form, the units of the pilot, who was allocated here.
+
+    `arms_known`: it is declared that the arms were assigned elsewhere, so nobody waits for one.
+    """
 
     plan: Plan
     units: frozenset[str]
+    allocated: Allocated = field(default_factory=Allocated)
+    arms_known: bool = False
 
     @property
     def arms(self) -> list[str]:
@@ -39,25 +46,55 @@ class Context:
         """The waves of the plan."""
         return [wave.key for wave in self.plan.waves]
 
-    def arm_of(self, unit_id: str | None) -> str | None:
-        """The arm the plan puts a unit in; the only arm of a plan without comparison."""
+    def arm_of(self, unit_id: str | None, participant: str | None = None) -> str | None:
+        """The arm chance or the plan puts a person or a unit in; the only arm of a plan without comparison."""
+        assigned = self.allocated.people.get(participant or "") or self.allocated.units.get(unit_id or "")
+        if assigned is not None:
+            return assigned
         for unit in self.plan.units:
             if unit.unit_id == unit_id and unit.arm is not None:
                 return unit.arm
         return self.arms[0] if len(self.arms) == 1 else None
 
+    def awaits_allocation(self, wave: str | None) -> bool:
+        """Whether a row of this wave may still be without an arm: of a baseline, before chance assigns them here."""
+        return (
+            self.plan.randomised
+            and not self.arms_known
+            and not self.allocated.arms
+            and any(planned.key == wave and planned.kind == "baseline" for planned in self.plan.waves)
+        )
 
-def place_faults(context: Context, arm: str | None, unit: str | None, *, unit_field: str) -> Iterator[Fault]:
-    """Faults of the arm and unit an entry names."""
+
+def place_faults(
+    context: Context, arm: str | None, unit: str | None, *, unit_field: str, may_wait: bool = False
+) -> Iterator[Fault]:
+    """Faults of the arm and unit an entry names; one that `may_wait` needs no arm yet."""
     if unit is not None and unit not in context.units:
         yield unit_field, f"{unit!r} is not a unit of this pilot; add it to the pilot's unit_ids first", "unknown_unit"
+    elif unit is not None and context.allocated.units and unit not in context.allocated.units:
+        yield unit_field, f"{unit!r} was not assigned to an arm; {NOT_ALLOCATED_HELP}", "not_allocated"
+        return
     planned = context.arm_of(unit)
-    if arm is None and planned is None:
+    if arm is None and planned is None and not may_wait:
         yield "arm", f"name the arm: {' or '.join(context.arms)}", "missing"
     elif arm is not None and arm not in context.arms:
         yield "arm", f"the plan has no arm {arm!r}; it has {', '.join(context.arms)}", "unknown_arm"
     elif arm is not None and planned is not None and arm != planned:
-        yield "arm", f"the plan puts this unit in {planned!r}, not {arm!r}", "arm_differs"
+        by = "chance" if unit in context.allocated.units else "the plan"
+        yield "arm", f"{by} puts this unit in {planned!r}, not {arm!r}", "arm_differs"
+
+
+def person_faults(context: Context, arm: str | None, participant: str | None) -> Iterator[Fault]:
+    """Faults of a row where people were allocated here: of somebody else, or of another arm."""
+    assigned = context.allocated.people.get(participant or "")
+    if not context.allocated.people:
+        return
+    if assigned is None:
+        who = "a row without a pseudonym" if participant is None else f"{participant}, who has no arm yet"
+        yield "participant", f"people were assigned to arms, and this is {who}; {NOT_ALLOCATED_HELP}", "not_allocated"
+    elif arm is not None and arm != assigned:
+        yield "arm", f"chance puts {participant} in {assigned!r}, not {arm!r}; leave it out", "arm_differs"
 
 
 def wave_faults(context: Context, wave: str) -> Iterator[Fault]:

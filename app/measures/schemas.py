@@ -63,7 +63,7 @@ class WaveOut(Answer):
 
 
 class RowIn(Form):
-    """One value; `arm` may be left out where the unit's arm is in the plan."""
+    """One value; `arm` may be left out where the plan or an allocation has it, or chance has yet to assign it."""
 
     value: Value
     unit_id: Id | None = None

@@ -67,6 +67,12 @@ def snapshot(session: Session, pilot_id: str, iteration: int, plan: Plan, follow
             taken.data[measure.measure] = {held[0].shape.value: [s.content for s in ordered]}
             continue
         rows = Rows(session, pilot_id, iteration, measure.measure, baselines(plan), followup)
+        if waiting := rows.waiting():
+            message = (
+                f"{measure.measure}: {waiting} values are of people or units that were not assigned to an arm, and are "
+                "left out"
+            )
+            taken.warn("not_allocated", message)
         if rows.exist():
             shape, entries = _reduced(rows, plan.design, measure, taken)
             taken.data[measure.measure] = {shape: entries}

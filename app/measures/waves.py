@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 from analysis.documents import Plan
 from app.errors import Conflict, Invalid, fault
 from app.measures.entry import context_of
-from app.measures.models import Measurement, Summary, Wave, WaveKind
+from app.measures.models import UNASSIGNED, Measurement, Summary, Wave, WaveKind
 from app.measures.schemas import WaveIn
 from app.pilots.models import Pilot
 
@@ -58,7 +58,7 @@ def responses(session: Session, pilot_id: str, iteration: int, plan: Plan) -> di
     ends = [wave for wave in (plan.baseline, plan.followup) if wave is not None]
     rows = session.exec(
         select(Measurement.measure, Measurement.wave, Measurement.arm, sa.func.count())
-        .where(Measurement.pilot_id == pilot_id, Measurement.iteration == iteration)
+        .where(Measurement.pilot_id == pilot_id, Measurement.iteration == iteration, Measurement.arm != UNASSIGNED)
         .group_by(col(Measurement.measure), col(Measurement.wave), col(Measurement.arm))
     ).all()
     counted: dict[tuple[str, str, str], int] = {(m, w, a): n for m, w, a, n in rows}

@@ -11,24 +11,27 @@ from app.errors import NotFound
 from app.forms import Page
 from app.pilots.models import Pilot
 from app.plans.models import PlanVersion
-from app.plans.rules import missing_for_lock, warnings_of
-from app.plans.schemas import AmendmentIn, PlanIn, PlanOut, RemarkOut
-from app.plans.service import amend, current_version, lock_plan, plan_of, require_version, write
+from app.plans.remarks import warnings_about
+from app.plans.schemas import AmendmentIn, ApprovalIn, PlanIn, PlanOut, RemarkOut
+from app.plans.service import current_version, lock_plan, require_version, unmet_for_lock, write
+from app.plans.signing import amend, approve
+from app.plans.simulated import operating_characteristics
 from app.requests import Cursor, IfMatch, Limit, OfIteration, SessionDep, TransactionalRoute, check_match, etag, page_of
 
 router = APIRouter(prefix="/v1/pilots/{pilot_id}/plan", tags=["5 Plan"], route_class=TransactionalRoute)
 
 
-def plan_out(version: PlanVersion) -> PlanOut:
+def plan_out(session: SessionDep, pilot: Pilot, version: PlanVersion) -> PlanOut:
     """The answer about a plan version, with what it warns of and what keeps it from being locked."""
-    plan = plan_of(version)
     locked = version.locked_at is not None
+    unmet = [] if locked else unmet_for_lock(session, pilot, version)
     return PlanOut.model_validate(
         {
             **version.model_dump(),
             "locked": locked,
-            "warnings": [RemarkOut.model_validate(r) for r in warnings_of(plan)],
-            "missing_for_lock": [] if locked else [RemarkOut.model_validate(r) for r in missing_for_lock(plan)],
+            "operating_characteristics": operating_characteristics(session, version),
+            "warnings": [RemarkOut.model_validate(r) for r in warnings_about(session, version)],
+            "missing_for_lock": [RemarkOut.model_validate(r) for r in unmet],
         }
     )
 
@@ -43,7 +46,7 @@ def put_plan(
     check_match(if_match, before.version if before is not None else None, "the plan")
     version = write(session, pilot, body, caller.person, now())
     response.headers["ETag"] = etag(version.version)
-    return plan_out(version)
+    return plan_out(session, pilot, version)
 
 
 @router.get("")
@@ -57,7 +60,7 @@ def read_plan(
         msg = f"iteration {iteration or pilot.iteration} has no plan yet; PUT /v1/pilots/{pilot.id}/plan writes one"
         raise NotFound(msg, "no_plan")
     response.headers["ETag"] = etag(version.version)
-    return plan_out(version)
+    return plan_out(session, pilot, version)
 
 
 @router.get("/versions")
@@ -68,7 +71,7 @@ def list_versions(
     pilot = fetch(session, caller, Pilot, pilot_id)
     statement = visible(caller, PlanVersion).where(col(PlanVersion.pilot_id) == pilot.id)
     rows, following = page_of(session, statement, PlanVersion.id, limit, cursor)
-    return Page(items=[plan_out(r) for r in rows], next_cursor=following)
+    return Page(items=[plan_out(session, pilot, r) for r in rows], next_cursor=following)
 
 
 @router.post("/lock", status_code=200, dependencies=[idempotent])
@@ -80,11 +83,20 @@ def lock(
     check_match(if_match, require_version(session, pilot).version, "the plan")
     version = lock_plan(session, pilot, caller.person, now())
     response.headers["ETag"] = etag(version.version)
-    return plan_out(version)
+    return plan_out(session, pilot, version)
+
+
+@router.post("/approvals", status_code=201, dependencies=[idempotent])
+def approve_plan(pilot_id: str, body: ApprovalIn, session: SessionDep, caller: CallerDep) -> PlanOut:
+    """Approve the draft as it stands: a looser rule, own priors and a short follow-up take it before the lock."""
+    pilot = fetch(session, caller, Pilot, pilot_id, Permission.PLANS_APPROVE, for_update=True)
+    version = approve(session, pilot, body.reason, caller.person, now())
+    return plan_out(session, pilot, version)
 
 
 @router.post("/amendments", status_code=201, dependencies=[idempotent])
 def amend_plan(pilot_id: str, body: AmendmentIn, session: SessionDep, caller: CallerDep) -> PlanOut:
-    """Amend a locked plan by a new version, with a reason; an approver signs, and only before the first look."""
+    """Amend a locked plan by a new version, with a reason; after the first look only in what the rule does not use."""
     pilot = fetch(session, caller, Pilot, pilot_id, Permission.PLANS_AMEND, for_update=True)
-    return plan_out(amend(session, pilot, body.plan, body.reason, caller.person, now()))
+    version = amend(session, pilot, body.plan, body.reason, caller.person, now())
+    return plan_out(session, pilot, version)

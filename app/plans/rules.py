@@ -2,27 +2,13 @@
 
 from dataclasses import dataclass
 
-from analysis.documents import Design, Family, Plan, Priors, Role, Rule
+from analysis.documents import Design, Family, Plan, Role
 
 # Months; shorter intervals show novelty, longer ones other things (Shanafelt et al. 2020).
 INTERVAL = (6, 18)
 TWO_ARMS = frozenset({Design.PARALLEL, Design.CLUSTER, Design.DID})
 ONE_GROUP = frozenset({Design.PAIRED, Design.CROSS_SECTION})
 FROM_BEFORE = ONE_GROUP | {Design.DID}  # without a wave before there is nothing that could have changed
-# +1: a higher threshold is stricter; -1: a lower one is.
-STRICTER = {
-    "p_benefit": 1,
-    "p_meaningful": 1,
-    "p_benefit_sceptical": 1,
-    "replace_p_meaningful": 1,
-    "replace_p_below_zero": -1,
-    "balancing_passed": 1,
-    "balancing_breached": -1,
-    "global_not_worse": 1,
-    "tipping_k": 1,
-    "early_p_benefit": 1,
-    "futility": 1,
-}
 
 
 @dataclass(frozen=True)
@@ -31,12 +17,6 @@ class Remark:
 
     code: str
     message: str
-
-
-def looser_thresholds(rule: Rule) -> list[str]:
-    """The thresholds of a rule that ask for less than the default (docs/methods.md, decision rule)."""
-    default = Rule()
-    return [name for name, sign in STRICTER.items() if sign * getattr(rule, name) < sign * getattr(default, name)]
 
 
 def missing_for_lock(plan: Plan) -> list[Remark]:
@@ -73,6 +53,11 @@ def missing_for_lock(plan: Plan) -> list[Remark]:
                 f"{INTERVAL[0]} to {INTERVAL[1]}; give an interval_reason",
             )
         )
+    shortest = plan.min_followup_months
+    if (shortest is None or shortest < INTERVAL[0]) and not plan.interval_reason:
+        shown = "missing" if shortest is None else f"{shortest:g}"
+        message = f"min_followup_months is {shown}, less than {INTERVAL[0]}; say why in interval_reason"
+        unmet.append(Remark("min_followup_reason", message))
     return unmet
 
 
@@ -96,10 +81,6 @@ def warnings_of(plan: Plan) -> list[Remark]:
         for m in plan.measures
         if (plan.design, m.family) not in OFFERED
     ]
-    if looser := looser_thresholds(plan.rule):
-        found.append(Remark("rule_looser", f"asks for less than the default rule: {', '.join(looser)}"))
-    if plan.priors != Priors():
-        found.append(Remark("own_priors", "the priors differ from the defaults"))
     found += [
         Remark(
             "global_primary",
@@ -113,6 +94,4 @@ def warnings_of(plan: Plan) -> list[Remark]:
         found.append(Remark("not_randomised", "the arms are not randomised: the grade will cap what can be concluded"))
     if plan.followup_months is None:
         found.append(Remark("followup_unknown", "followup_months is missing: the rule cannot recommend `scale`"))
-    elif plan.min_followup_months is None or plan.min_followup_months < INTERVAL[0]:
-        found.append(Remark("short_followup", "min_followup_months is below 6 or missing"))
     return found

@@ -48,11 +48,38 @@ class AmendmentIn(Form):
     plan: PlanIn
 
 
+class ApprovalIn(Form):
+    """Approve the draft as it stands, with what departs from the default rule."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"reason": "A harmless and cheap program: 0.90 of a benefit is enough for us to go on."}]
+        }
+    )
+    reason: Prose
+
+
 class RemarkOut(Answer):
     """A code and a sentence."""
 
     code: str
     message: str
+
+
+class OutcomesByEffect(Answer):
+    """How often pilots of this true effect (SD units) would end in each outcome, as shares."""
+
+    effect: float
+    scale: float
+    refine: float
+    replace: float
+
+
+class OperatingCharacteristics(Answer):
+    """What a simulation of this very plan told."""
+
+    simulation_id: str
+    by_effect: list[OutcomesByEffect]
 
 
 class PlanOut(Answer):
@@ -68,6 +95,12 @@ class PlanOut(Answer):
     locked_by: str | None
     locked_at: AtInstant | None
     amendment_reason: str | None
+    approved_by: str | None = Field(description="Who approved what departs from the default rule, or amended")
+    approved_at: AtInstant | None
+    approval_reason: str | None
+    operating_characteristics: OperatingCharacteristics | None = Field(
+        description="Of a draft the newest simulation of it, of a locked plan the one that was there at the lock"
+    )
     created_by: str
     created_at: AtInstant
     version: int

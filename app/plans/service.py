@@ -1,5 +1,6 @@
-"""Writing, locking and amending the plan of the current iteration."""
+"""Writing and locking the plan of the current iteration; what an approver signs is in `signing.py`."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -12,10 +13,13 @@ from app.catalog.service import entry
 from app.errors import Conflict, Invalid, fault
 from app.pilots.models import Pilot, Stage
 from app.pilots.service import insiders_of, iteration_of, units_of
+from app.plans.allocated import refuse_unfit
+from app.plans.departures import departures
 from app.plans.events import plan_locked
 from app.plans.models import PlanVersion
-from app.plans.rules import missing_for_lock
+from app.plans.rules import Remark, missing_for_lock
 from app.plans.schemas import PlanIn
+from app.plans.simulated import newest_simulation
 
 PLANNING = frozenset({Stage.DISCOVER, Stage.DEVELOP, Stage.REFINE})
 # What a measure is, the catalogue says; a plan chooses how it is judged.
@@ -109,6 +113,7 @@ def write(session: Session, pilot: Pilot, body: PlanIn, person: str, at: datetim
         msg = f"a plan is written before the test; this pilot is in {pilot.stage.value}"
         raise Conflict(msg, "not_planning")
     plan = complete(session, pilot, body)
+    refuse_unfit(session, pilot, plan)
     if version is None:
         version = PlanVersion(
             organization_id=pilot.organization_id,
@@ -120,61 +125,58 @@ def write(session: Session, pilot: Pilot, body: PlanIn, person: str, at: datetim
             created_by=person,
             created_at=at,
         )
+    if version.hash != plan.hash():
+        version.approved_by = version.approved_at = version.approval_reason = version.approved_hash = None
     version.plan, version.hash = plan.model_dump(mode="json"), plan.hash()
     session.add(version)
     session.flush()
     return version
 
 
+def unmet_for_lock(session: Session, pilot: Pilot, version: PlanVersion) -> list[Remark]:
+    """Everything that keeps the draft from being locked, with the approval that what departs takes."""
+    plan = plan_of(version)
+    unmet = missing_for_lock(plan)
+    departing = departures(plan)
+    if departing and not is_approved(session, pilot, version):
+        what = "; ".join(d.message for d in departing)
+        message = (
+            f"an approver has to approve what departs from the default rule ({what}): "
+            f"POST /v1/pilots/{pilot.id}/plan/approvals with a reason, by a key with the role approver of somebody who "
+            "neither leads this pilot nor made it"
+        )
+        unmet.append(Remark("approval", message))
+    return unmet
+
+
+def is_approved(session: Session, pilot: Pilot, version: PlanVersion) -> bool:
+    """Whether an approver approved the plan as it stands, who has not become one of its own people since."""
+    return (
+        version.approved_by is not None
+        and version.approved_hash == version.hash
+        and identity(version.approved_by) not in insiders_of(session, pilot)
+    )
+
+
+def refuse_incomplete(unmet: Sequence[Remark]) -> None:
+    """Raise Conflict `plan_incomplete` with every unmet condition, if there is any."""
+    if unmet:
+        msg = f"{len(unmet)} conditions keep the plan from being locked"
+        raise Conflict(msg, "plan_incomplete", unmet=[{"code": u.code, "message": u.message} for u in unmet])
+
+
 def lock_plan(session: Session, pilot: Pilot, person: str, at: datetime) -> PlanVersion:
-    """Freeze the current draft; Conflict lists everything that is missing."""
+    """Freeze the current draft with its operating characteristics; Conflict lists everything that is missing."""
     version = require_version(session, pilot)
     if version.locked_at is not None:
         msg = f"version {version.number} is locked already, by {version.locked_by}"
         raise Conflict(msg, "plan_locked")
-    unmet = missing_for_lock(plan_of(version))
-    if unmet:
-        msg = f"{len(unmet)} conditions keep the plan from being locked"
-        raise Conflict(msg, "plan_incomplete", unmet=[{"code": u.code, "message": u.message} for u in unmet])
+    refuse_incomplete(unmet_for_lock(session, pilot, version))
     version.locked_by, version.locked_at = person, at
+    version.simulation_id = newest_simulation(session, version)
     iteration = iteration_of(session, pilot)
     iteration.plan_locked_at, iteration.intervention_id = at, pilot.intervention_id
     session.add_all([version, iteration])
-    session.flush()
-    plan_locked(session, pilot, version, person, at)
-    return version
-
-
-def amend(session: Session, pilot: Pilot, body: PlanIn, reason: str, person: str, at: datetime) -> PlanVersion:
-    """A new locked version, signed by an approver; not after the first look, and never by the lead."""
-    before = require_version(session, pilot)
-    if before.locked_at is None:
-        msg = "the plan is not locked: change it with PUT, no amendment is needed"
-        raise Conflict(msg, "plan_not_locked")
-    if identity(person) in insiders_of(session, pilot):
-        msg = f"{person} leads this pilot, or made it or its plan; somebody else signs an amendment (four eyes)"
-        raise Conflict(msg, "same_person")
-    if before.looked_at is not None:
-        msg = "an analysis under this plan exists; after the first look the plan cannot change"
-        raise Conflict(msg, "after_first_look")
-    plan = complete(session, pilot, body)
-    if unmet := missing_for_lock(plan):
-        msg = f"{len(unmet)} conditions keep the plan from being locked"
-        raise Conflict(msg, "plan_incomplete", unmet=[{"code": u.code, "message": u.message} for u in unmet])
-    version = PlanVersion(
-        organization_id=pilot.organization_id,
-        pilot_id=pilot.id,
-        iteration=pilot.iteration,
-        number=before.number + 1,
-        plan=plan.model_dump(mode="json"),
-        hash=plan.hash(),
-        created_by=person,
-        created_at=at,
-        locked_by=person,
-        locked_at=at,
-        amendment_reason=reason,
-    )
-    session.add(version)
     session.flush()
     plan_locked(session, pilot, version, person, at)
     return version

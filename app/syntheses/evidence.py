@@ -17,9 +17,10 @@ from app.analyses.models import Analysis
 from app.catalog.models import Measure, Organization
 from app.decisions.models import Decision
 from app.pilots.models import Intervention
+from app.plans.departures import departures
 from app.requests import page_of
 from app.syntheses.models import ReportedEvidence
-from app.syntheses.schemas import EvidenceKind, EvidenceOut, LeftOut
+from app.syntheses.schemas import EvidenceKind, EvidenceOut, LeftOut, Told
 
 LONGEST_NAME = 100
 """Of an organization in the library's document."""
@@ -27,6 +28,10 @@ GATES_FAILED = LeftOut(code="gates_failed", message="a gate of its analysis fail
 UNBOUNDED = LeftOut(
     code="unbounded", message="its data alone, without a prior, bound no effect: there is no estimate to pool"
 )
+
+
+# What a decision was signed with that its readers elsewhere have to know.
+TOLD = frozenset({"allocation_undeclared"})
 
 
 def evidence_of(session: Session, intervention: Intervention, measure: str | None = None) -> list[EvidenceOut]:
@@ -165,6 +170,7 @@ def _of_decision(decision: Decision, analysis: Analysis, name: str, origin: str 
     primary: dict[str, Any] = next((e for e in effects if e["role"] == "primary"), {})
     found: dict[str, Any] = primary.get("evidence") or {}
     plan = Plan.model_validate(analysis.request["plan"])
+    told = [warning for warning in decision.warnings if warning["code"] in TOLD]
     bounded = found.get("effect_sd") is not None and found.get("se_sd") is not None
     return EvidenceOut(
         id=decision.id,
@@ -181,6 +187,16 @@ def _of_decision(decision: Decision, analysis: Analysis, name: str, origin: str 
         randomised=plan.randomised,
         attrition=analysis.request.get("attrition"),
         provisional=decision.provisional,
-        left_out=GATES_FAILED if not decision.gates_passed else None if bounded else UNBOUNDED,
+        left_out=_why_left_out(plan, gates_passed=decision.gates_passed, bounded=bounded),
+        warnings=[Told(code=warning["code"], message=warning["message"]) for warning in told],
         created_at=decision.signed_at,
     )
+
+
+def _why_left_out(plan: Plan, *, gates_passed: bool, bounded: bool) -> LeftOut | None:
+    if not gates_passed:
+        return GATES_FAILED
+    if departing := departures(plan):
+        message = f"decided by a rule of its own: {'; '.join(d.message for d in departing)}"
+        return LeftOut(code="own_rule", message=message)
+    return None if bounded else UNBOUNDED

@@ -71,6 +71,13 @@ class LeftOut(Answer):
     message: str
 
 
+class Told(Answer):
+    """What a reader of an entry has to know."""
+
+    code: str
+    message: str
+
+
 class EvidenceOut(Answer):
     """One entry of evidence; `id` is the decision's when it comes from one."""
 
@@ -91,6 +98,7 @@ class EvidenceOut(Answer):
     attrition: dict[str, float] | None = None
     provisional: bool = Field(default=False, description="The follow-up was shorter than planned for a decision")
     left_out: LeftOut | None = Field(default=None, description="null: it counts in a synthesis")
+    warnings: list[Told] = Field(default=[], description="What the decision was signed with and readers have to know")
     created_at: AtInstant
 
 

@@ -105,6 +105,9 @@ TABLE: Mapping[str, Expected] = {
     "read_plan": Expected(EVERYBODY),
     "list_versions": Expected(EVERYBODY),
     "lock": Expected(LEADS),
+    "approve_plan": Expected(APPROVERS, {"reason": "R"}, 409),  # the lead's row before has locked it
+    "allocate": Expected(LEADS, {"elsewhere": {"method": "M", "allocated_on": "2026-01-12", "source": "S"}}, 201),
+    "list_allocations": Expected(EVERYBODY),
     "amend_plan": Expected(APPROVERS, {"reason": "R", "plan": PLAN}, 409),
     "simulate_plan": Expected(ANALYSTS, SCENARIO, 202),
     "list_simulations": Expected(EVERYBODY),
