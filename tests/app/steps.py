@@ -119,10 +119,17 @@ async def planned(house: House, plan: dict[str, Any] = PLAN, of: str | None = No
 
 
 async def in_test(
-    house: House, plan: dict[str, Any] | None = None, summaries: dict[str, Any] | None = None, **fields: Any
+    house: House,
+    plan: dict[str, Any] | None = None,
+    summaries: dict[str, Any] | None = None,
+    *,
+    approved: str | None = None,
+    **fields: Any,
 ) -> str:
-    """A pilot in `test` with its data entered."""
+    """A pilot in `test` with its data entered; `approved`: why an approver lets the plan depart from the default."""
     path = await planned(house, {**(plan or PLAN), "baseline_missing_reason": "published before and after"}, **fields)
+    if approved is not None:
+        await ok(house.approver.post(f"{path}/plan/approvals", json={"reason": approved}), 201)
     await ok(house.lead.post(f"{path}/plan/lock"))
     await move(house, path, "test")
     await ok(house.lead.post(f"{path}/summaries", json=summaries or CHANGES), 201)

@@ -35,6 +35,8 @@ TWO_LOOKS: dict[str, Any] = {
     ],
     "looks": [{"look": 1, "wave": "mid", "months": 6}, {"look": 2, "wave": "post", "months": 12}],
 }
+# Of a plan that was not simulated, whose word on chance nothing backs.
+OF_THE_PLAN = {"no_operating_characteristics", "allocation_undeclared"}
 AMENDMENT = {"reason": "Later than planned.", "plan": {**PLAN, "followup_months": 8}}
 
 
@@ -127,12 +129,12 @@ async def test_outcomes_known_before_the_lock_are_told(house: House) -> None:
     await ok(house.lead.post(f"{path}/plan/lock"))
     await move(house, path, "test")
     asked = await ok(house.analyst.post(f"{path}/analyses", json={}), 202)
-    assert (asked["kind"], warned(asked)) == ("confirmatory", {"data_before_lock"})
+    assert (asked["kind"], warned(asked)) == ("confirmatory", {"data_before_lock", *OF_THE_PLAN})
 
 
 async def test_a_looser_rule_and_own_priors_stand_at_the_result_and_the_decision(house: House, finish: Finish) -> None:
     plan = {**PLAN, "rule": {"p_benefit": 0.6}, "priors": {"effect": {"mean": 0.3, "sd": 0.3}}}
-    path = await in_test(house, plan)
+    path = await in_test(house, plan, approved="The program is cheap and harmless.")
     asked = await ok(house.analyst.post(f"{path}/analyses", json={}), 202)
     assert {"rule_looser", "own_priors"} <= warned(asked)
     finish(asked["id"], an_answer())
@@ -154,9 +156,9 @@ async def test_the_same_data_in_another_iteration_are_told(house: House, finish:
 async def test_attrition_known_later_is_told(house: House, finish: Finish) -> None:
     path = await in_test(house)
     analysis = await analysed(house, path, finish)
-    assert warned(await ok(house.analyst.get(f"/v1/analyses/{analysis}"))) == set()
+    assert warned(await ok(house.analyst.get(f"/v1/analyses/{analysis}"))) == OF_THE_PLAN
     wave = {"invited": {"intervention": 400, "control": 400}}
     await ok(house.lead.put(f"{path}/waves/post", json=wave))
-    assert warned(await ok(house.analyst.get(f"/v1/analyses/{analysis}"))) == {"attrition_changed"}
+    assert warned(await ok(house.analyst.get(f"/v1/analyses/{analysis}"))) == {"attrition_changed", *OF_THE_PLAN}
     decision = await signed(house, path, analysis, "scale")
     assert "attrition_changed" in {w["code"] for w in decision["warnings"]}

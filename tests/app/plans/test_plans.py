@@ -152,7 +152,8 @@ async def test_what_the_people_who_lock_should_know(house: House) -> None:
         "priors": {"effect": {"mean": 0, "sd": 1}},
     }
     found = {w["code"]: w["message"] for w in (await ok(house.lead.put(f"{path}/plan", json=plan)))["warnings"]}
-    assert set(found) == {"rule_looser", "own_priors", "global_primary", "not_randomised"}
+    expected = {"rule_looser", "own_priors", "global_primary", "not_randomised", "no_operating_characteristics"}
+    assert set(found) == expected
     assert "p_benefit" in found["rule_looser"]
     assert "p_meaningful" not in found["rule_looser"]
     del plan["followup_months"]
@@ -215,9 +216,10 @@ async def test_a_look_that_taught_nothing_is_no_look(house: House, finish: Finis
     amended = await ok(house.approver.post(f"{path}/plan/amendments", json=AMENDMENT), 201)
     asked = await ok(house.analyst.post(f"{path}/analyses"), 202)
     assert (asked["kind"], asked["provenance"]["plan_hash"]) == ("confirmatory", amended["hash"])
-    await refused(house.approver.post(f"{path}/plan/amendments", json=AMENDMENT), 409, "after_first_look")
+    later = {**AMENDMENT, "plan": {**AMENDMENT["plan"], "followup_months": 9}}
+    await refused(house.approver.post(f"{path}/plan/amendments", json=later), 409, "after_first_look")
     break_off(asked["id"])
-    await ok(house.approver.post(f"{path}/plan/amendments", json=AMENDMENT), 201)
+    await ok(house.approver.post(f"{path}/plan/amendments", json=later), 201)
     asked = await ok(house.analyst.post(f"{path}/analyses"), 202)
     await ok(house.analyst.post(f"/v1/analyses/{asked['id']}/cancel"))
     await ok(house.approver.post(f"{path}/plan/amendments", json=AMENDMENT), 201)
