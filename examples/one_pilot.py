@@ -26,18 +26,24 @@ def call(who: httpx.Client, method: str, path: str, body: Any = None, show: tupl
     return answer
 
 
-def people(seed: int, arms: tuple[str, ...], size: int) -> list[dict[str, Any]]:
-    """Synthetic teamwork scores (0 to 100) before and after; the intervention adds about 9 points."""
+def before_and_after(seed: int, people: int) -> dict[str, tuple[float, float]]:
+    """Synthetic teamwork scores, by pseudonym, of people to whom nothing happened in between."""
     draw = random.Random(seed)
-    found = []
-    for number in range(size * len(arms)):
-        arm = arms[number % len(arms)]
-        level = draw.gauss(55, 12)
-        before = min(100, max(0, round(level + draw.gauss(0, 8))))
-        gain = 9 if arm == "intervention" else 0
-        after = min(100, max(0, round(level + gain + draw.gauss(0, 8))))
-        found.append({"participant": f"p-{number:03}", "arm": arm, "pre": before, "post": after})
-    return found
+    levels = {f"p-{number:03}": draw.gauss(55, 12) for number in range(people)}
+    return {name: (level + draw.gauss(0, 8), level + draw.gauss(0, 8)) for name, level in levels.items()}
+
+
+def answer(score: float) -> int:
+    """A score as it is given: from 0 to 100."""
+    return min(100, max(0, round(score)))
+
+
+def finished(who: httpx.Client, kind: str, operation: dict[str, Any]) -> dict[str, Any]:
+    """An analysis or a simulation when it has ended."""
+    while operation["status"] in {"queued", "running"}:
+        time.sleep(0.2)
+        operation = who.get(f"/v1/{kind}/{operation['id']}").json()
+    return operation
 
 
 def main(url: str, key: str) -> None:
@@ -69,22 +75,30 @@ def main(url: str, key: str) -> None:
     plan = {"design": "parallel", "control": "control", "baseline": "pre", "followup": "post", "randomised": True,
             "followup_months": 6, "measures": [{"measure": "saq_teamwork", "reference_sd": 15}]}  # fmt: skip
     call(lead, "PUT", f"{path}/plan", plan, ("hash", "warnings", "missing_for_lock"))
-    rows = people(7, ("intervention", "control"), 24)
+    scenario = {"people": {"intervention": 24, "control": 24}}
+    finished(lead, "simulations", call(lead, "POST", f"{path}/plan/simulate", scenario, ("status",)))
+    scores = before_and_after(7, 48)
     for wave in ("pre", "post"):
         call(lead, "PUT", f"{path}/waves/{wave}", {"invited": {"intervention": 26, "control": 26}}, ("invited",))
     body = {"measure": "saq_teamwork", "wave": "pre",
-            "rows": [{"participant": p["participant"], "arm": p["arm"], "value": p["pre"]} for p in rows]}  # fmt: skip
+            "rows": [{"participant": name, "value": answer(pre)} for name, (pre, _) in scores.items()]}  # fmt: skip
     call(lead, "POST", f"{path}/measurements", body, ("accepted", "errors"))
-    call(lead, "POST", f"{path}/plan/lock", None, ("locked", "locked_by", "hash"))
+    allocation = call(lead, "POST", f"{path}/plan/allocate", {}, ("level", "method"))
+    gain = {e["subject"]: 9 if e["arm"] == "intervention" else 0 for e in allocation["entries"]}
+    call(
+        lead,
+        "POST",
+        f"{path}/plan/lock",
+        None,
+        ("locked", "locked_by", "hash", "operating_characteristics", "warnings"),
+    )
     call(lead, "POST", f"{path}/moves", {"to": "test"}, ("from", "to", "by"))
 
     body = {"measure": "saq_teamwork", "wave": "post",
-            "rows": [{"participant": p["participant"], "arm": p["arm"], "value": p["post"]} for p in rows]}  # fmt: skip
+            "rows": [{"participant": name, "value": answer(post + gain[name])}
+                     for name, (_, post) in scores.items()]}  # fmt: skip
     call(lead, "POST", f"{path}/measurements", body, ("accepted", "errors"))
-    analysis = call(lead, "POST", f"{path}/analyses", {}, ("status", "kind"))
-    while analysis["status"] in {"queued", "running"}:
-        time.sleep(0.2)
-        analysis = lead.get(f"/v1/analyses/{analysis['id']}").json()
+    analysis = finished(lead, "analyses", call(lead, "POST", f"{path}/analyses", {}, ("status", "kind")))
     result = analysis["result"]
     effect = result["effects"][0]
     print(f"analysis: grade {result['grade']}, {result['recommendation']['says']}")

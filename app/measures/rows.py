@@ -154,8 +154,9 @@ class _RowEntry:
         yield from value_faults(self.measure, row.value)
         may_wait = self.waits and (row.participant is not None or row.unit_id is not None)
         may_wait = may_wait or bool(self.context.allocated.people)
-        yield from place_faults(self.context, row.arm, row.unit_id, unit_field="unit_id", may_wait=may_wait)
-        yield from person_faults(self.context, row.arm, row.participant)
+        wave = self.body.wave
+        yield from place_faults(self.context, row.arm, row.unit_id, unit_field="unit_id", wave=wave, may_wait=may_wait)
+        yield from person_faults(self.context, row.arm, row.participant, wave)
         yield from participant_faults(row.participant)
         linked = row.participant is not None
         if self.linked is None:

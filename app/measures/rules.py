@@ -58,21 +58,30 @@ class Context:
 
     def awaits_allocation(self, wave: str | None) -> bool:
         """Whether a row of this wave may still be without an arm: of a baseline, before chance assigns them here."""
-        return (
-            self.plan.randomised
-            and not self.arms_known
-            and not self.allocated.arms
-            and any(planned.key == wave and planned.kind == "baseline" for planned in self.plan.waves)
-        )
+        return self.plan.randomised and not self.arms_known and not self.allocated.arms and self._is(wave, "baseline")
+
+    def takes_newcomers(self, wave: str | None) -> bool:
+        """Whether people and units that were not assigned may answer: after scaling everybody has the program."""
+        return self._is(wave, "retention")
+
+    def _is(self, wave: str | None, kind: str) -> bool:
+        return any(planned.key == wave and planned.kind == kind for planned in self.plan.waves)
 
 
 def place_faults(
-    context: Context, arm: str | None, unit: str | None, *, unit_field: str, may_wait: bool = False
+    context: Context,
+    arm: str | None,
+    unit: str | None,
+    *,
+    unit_field: str,
+    wave: str | None = None,
+    may_wait: bool = False,
 ) -> Iterator[Fault]:
     """Faults of the arm and unit an entry names; one that `may_wait` needs no arm yet."""
+    newcomer = context.allocated.units and unit not in context.allocated.units
     if unit is not None and unit not in context.units:
         yield unit_field, f"{unit!r} is not a unit of this pilot; add it to the pilot's unit_ids first", "unknown_unit"
-    elif unit is not None and context.allocated.units and unit not in context.allocated.units:
+    elif unit is not None and newcomer and not context.takes_newcomers(wave):
         yield unit_field, f"{unit!r} was not assigned to an arm; {NOT_ALLOCATED_HELP}", "not_allocated"
         return
     planned = context.arm_of(unit)
@@ -85,12 +94,15 @@ def place_faults(
         yield "arm", f"{by} puts this unit in {planned!r}, not {arm!r}", "arm_differs"
 
 
-def person_faults(context: Context, arm: str | None, participant: str | None) -> Iterator[Fault]:
+def person_faults(context: Context, arm: str | None, participant: str | None, wave: str) -> Iterator[Fault]:
     """Faults of a row where people were allocated here: of somebody else, or of another arm."""
     assigned = context.allocated.people.get(participant or "")
     if not context.allocated.people:
         return
-    if assigned is None:
+    if assigned is None and context.takes_newcomers(wave):
+        if arm is None:
+            yield "arm", f"name the arm: {' or '.join(context.arms)}", "missing"
+    elif assigned is None:
         who = "a row without a pseudonym" if participant is None else f"{participant}, who has no arm yet"
         yield "participant", f"people were assigned to arms, and this is {who}; {NOT_ALLOCATED_HELP}", "not_allocated"
     elif arm is not None and arm != assigned:

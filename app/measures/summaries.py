@@ -48,7 +48,9 @@ def enter_summaries(
     accepted, unchanged, errors = 0, 0, []
     for i, given in enumerate(body.entries):
         content = given.model_dump(mode="json")
-        faults = list(place_faults(context, content["arm"], content["unit"], unit_field="unit"))
+        faults = list(
+            place_faults(context, content["arm"], content["unit"], unit_field="unit", wave=content.get("wave"))
+        )
         faults += list(wave_faults(context, content["wave"])) if "wave" in content else []
         faults += list(content_faults(measure, shape, content))
         content["arm"] = content["arm"] or context.arm_of(content["unit"])

@@ -149,6 +149,18 @@ async def test_rows_of_people_who_were_not_assigned(house: House) -> None:
     assert "plan/allocate" in problem["errors"][1]["msg"]
 
 
+async def test_after_scaling_everybody_may_answer(house: House) -> None:
+    waves = [("pre", "baseline"), ("post", "followup"), ("year", "retention")]
+    path = await planned(house, {**PLAN, "waves": [{"key": key, "kind": kind} for key, kind in waves]})
+    made = await allocate(house, path, {"participants": people(2)})
+    rows = [{"participant": "p-000"}, {"participant": "p-777"}, {"participant": "p-778", "arm": "intervention"}]
+    problem = await refused(house.lead.post(f"{path}/measurements", json=values("year", *rows)), 422, "invalid")
+    assert codes(problem) == [(("rows", 1, "arm"), "missing")]
+    await ok(house.lead.post(f"{path}/measurements", json=values("year", rows[0], rows[2])), 201)
+    held = (await ok(house.lead.get(f"{path}/measurements")))["items"]
+    assert [row["arm"] for row in held] == [arms(made)["p-000"], "intervention"]
+
+
 async def test_rows_wait_for_an_arm_only_before_chance_has_assigned(house: House) -> None:
     path = await planned(house)
     missing = [(("rows", 0, "arm"), "missing")]
