@@ -46,7 +46,7 @@ def finished(who: httpx.Client, kind: str, operation: dict[str, Any]) -> dict[st
     return operation
 
 
-def main(url: str, key: str) -> None:
+def main(url: str, key: str) -> None:  # noqa: PLR0915 - one call after the other
     """Walk the pilot from `discover` to what its decision says."""
     admin = client(url, key)
     organization = call(admin, "POST", "/v1/organizations", {"name": "Riverside Clinics (synthetic)"}, ("name",))
