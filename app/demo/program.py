@@ -168,7 +168,7 @@ class Graduation:
         """Load everything; the two syntheses with what was decided on them."""
         groups, rooms = self._groups(), self._quiet_rooms()
         return [
-            self._judged(groups, "specific_groups", "Proven here and elsewhere."),
+            self._judged(groups, "collegiality", "Proven here and elsewhere."),
             self._judged(rooms, "self_care", "It helps on average; so the lead asks."),
         ]
 

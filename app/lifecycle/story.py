@@ -121,7 +121,10 @@ def _asked(by: str, _: int, d: Details) -> str:
 def _succeeded(_: str, __: int, d: Details) -> str:
     if d["refused"] is not None:
         return f"The {_analysis(d)} was refused{quoted(d['refused'])}"
-    if d["recommendation"] is None:
+    if d["retained"] is not None:
+        found = "the effect lasts" if d["retained"] else "that the effect lasts is not shown"
+        return f"The {_analysis(d)} found (grade {d['grade']}): {found}, P(δ > 0) = {d['p_benefit']:.2f}."
+    if d["retention_wave"] is not None or d["recommendation"] is None:
         return f"The {_analysis(d)} ended with a result of grade {d['grade']}."
     reason = (d["says"] or "").removeprefix(f"{d['recommendation'].capitalize()}: ")
     return f"The {_analysis(d)} recommends `{d['recommendation']}` (grade {d['grade']}){quoted(reason)}"

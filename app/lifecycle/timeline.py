@@ -12,6 +12,7 @@ from sqlmodel import Session, col, select
 from analysis.documents import Role
 from app.analyses.context import places_of
 from app.analyses.models import Analysis
+from app.analyses.retention import retained
 from app.audit.models import SERVICE, AuditEntry
 from app.context.models import ContextEvent
 from app.context.service import Found, events_touching
@@ -179,11 +180,14 @@ def _analyses(session: Session, pilot: Pilot, _today: date) -> Iterator[Item]:
     for row in session.exec(rows.where(Analysis.pilot_id == pilot.id)):
         result = row.result or {}
         recommendation = result.get("recommendation", {})
+        lasts = retained(row.retention_wave, row.result) if row.retention_wave is not None else None
         details = {
             "analysis_id": row.id,
             "kind": row.kind.value,
             "look": row.look,
             "retention_wave": row.retention_wave,
+            "retained": lasts.retained if lasts is not None else None,
+            "p_benefit": lasts.p_benefit if lasts is not None else None,
             "recommendation": recommendation.get("outcome"),
             "grade": result.get("grade"),
             "says": recommendation.get("says"),
