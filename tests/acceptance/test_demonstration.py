@@ -144,3 +144,35 @@ def test_killed_in_the_middle_it_ends_once(service: Service) -> None:
     assert [e["changes"]["status"] for e in ends if e["action"] == "ended"] == ["succeeded"]
     assert analysis["result"]["effects"] == first["result"]["effects"]
     assert len(again) == 2
+
+
+def test_attempts_become_a_program_or_do_not(service: Service) -> None:
+    """The second demonstration, as its command tells it: every criterion is printed, one program passes, one does not."""
+    command = [PILOTLIGHT, "demo", "--program", "--url", service.url, "--key", service.key]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=WARM_UP, check=True).stdout
+    groups, rooms = (
+        told[told.index(head) :] for head in ("Self-facilitated groups over a meal (synthetic): ", "Quiet")
+    )
+    assert "FOUNDATIONAL; the pilot is in foundational" in groups
+    assert "NOT_YET; the pilot is in scale" in told
+    judged = told[told.rindex("Quiet rooms (synthetic): ") :]
+    criteria = dict(re.findall(r"^    (?:met|UNMET|shown) +(\w+) +([\d.]+)", judged, re.MULTILINE))
+    assert set(criteria) >= {"retained", "origins", "adopters", "grade_a", "p_benefit_adopters", "no_adopter_harmed"}
+    assert float(criteria["p_meaningful"]) >= 0.8
+    assert float(criteria["p_benefit_new"]) < 0.9
+    assert "refused: " in rooms
+    assert "Effective, but not scalable." in told
+    with service.client() as client:
+        [program] = client.get("/v1/programs").json()["items"]
+        assert (program["title"], program["status"]) == ("Self-facilitated groups over a meal (synthetic)", "active")
+        family = client.get(f"/v1/interventions/{program['intervention_id']}/family").json()
+        assert [a["standing"] for a in family["ancestors"]] == ["effective_not_scalable"]
+        pilot = pilot_named(client, "Self-facilitated groups over")
+        iterations = client.get(f"/v1/pilots/{pilot['id']}/iterations").json()["items"]
+        assert [i["effects"][0]["recommendation"] for i in iterations] == ["refine", "scale"]
+        # A second road to what was pooled: the mean of θ̂ weighted by precision lies where μ does.
+        evidence = client.get(f"/v1/programs/{program['id']}").json()["evidence"]
+        weights = [1 / e["se_sd"] ** 2 for e in evidence]
+        pooled = sum(w * e["effect_sd"] for w, e in zip(weights, evidence, strict=True)) / sum(weights)
+        synthesis = client.get(f"/v1/syntheses/{program['synthesis_id']}").json()
+        assert synthesis["result"]["mu"]["mean"] == pytest.approx(pooled, abs=0.1)
