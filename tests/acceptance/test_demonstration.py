@@ -148,7 +148,7 @@ def test_killed_in_the_middle_it_ends_once(service: Service) -> None:
 
 @pytest.mark.slow
 def test_attempts_become_a_program_or_do_not(service: Service) -> None:
-    """The second demonstration as its command tells it: every criterion is printed, one program passes, one does not."""
+    """The second demonstration as its command tells it: all criteria are printed, one program passes, one does not."""
     command = [PILOTLIGHT, "demo", "--program", "--url", service.url, "--key", service.key]
     told = subprocess.run(command, capture_output=True, text=True, timeout=WARM_UP, check=True).stdout
     groups, rooms = (
