@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     analysis_timeout_seconds: float = Field(default=600, gt=0)
     analysis_attempts: int = Field(default=3, ge=1, description="Tries before an analysis is given up as failed")
     lease_seconds: float = Field(default=15, gt=0, description="Silence after which a worker counts as dead")
+    smallest_cell: int = Field(
+        default=5, ge=1, le=1000, description="Groups of fewer people are not shown; 1 shows everything"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @cached_property

@@ -94,15 +94,19 @@ def instant_field(**options: Any) -> Any:
 
 
 def make_engine(url: str) -> Engine:
-    """An engine for SQLite (WAL, durable, foreign keys on) or PostgreSQL (psycopg 3)."""
+    """An engine for SQLite (WAL, durable, foreign keys on) or PostgreSQL (psycopg 3).
+
+    Its errors do not repeat the values of a statement: they end in logs, and may be about people.
+    """
     if not url.startswith("sqlite"):
-        return sa.create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=30)
+        return sa.create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=30, hide_parameters=True)
     # isolation_level None leaves BEGIN to us; SQLAlchemy still commits and rolls back.
     engine = sa.create_engine(
         url,
         connect_args={"isolation_level": None, "check_same_thread": False, "timeout": 30},
         pool_size=10,
         max_overflow=40,
+        hide_parameters=True,
     )
 
     @event.listens_for(engine, "connect")

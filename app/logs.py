@@ -10,7 +10,10 @@ def configure_logs(level: str) -> None:
     """Plain, readable lines on a terminal; JSON elsewhere."""
     terminal = sys.stderr.isatty()
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+        # Plain tracebacks: others print the values of variables, which may be of people.
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if terminal
+        else structlog.processors.JSONRenderer()
     )
     structlog.configure(
         processors=[

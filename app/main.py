@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app import __version__, health, problems
 from app.allocations.routes import router as allocations
+from app.analyses.participant_routes import router as participants
 from app.analyses.routes import router as analyses
 from app.auth.routes import router as keys
 from app.catalog.routes import catalogue, organizations
@@ -119,7 +120,18 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
     )
     app.state.engine, app.state.settings, app.state.runner = engine, settings, None
     app.state.revision = health.newest_revision()
-    of_pilots = (plans, allocations, simulations, measures, analyses, decisions, lifecycle, lessons, family)
+    of_pilots = (
+        plans,
+        allocations,
+        simulations,
+        measures,
+        participants,
+        analyses,
+        decisions,
+        lifecycle,
+        lessons,
+        family,
+    )
     shared = (organizations, context, catalogue, interventions, syntheses)
     for router in (*shared, pilots, *of_pilots, reviews, programs, keys):
         app.include_router(router, responses=RESPONSES)  # type: ignore[arg-type]

@@ -66,6 +66,7 @@ class TransactionalRoute(APIRoute):
             if request.method in SAFE:
                 engine = engine.execution_options(reading=True)
             session = Session(engine, expire_on_commit=False)
+            session.info["settings"] = request.app.state.settings
             request.state.session = session
             try:
                 _refuse_unknown_query(request, known)

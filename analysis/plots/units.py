@@ -1,6 +1,6 @@
 """Forest of the units of one measure: how far each lies from its arm, shrunken towards it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from analysis.plots.forest import ROW, Row, draw
@@ -22,14 +22,16 @@ MOST_LABELLED = 40
 _TALLEST = 6.0
 
 
-def units(effect: Mapping[str, Any], names: Mapping[str, str] | None = None) -> str:
+def units(effect: Mapping[str, Any], names: Mapping[str, str] | None = None, hidden: Collection[str] = ()) -> str:
     """Unit-level effects of the treated units above, departures of the control units from their arm below.
 
     `effect` is the measure's block of an answer; `effect["units"]` lists {unit, arm, n, departure, effect} with
     summaries {mean, sd, interval} in SD units, `effect` null for control units. `names` says what a unit is called.
-    The diamond is the overall effect as estimated (`effect["sd"]`). Raises `Refused` without units.
+    The diamond is the overall effect as estimated (`effect["sd"]`). `hidden` units have too few people to be shown.
+    Raises `Refused` without units to show.
     """
-    listed = effect.get("units") or []
+    all_units = effect.get("units") or []
+    listed = [unit for unit in all_units if unit["unit"] not in hidden]
     if not listed:
         raise nothing_to_plot(
             f"{effect['measure']} has no effects by unit", "Give the unit of every row, and plan a design with units."
@@ -51,6 +53,10 @@ def units(effect: Mapping[str, Any], names: Mapping[str, str] | None = None) -> 
     heading = f"{name(effect['measure'], 40)} ({effect['role']}): {_many(listed, 'unit')}, shrunken to their mean"
     if not labelled:
         heading += "\nin the order of their means, without names"
+    if left_out := len(all_units) - len(listed):
+        heading += (
+            f"\n{_many([None] * left_out, 'more unit')} not shown: too few people, or told from such by subtraction"
+        )
     with drawing(f"Effects by unit on {effect['measure']}", 1.2 + sum(sizes), heading) as drawn:
         grid = drawn.figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=sizes)
         for axes, (title, rows, pooled) in zip(grid[:, 0], panels, strict=True):

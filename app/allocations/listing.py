@@ -49,7 +49,7 @@ def _faults(body: AllocationIn, units: set[str]) -> Iterator[dict[str, Any]]:
         for field, message, code in participant_faults(person.participant):
             yield fault(["participants", i, field], message, code)
         if person.participant in seen:
-            yield fault(["participants", i, "participant"], f"{person.participant} is named twice", "duplicate")
+            yield fault(["participants", i, "participant"], "this person is named twice", "duplicate")
         seen.add(person.participant)
         if person.unit_id is not None and person.unit_id not in units:
             yield fault(

@@ -7,11 +7,13 @@ from sqlmodel import col
 
 from app.allocations.schemas import AllocatedOut, AllocationIn, AllocationOut
 from app.allocations.service import assign, entries_of
+from app.allocations.shown import entries_out
 from app.auth.access import fetch, visible
 from app.auth.deps import CallerDep, idempotent
 from app.auth.permissions import Permission
 from app.db import now
 from app.forms import Page
+from app.measures.confidential import smallest_cell
 from app.pilots.models import Pilot
 from app.plans.models import Allocation, AllocationEntry
 from app.requests import Cursor, Limit, OnlyIteration, SessionDep, TransactionalRoute, page_of, where_given
@@ -19,9 +21,10 @@ from app.requests import Cursor, Limit, OnlyIteration, SessionDep, Transactional
 router = APIRouter(prefix="/v1/pilots/{pilot_id}/plan", tags=["5 Plan"], route_class=TransactionalRoute)
 
 
-def allocation_out(allocation: Allocation, entries: Sequence[AllocationEntry]) -> AllocationOut:
-    """The answer about an allocation."""
-    return AllocationOut.model_validate({**allocation.model_dump(), "entries": entries})
+def allocation_out(allocation: Allocation, entries: Sequence[AllocationEntry], least: int) -> AllocationOut:
+    """The answer about an allocation, without what would count groups of fewer than `least` people."""
+    shown = entries_out(entries, allocation.level, least)
+    return AllocationOut.model_validate({**allocation.model_dump(), "entries": shown})
 
 
 @router.post("/allocate", status_code=201, dependencies=[idempotent])
@@ -48,4 +51,6 @@ def list_allocations(
         session, where_given(statement, (Allocation.iteration, iteration)), Allocation.id, limit, cursor
     )
     entries = entries_of(session, rows)
-    return Page(items=[allocation_out(row, entries[row.id]) for row in rows], next_cursor=following)
+    return Page(
+        items=[allocation_out(row, entries[row.id], smallest_cell(session)) for row in rows], next_cursor=following
+    )

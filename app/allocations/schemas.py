@@ -89,7 +89,10 @@ class EntryOut(Answer):
     subject: str
     stratum: str | None
     arm: str
-    position: int = Field(description="Counts through the iteration, in the order in which arms were dealt")
+    position: int | None = Field(
+        description="Counts through the iteration, in the order in which arms were dealt; null, as the stratum, where it "
+        "would tell how many people are in a group of too few"
+    )
 
 
 class AllocationOut(Answer):

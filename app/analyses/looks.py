@@ -54,13 +54,15 @@ def taken_looks(session: Session, pilot: Pilot) -> frozenset[int]:
     return frozenset(found)
 
 
-def history_warnings(session: Session, pilot: Pilot, version: PlanVersion, wave: str, data_hash: str) -> list[Warned]:
-    """What was seen, entered or loosened before a confirmatory analysis."""
-    return [{"code": code, "message": message} for code, message in _history(session, pilot, version, wave, data_hash)]
+def history_warnings(
+    session: Session, pilot: Pilot, version: PlanVersion, wave: str, same_data: frozenset[str]
+) -> list[Warned]:
+    """What was seen, entered or loosened before a confirmatory analysis; `same_data` are the forms of its hash."""
+    return [{"code": code, "message": message} for code, message in _history(session, pilot, version, wave, same_data)]
 
 
 def _history(
-    session: Session, pilot: Pilot, version: PlanVersion, wave: str, data_hash: str
+    session: Session, pilot: Pilot, version: PlanVersion, wave: str, same_data: frozenset[str]
 ) -> Iterator[tuple[str, str]]:
     seen = session.exec(
         select(sa.func.count()).where(
@@ -84,7 +86,9 @@ def _history(
         yield "data_before_lock", message
     reused = session.exec(
         select(Analysis.iteration)
-        .where(Analysis.pilot_id == pilot.id, Analysis.iteration < pilot.iteration, Analysis.data_hash == data_hash)
+        .where(
+            Analysis.pilot_id == pilot.id, Analysis.iteration < pilot.iteration, col(Analysis.data_hash).in_(same_data)
+        )
         .limit(1)
     ).first()
     if reused is not None:

@@ -1,6 +1,7 @@
 """Analyses: a fit with all it stands on, from the request (plan and data) to the versions that computed it."""
 
 from enum import StrEnum
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
@@ -20,6 +21,7 @@ class Analysis(Operation, table=True):
     """One reproducible Bayesian fit. `request` is what the library got, word for word."""
 
     __tablename__ = "analyses"
+    unaudited: ClassVar[frozenset[str]] = Operation.unaudited | {"suppressed"}
     __table_args__ = (
         # One confirmatory analysis a look, but for those that ended without a result.
         sa.Index(
@@ -46,6 +48,8 @@ class Analysis(Operation, table=True):
     plan_hash: str = Field(max_length=64)
     data_hash: str = Field(max_length=64)
     warnings: list[dict[str, str]] = Field(sa_type=Json)
+    # What was hidden of the measures when it was asked for: `{least, units, tables}`; None: before anything was.
+    suppressed: dict[str, Any] | None = Field(default=None, sa_type=Json)
 
 
 class AnalysisPlot(SQLModel, table=True):

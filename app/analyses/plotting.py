@@ -25,18 +25,22 @@ Plot = dict[str, str]
 Warned = dict[str, str | None]
 
 
-def draw(request: FitRequest, fitted: Fit, unit_names: Mapping[str, str]) -> tuple[list[Plot], list[Warned]]:
+def draw(
+    request: FitRequest, fitted: Fit, unit_names: Mapping[str, str], suppressed: Mapping[str, Any] | None = None
+) -> tuple[list[Plot], list[Warned]]:
     """Every plot there is of each fitted measure, as `{name, measure, svg}`, and a warning for each that failed.
 
-    What has nothing to show (units where there are none) is left out without a word.
+    `suppressed` says which `units` and `tables` (measure, arm, wave, linked) are of too few people to be drawn. What
+    has nothing to show (units where there are none) is left out without a word.
     """
+    hidden = suppressed or {}
     drawn: list[Plot] = []
     warned: list[Warned] = []
     for effect in fitted.answer["effects"]:
         planned = request.plan.measure(effect["measure"])
         if planned is None or planned.measure not in fitted.posteriors:
             continue
-        for name, make in _plots(request, fitted, planned, effect, unit_names):
+        for name, make in _plots(request, fitted, planned, effect, unit_names, hidden):
             try:
                 drawn.append({"name": name, "measure": planned.measure, "svg": make()})
             except Refused:
@@ -49,14 +53,23 @@ def draw(request: FitRequest, fitted: Fit, unit_names: Mapping[str, str]) -> tup
 
 
 def _plots(
-    request: FitRequest, fitted: Fit, planned: PlannedMeasure, effect: dict[str, Any], unit_names: Mapping[str, str]
+    request: FitRequest,
+    fitted: Fit,
+    planned: PlannedMeasure,
+    effect: dict[str, Any],
+    unit_names: Mapping[str, str],
+    hidden: Mapping[str, Any],
 ) -> Iterator[tuple[str, Callable[[], str]]]:
     key = planned.measure
     plan, runs = request.plan.expanded(), fitted.posteriors[key]
     yield "posterior", lambda: plots.posterior(effect, runs[ADJUSTED], runs[OBSERVED], planned.mmd)
     yield "prior_posterior", lambda: plots.prior_posterior(plan, key, runs)
-    yield "cell_means", lambda: plots.cell_means(plan, key, request.data[key])
-    yield "units", lambda: plots.units(effect, unit_names)
+    left_out = {(arm, wave) for measure, arm, wave, _ in hidden.get("tables", []) if measure == key}
+    yield "cell_means", lambda: plots.cell_means(plan, key, request.data[key], left_out)
+    units = {unit for unit in hidden.get("units", []) if unit is not None}
+    # Who has no unit goes by the name of the arm.
+    units |= {arm.key for arm in plan.arms} if None in hidden.get("units", []) else set()
+    yield "units", lambda: plots.units(effect, unit_names, units)
     yield "predictive", lambda: plots.predictive(_two_sided(effect), key, unit=SCALES.get(planned.family, "of people"))
     yield "trace", lambda: plots.trace(_chains(fitted, key))
     yield "rank", lambda: plots.rank(_chains(fitted, key))

@@ -10,6 +10,7 @@ from app.analyses.models import Analysis, Kind
 from app.analyses.retention import retained
 from app.analyses.schemas import AnalysisIn, AnalysisLine, AnalysisOut
 from app.analyses.service import WORK, ask, ask_retention, changes_since, plot, plots_of
+from app.analyses.shown import analysis_out
 from app.auth.access import fetch, visible
 from app.auth.deps import CallerDep, idempotent
 from app.auth.permissions import Permission
@@ -41,7 +42,7 @@ def request_analysis(
     else:
         analysis = ask(session, pilot, seed=asked.seed, look=asked.look, person=caller.person, at=now())
     response.headers["Location"] = f"/v1/analyses/{analysis.id}"
-    return AnalysisOut.model_validate(analysis)
+    return analysis_out(session, analysis)
 
 
 @router.get("/pilots/{pilot_id}/analyses")
@@ -71,7 +72,7 @@ def list_analyses(
 def read_analysis(analysis_id: str, session: SessionDep, caller: CallerDep) -> AnalysisOut:
     """One analysis: its progress, then its result. Says so when data were entered since."""
     analysis = fetch(session, caller, Analysis, analysis_id)
-    answer = AnalysisOut.model_validate(analysis)
+    answer = analysis_out(session, analysis)
     answer.plots = [
         f"/v1/analyses/{analysis.id}/plots/{name}.svg?measure={quote(measure)}"
         for measure, name in plots_of(session, analysis)
@@ -88,7 +89,7 @@ def cancel_analysis(analysis_id: str, session: SessionDep, caller: CallerDep) ->
     """Cancel: at once what is queued, within seconds what runs."""
     analysis = fetch(session, caller, Analysis, analysis_id, Permission.ANALYSES_WRITE)
     cancel(session, WORK, analysis, now())
-    return AnalysisOut.model_validate(analysis)
+    return analysis_out(session, analysis)
 
 
 @router.get(

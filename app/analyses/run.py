@@ -23,7 +23,7 @@ def _fit(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     fitted = fit_with_draws(asked, progress=progress)
     if "refused" in fitted.answer:
         return {"result": fitted.answer, "plots": []}
-    drawn, warned = draw(asked, fitted, request["unit_names"])
+    drawn, warned = draw(asked, fitted, request["unit_names"], request.get("suppressed"))
     return {"result": {**fitted.answer, "warnings": [*fitted.answer["warnings"], *warned]}, "plots": drawn}
 
 

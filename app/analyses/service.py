@@ -12,12 +12,15 @@ from app.analyses.events import analysis_finished
 from app.analyses.looks import LookFacts, forget_look, has_estimate, history_warnings, taken_looks, why_exploratory
 from app.analyses.models import Analysis, AnalysisPlot, Kind
 from app.analyses.retention import AFTER_SCALING, retention_plan, retention_waves
+from app.analyses.shown import forms, hidden_since, kept, keyed
 from app.catalog.models import Unit
 from app.db import now
 from app.errors import Conflict, Invalid, NotFound, fault
 from app.jobs.models import JobStatus
 from app.jobs.poke import enqueue
+from app.measures.confidential import smallest_cell, suppressed_of
 from app.measures.snapshot import Snapshot, is_linked, snapshot
+from app.measures.too_few import refuse_few, without_few
 from app.measures.waves import responses
 from app.operations import keep, work_of
 from app.pilots.models import Pilot, PilotUnit
@@ -53,9 +56,10 @@ def ask(session: Session, pilot: Pilot, *, seed: int | None, look: int | None, p
     asked = Asked(plan, version.hash, version, number, seed, reason, person, at)
     analysis = _queued(session, pilot, asked, taken)
     analysis.counts_as_look = reason is None
+    same_data = forms(session, _hash_of(plan, taken))
     analysis.warnings = [
         *analysis.warnings,
-        *history_warnings(session, pilot, version, wave, analysis.data_hash),
+        *history_warnings(session, pilot, version, wave, same_data),
         *context_warnings(session, analysis),
     ]
     if version.locked_at is not None and version.looked_at is None:
@@ -154,6 +158,7 @@ def _taken(session: Session, pilot: Pilot, plan: Plan, wave: str) -> Snapshot:
     if not taken.data:
         msg = "no measures were entered in this iteration; there is nothing to analyse"
         raise Conflict(msg, "no_data")
+    refuse_few(without_few(taken, plan, wave, smallest_cell(session)), smallest_cell(session))
     return taken
 
 
@@ -162,6 +167,9 @@ def _queued(session: Session, pilot: Pilot, asked: Asked, taken: Snapshot) -> An
     version, seed = asked.version, asked.seed
     request = FitRequest(plan=asked.plan, data=_documents(taken), look=asked.look, attrition=taken.attrition or None)
     data_hash, plan_hash = request.data_hash(), asked.plan_hash
+    suppressed = suppressed_of(session, pilot, pilot.iteration)
+    if suppressed:
+        data_hash = keyed(session, data_hash)
     if seed is None:
         seed = confirmatory_seed(plan_hash, data_hash)
     document = request.model_copy(update={"seed": seed}).model_dump(mode="json", exclude_unset=True)
@@ -181,6 +189,7 @@ def _queued(session: Session, pilot: Pilot, asked: Asked, taken: Snapshot) -> An
         plan_hash=plan_hash,
         data_hash=data_hash,
         warnings=warnings,
+        suppressed=kept(suppressed),
         provenance={
             "plan_version": version.number,
             "plan_hash": plan_hash,
@@ -197,13 +206,18 @@ def _documents(taken: Snapshot) -> dict[str, MeasureData]:
     return {key: MeasureData.model_validate(shape) for key, shape in taken.data.items()}
 
 
+def _hash_of(plan: Plan, taken: Snapshot) -> str:
+    return FitRequest(plan=plan, data=_documents(taken)).data_hash()
+
+
 def changes_since(session: Session, analysis: Analysis) -> list[dict[str, str]]:
     """Warnings when the pilot's data or attrition differ now from the snapshot the analysis used."""
     plan = Plan.model_validate(analysis.request["plan"]).expanded()
     wave = next(planned.wave for planned in plan.looks if planned.look == analysis.look)
     taken = snapshot(session, analysis.pilot_id, analysis.iteration, _with_later_waves(session, analysis, plan), wave)
+    without_few(taken, plan, wave, smallest_cell(session))
     found = []
-    if FitRequest(plan=plan, data=_documents(taken)).data_hash() != analysis.data_hash:
+    if analysis.data_hash not in forms(session, _hash_of(plan, taken)):
         message = "data were entered or changed since; this result stands on the snapshot named in provenance"
         found.append({"code": "data_changed", "message": message})
     if taken.attrition != (analysis.request.get("attrition") or {}):
@@ -235,6 +249,9 @@ def plot(session: Session, analysis: Analysis, name: str, measure: str | None) -
         planned = Plan.model_validate(analysis.request["plan"]).measures
         measure = next((m.measure for m in planned if m.role is Role.PRIMARY), planned[0].measure)
     found = session.get(AnalysisPlot, (analysis.id, measure, name))
+    if found is not None and hidden_since(session, analysis, name, measure):
+        msg = "this plot shows groups of too few people: it was drawn when they were larger, or shown"
+        raise NotFound(msg, "suppressed")
     if found is not None:
         return found.svg
     there = plots_of(session, analysis)
@@ -252,13 +269,13 @@ def plot(session: Session, analysis: Analysis, name: str, measure: str | None) -
 
 
 def _request(session: Session, analysis: Analysis) -> dict[str, Any]:
-    """What `run.py` reads: the library's request, and how the units are called in the plots."""
+    """What `run.py` reads: the library's request, how the units are called in the plots, and what these leave out."""
     named = session.exec(
         select(Unit.id, Unit.name)
         .join(PilotUnit, col(PilotUnit.unit_id) == col(Unit.id))
         .where(PilotUnit.pilot_id == analysis.pilot_id)
     ).all()
-    return {"fit": analysis.request, "unit_names": dict(named)}
+    return {"fit": analysis.request, "unit_names": dict(named), "suppressed": analysis.suppressed}
 
 
 def _kept(session: Session, analysis: Analysis, answer: dict[str, Any]) -> None:

@@ -93,4 +93,13 @@ def list_audit(
         (AuditEntry.person, person),
     )
     rows, following = page_of(session, statement, AuditEntry.id, limit, cursor)
-    return Page(items=[AuditOut.model_validate(r) for r in rows], next_cursor=following)
+    return Page(items=[_told(AuditOut.model_validate(r), session) for r in rows], next_cursor=following)
+
+
+def _told(entry: AuditOut, session: SessionDep) -> AuditOut:
+    """An entry without the number of rows where it is of fewer people than are shown."""
+    least = session.info["settings"].smallest_cell
+    rows = (entry.changes or {}).get("rows")
+    if isinstance(rows, int) and rows < least:
+        entry.changes = {**(entry.changes or {}), "rows": f"<{least}"}
+    return entry

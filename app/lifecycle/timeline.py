@@ -21,7 +21,8 @@ from app.errors import Invalid, fault
 from app.forms import instant_text
 from app.lifecycle.iterations import MOST_EVENTS, rounds_of
 from app.lifecycle.models import Move, Review
-from app.lifecycle.story import FEWEST, ORDER, What, says
+from app.lifecycle.story import ORDER, What, says
+from app.measures.confidential import smallest_cell
 from app.measures.models import Wave
 from app.pilots.models import Iteration, Lesson, Pilot, Program, Stage
 from app.plans.models import Allocation, AllocationEntry, AllocationLevel, PlanVersion
@@ -123,7 +124,7 @@ def _allocations(session: Session, pilot: Pilot, _today: date) -> Iterator[Item]
             "allocation_id": row.id,
             "kind": row.kind.value,
             "level": row.level.value if row.level else None,
-            "subjects": subjects if subjects >= FEWEST or row.level is AllocationLevel.UNIT else None,
+            "subjects": subjects if subjects >= smallest_cell(session) or row.level is AllocationLevel.UNIT else None,
             "seed": row.seed,
             "method": row.method,
             "allocated_on": row.allocated_on,
@@ -171,7 +172,7 @@ def _entries(session: Session, pilot: Pilot, _today: date) -> Iterator[Item]:
         found.setdefault(place, []).append(entry)
     for (_, person, iteration, measure, wave), entries in found.items():
         rows = sum((entry.changes or {}).get("rows", 0) for entry in entries)
-        details = {"measure": measure, "wave": wave, "rows": rows if rows >= FEWEST else None}
+        details = {"measure": measure, "wave": wave, "rows": rows if rows >= smallest_cell(session) else None}
         yield Item(What.DATA_ENTERED, entries[0].at, person, iteration, entries[0].id, details)
 
 

@@ -10,24 +10,26 @@ from app.auth.deps import CallerDep, idempotent
 from app.auth.permissions import Permission
 from app.db import now
 from app.forms import Page
+from app.measures.confidential import smallest_cell, suppressed_of, warning_of
 from app.measures.models import Measurement, Summary, Wave, WaveKind
 from app.measures.rows import enter_rows
 from app.measures.schemas import (
     EntryReport,
-    MeasurementOut,
+    MeasurementPage,
     MeasurementsIn,
     SufficientStatistics,
     SummariesIn,
-    SummaryOut,
+    SummaryPage,
     WaveIn,
     WaveOut,
 )
+from app.measures.shown import data_out, is_shown, marks, row_out, summary_out
 from app.measures.snapshot import snapshot
 from app.measures.summaries import enter_summaries
 from app.measures.waves import put_wave, responses
 from app.pilots.models import Pilot
 from app.pilots.service import iteration_of
-from app.plans.service import plan_of, require_version
+from app.plans.service import current_version, plan_of, require_version
 from app.requests import (
     Cursor,
     IfMatch,
@@ -52,11 +54,13 @@ def wave_out(session: SessionDep, pilot: Pilot, wave: Wave) -> WaveOut:
     """A wave with its response rates."""
     plan = plan_of(require_version(session, pilot, wave.iteration))
     answered = responses(session, pilot.id, wave.iteration, plan).get(wave.key, {})
-    rate = {arm: answered.get(arm, 0) / n if n else None for arm, n in wave.invited.items()}
+    hidden = sorted(arm for arm, n in answered.items() if 0 < n < smallest_cell(session))
+    rate = {arm: answered.get(arm, 0) / n if n and arm not in hidden else None for arm, n in wave.invited.items()}
     later = wave.kind is not WaveKind.BASELINE
+    shown = {arm: None if arm in hidden else n for arm, n in answered.items()}
     lost = {arm: 1 - r if later and r is not None and arm in answered else None for arm, r in rate.items()}
     return WaveOut.model_validate(
-        {**wave.model_dump(), "responded": answered, "response_rate": rate, "attrition": lost}
+        {**wave.model_dump(), "responded": shown, "response_rate": rate, "attrition": lost, "suppressed": hidden}
     )
 
 
@@ -126,15 +130,20 @@ def list_measurements(
     wave: OfWave = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-) -> Page[MeasurementOut]:
-    """The single values that were entered, oldest first."""
+) -> MeasurementPage:
+    """The single values that were entered, oldest first; those of a group of too few people are not shown."""
     pilot = fetch(session, caller, Pilot, pilot_id)
     number = iteration_of(session, pilot, iteration).number
+    suppressed = suppressed_of(session, pilot, number)
     statement = visible(caller, Measurement).where(col(Measurement.pilot_id) == pilot.id)
     statement = statement.where(Measurement.iteration == number)
     statement = where_given(statement, (Measurement.measure, measure), (Measurement.wave, wave))
-    rows, following = page_of(session, statement, Measurement.id, limit, cursor)
-    return Page(items=[MeasurementOut.model_validate(r) for r in rows], next_cursor=following)
+    shown = statement.where(is_shown(suppressed)) if suppressed else statement
+    rows, following = page_of(session, shown, Measurement.id, limit, cursor)
+    items = [row_out(r, suppressed) for r in rows]
+    if following is None:
+        items += marks(session, statement, number, suppressed)
+    return MeasurementPage(items=items, next_cursor=following, warnings=warning_of(suppressed))
 
 
 @router.get("/summaries")
@@ -146,23 +155,29 @@ def list_summaries(
     measure: OfMeasure = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-) -> Page[SummaryOut]:
-    """The summaries that were entered, oldest first."""
+) -> SummaryPage:
+    """The summaries that were entered, oldest first; the numbers of a group of too few people are not shown."""
     pilot = fetch(session, caller, Pilot, pilot_id)
     number = iteration_of(session, pilot, iteration).number
+    suppressed = suppressed_of(session, pilot, number)
     statement = visible(caller, Summary).where(col(Summary.pilot_id) == pilot.id, col(Summary.iteration) == number)
     statement = where_given(statement, (Summary.measure, measure))
     rows, following = page_of(session, statement, Summary.id, limit, cursor)
-    return Page(items=[SummaryOut.model_validate(r) for r in rows], next_cursor=following)
+    version = current_version(session, pilot, number)
+    followup = plan_of(version).followup if version is not None else ""
+    items = [summary_out(r, suppressed, followup) for r in rows]
+    return SummaryPage(items=items, next_cursor=following, warnings=warning_of(suppressed))
 
 
 @router.get("/cells")
 def read_cells(
     pilot_id: str, session: SessionDep, caller: CallerDep, iteration: OfIteration = None
 ) -> SufficientStatistics:
-    """The sufficient statistics an analysis would take now, reduced by the database."""
+    """The sufficient statistics an analysis would take now, reduced by the database; of too few people not shown."""
     pilot = fetch(session, caller, Pilot, pilot_id)
     number = iteration_of(session, pilot, iteration).number
     plan = plan_of(require_version(session, pilot, number))
     taken = snapshot(session, pilot.id, number, plan, plan.followup)
-    return SufficientStatistics(iteration=number, data=taken.data, warnings=taken.warnings)
+    suppressed = suppressed_of(session, pilot, number)
+    data = data_out(taken.data, suppressed, plan.followup)
+    return SufficientStatistics(iteration=number, data=data, warnings=[*taken.warnings, *warning_of(suppressed)])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from random import SystemRandom
 
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
@@ -43,6 +44,8 @@ def enter_rows(
     refuse_unless_partial(errors, len(body.rows), partial=partial)
     settle_arms(session, pilot, entry.settled)
     if fresh:
+        # Lists are in the order of the ids: that of a file would tell whose rows stand together, and who is who.
+        SystemRandom().shuffle(fresh)
         session.flush()
         session.connection().execute(
             sa.insert(Measurement),
@@ -179,14 +182,14 @@ class _RowEntry:
             yield (
                 "value" if held[0] != row.value else "participant",
                 (
-                    f"{row.participant} has another {self.measure.measure} at {self.body.wave} already "
-                    f"({held[0]:g}, arm {held[1] or 'not assigned yet'}); one value of a person, measure and wave"
+                    f"this person has another value or place of {self.measure.measure} at {self.body.wave} already; "
+                    "one value of a person, measure and wave"
                 ),
                 "duplicate",
             )
             return
         place = self.places.get(row.participant)
         if place is not None and place[0] not in {UNASSIGNED, arm}:
-            yield "arm", f"{row.participant} was in {place[0]!r} before; people stay in their arm", "arm_changed"
+            yield "arm", "this person was in another arm before; people stay in their arm", "arm_changed"
         elif place is not None and place[1] != row.unit_id:
-            yield "unit_id", f"{row.participant} was in another unit before; people stay in theirs", "unit_changed"
+            yield "unit_id", "this person was in another unit before; people stay in theirs", "unit_changed"

@@ -7,6 +7,7 @@ from typing import Any
 
 from analysis.documents import Family, Plan, PlannedMeasure
 from app.measures.models import Shape
+from app.pilots.pseudonyms import pseudonym_fault
 from app.plans.allocated import Allocated
 
 Fault = tuple[str, str, str]
@@ -21,7 +22,6 @@ SHAPES: Mapping[Shape, frozenset[Family]] = {
     Shape.SERIES: frozenset({Family.DURATION, Family.COUNT}),
 }
 NOT_ALLOCATED_HELP = "POST …/plan/allocate assigns who is new"
-PSEUDONYM_HELP = "give people pseudonyms of your own, such as p-014"
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,10 @@ def person_faults(context: Context, arm: str | None, participant: str | None, wa
         if arm is None:
             yield "arm", f"name the arm: {' or '.join(context.arms)}", "missing"
     elif assigned is None:
-        who = "a row without a pseudonym" if participant is None else f"{participant}, who has no arm yet"
+        who = "a row without a pseudonym" if participant is None else "one who has no arm yet"
         yield "participant", f"people were assigned to arms, and this is {who}; {NOT_ALLOCATED_HELP}", "not_allocated"
     elif arm is not None and arm != assigned:
-        yield "arm", f"chance puts {participant} in {assigned!r}, not {arm!r}; leave it out", "arm_differs"
+        yield "arm", f"chance puts this person in another arm than {arm!r}; leave it out", "arm_differs"
 
 
 def wave_faults(context: Context, wave: str) -> Iterator[Fault]:
@@ -140,10 +140,8 @@ def value_faults(measure: PlannedMeasure, value: float, field: str = "value") ->
 
 def participant_faults(participant: str | None) -> Iterator[Fault]:
     """Only pseudonyms: nobody is to be recognised in the data (National Academy of Medicine 2020)."""
-    if participant is not None and "@" in participant:
-        yield "participant", f"this looks like an e-mail address; {PSEUDONYM_HELP}", "looks_identifying"
-    elif participant is not None and len(participant.split()) > 1:
-        yield "participant", f"this looks like a name; {PSEUDONYM_HELP}", "looks_identifying"
+    if participant is not None and (message := pseudonym_fault(participant)) is not None:
+        yield "participant", message, "looks_identifying"
 
 
 def shape_faults(measure: PlannedMeasure, shape: Shape) -> Iterator[Fault]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from analysis.documents import Categories, Cell, Change, CountOf, Events, Number, Pair, Point
-from app.forms import Answer, AtInstant, Form, Id, Line
+from app.forms import Answer, AtInstant, Form, Id, Line, Page
 from app.measures.models import Shape, WaveKind
 
 
@@ -46,13 +46,16 @@ class WaveIn(Form):
 
 
 class WaveOut(Answer):
-    """A wave with its response: `responded` is the most who answered any one measure, in each arm."""
+    """A wave with its response: `responded` is the most who answered any one measure, in each arm.
+
+    Null where fewer people answered than are shown (`suppressed` names these arms).
+    """
 
     key: str
     kind: WaveKind
     iteration: int
     invited: dict[str, int]
-    responded: dict[str, int]
+    responded: dict[str, int | None]
     response_rate: dict[str, float | None]
     attrition: dict[str, float | None] = Field(
         description="1 − responded/invited of a wave after the baseline; null where it cannot be known"
@@ -60,6 +63,7 @@ class WaveOut(Answer):
     starts_on: date | None
     ends_on: date | None
     version: int
+    suppressed: list[str] = Field(default=[], description="Arms whose response is not shown: too few people")
 
 
 class RowIn(Form):
@@ -176,23 +180,33 @@ class EntryReport(Answer):
 
 
 class MeasurementOut(Answer):
-    """One value as it was entered."""
+    """One value as it was entered.
 
-    id: str
+    With `suppressed` it stands for all rows of a measure, wave and arm that are not shown, and has nothing else.
+    """
+
+    id: str | None
     iteration: int
     measure: str
     wave: str
     arm: str
     unit_id: str | None
     participant: str | None
-    value: float
+    value: float | None
     collected_on: date | None
-    created_by: str
-    created_at: AtInstant
+    created_by: str | None
+    created_at: AtInstant | None
+    suppressed: bool = False
+
+
+class MeasurementPage(Page[MeasurementOut]):
+    """Rows; after the last of them one entry for each measure, wave and arm with rows that are not shown."""
+
+    warnings: list[dict[str, str]] = Field(default=[], description="What is not shown, and why")
 
 
 class SummaryOut(Answer):
-    """One entry of a summary as it was entered, in its shape."""
+    """One entry of a summary as it was entered, in its shape; of a cell that is not shown only where it belongs."""
 
     id: str
     iteration: int
@@ -202,10 +216,17 @@ class SummaryOut(Answer):
     content: dict[str, Any]
     created_by: str
     created_at: AtInstant
+    suppressed: bool = False
+
+
+class SummaryPage(Page[SummaryOut]):
+    """Summaries, and what is not shown of them."""
+
+    warnings: list[dict[str, str]] = Field(default=[], description="What is not shown, and why")
 
 
 class SufficientStatistics(Answer):
-    """The data of each measure as an analysis would take them now."""
+    """The data of each measure as an analysis would take them now; cells that are not shown are marked `suppressed`."""
 
     iteration: int
     data: dict[str, Any]

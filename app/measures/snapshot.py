@@ -128,10 +128,8 @@ def _reduced(rows: Rows, design: Design, measure: PlannedMeasure, taken: Snapsho
             return "rows", rows.rows()
         if pairs:
             if seen > complete:
-                message = (
-                    f"{measure.measure}: {seen - complete} of {seen} people answered only once and do not enter the "
-                    "comparison before and after"
-                )
+                # How many they are is not told: they may be fewer than are shown.
+                message = f"{measure.measure}: some people answered only once and are not compared before and after"
                 taken.warn("incomplete_pairs", message)
             return "pairs", pairs
     if linked and place not in LINKED and place not in UNTOLD:

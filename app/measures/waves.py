@@ -1,5 +1,6 @@
 """Waves of a pilot: who was invited, how many answered, and that the two agree."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -7,6 +8,7 @@ from sqlmodel import Session, col, select
 
 from analysis.documents import Plan
 from app.errors import Conflict, Invalid, fault
+from app.measures.confidential import smallest_cell
 from app.measures.entry import context_of
 from app.measures.models import UNASSIGNED, Measurement, Summary, Wave, WaveKind
 from app.measures.schemas import WaveIn
@@ -25,7 +27,7 @@ def put_wave(session: Session, pilot: Pilot, key: str, body: WaveIn, at: datetim
         for arm in body.invited
         if arm not in context.arms
     ]
-    responded = responses(session, pilot.id, pilot.iteration, context.plan).get(key, {})
+    responded = _told(session, responses(session, pilot.id, pilot.iteration, context.plan).get(key, {}))
     errors += [
         fault(["invited", arm], f"{n} were invited but {responded[arm]} answered", "fewer_than_responded")
         for arm, n in body.invited.items()
@@ -77,6 +79,11 @@ def responses(session: Session, pilot_id: str, iteration: int, plan: Plan) -> di
     return found
 
 
+def _told(session: Session, responded: Mapping[str, int]) -> dict[str, int]:
+    """How many answered, where they are enough to be told: a refusal would tell of the others as well."""
+    return {arm: n for arm, n in responded.items() if n >= smallest_cell(session)}
+
+
 def refuse_more_than_invited(session: Session, pilot: Pilot, plan: Plan) -> None:
     """More answers than invitations would be a negative attrition: one of the two numbers is wrong."""
     session.flush()
@@ -84,7 +91,7 @@ def refuse_more_than_invited(session: Session, pilot: Pilot, plan: Plan) -> None
     waves = session.exec(select(Wave).where(Wave.pilot_id == pilot.id, Wave.iteration == pilot.iteration))
     for wave in waves:
         for arm, invited in wave.invited.items():
-            answered = responded.get(wave.key, {}).get(arm, 0)
+            answered = _told(session, responded.get(wave.key, {})).get(arm, 0)
             if answered > invited:
                 msg = (
                     f"{answered} would have answered at {wave.key} in {arm}, but {invited} were invited; nothing was "

@@ -30,7 +30,7 @@ TABLES = (
     "context_events",
 )
 ADDED = {
-    "analyses": ("retention_wave",),
+    "analyses": ("retention_wave", "suppressed"),
     "iterations": ("intervention_id",),
     "moves": ("synthesis_id",),
     "pilots": ("share_lessons", "provisional", "controlled_evaluation", "evaluated_by"),
@@ -254,6 +254,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_reviews_organization_id"), "reviews", ["organization_id"], unique=False)
     op.create_index(op.f("ix_reviews_pilot_id"), "reviews", ["pilot_id"], unique=False)
     op.add_column("analyses", sa.Column("retention_wave", sa.String(length=100), nullable=True))
+    op.add_column("analyses", sa.Column("suppressed", Json, nullable=True))
     op.add_column("iterations", sa.Column("intervention_id", sa.String(length=36), nullable=True))
     op.add_column("moves", sa.Column("synthesis_id", sa.String(length=36), nullable=True))
     op.add_column("summaries", sa.Column("wave", sa.String(length=100), nullable=True))

@@ -198,6 +198,16 @@ def test_every_shape_shows_the_same_means(shape: str) -> None:
     assert np.corrcoef(page, means)[0, 1] == pytest.approx(-1, abs=1e-6)
 
 
+def test_hidden_arms_and_waves_are_marked_and_not_drawn() -> None:
+    key = plan().measures[0].measure
+    whole, less = (plots.cell_means(plan(), key, shapes()["cells"], hidden) for hidden in ((), {("control", "pre")}))
+    assert "few" not in texts(whole)
+    assert "few" in texts(less)
+    assert "1 not shown: too few people" in texts(less)
+    with pytest.raises(Refused, match="too few people"):
+        plots.cell_means(plan(), key, shapes()["cells"], set(VALUES))
+
+
 def test_changes_show_the_change_alone() -> None:
     changes = [{"arm": "intervention", "n": 41, "mean": -5.2, "sd": 8.7}, {"arm": "control", "n": 40, "mean": 1.5}]
     found = described(plan().expanded(), plan().measures[0], data(changes=changes))
@@ -297,6 +307,15 @@ def test_any_number_of_units_fits_a_page(treated: int, control: int) -> None:
     said = "\n".join("".join(t.itertext()) for t in root.iter(f"{SVG}text"))
     assert ("without names" in said) == (treated + control > 40)
     assert ("0.30 [0.20, 0.40]" in said) == (treated > 0)
+
+
+def test_hidden_units_are_counted_and_not_drawn() -> None:
+    said = texts(plots.units(block(3, 2), {"C1": "Ward seven"}, {"C1", f"T0 {HOSTILE}"}))
+    assert "Ward seven" not in said
+    assert "2 treated units" in said
+    assert "2 more units not shown: too few people" in said
+    with pytest.raises(Refused, match="no effects by unit"):
+        plots.units(block(0, 1), {}, {"C0"})
 
 
 def test_no_units_are_refused() -> None:

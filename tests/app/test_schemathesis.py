@@ -69,6 +69,7 @@ async def known(service: FastAPI, bearer: dict[str, str]) -> dict[str, str]:
             "intervention_id": await post("/v1/interventions", intervention),
             "pilot_id": pilot,
             "key": "pre",
+            "participant": "p-014",
             "driver": "workload",
             "context_event_id": await post("/v1/context-events", event),
             "key_id": await post("/v1/keys", {"role": "lead", "label": "spare", "organization_id": organization}),

@@ -61,7 +61,7 @@ MEASURE = {
 INTERVENTION = {"title": "T", "description": "D", "driver": "workload", "ownership_role": "own"}
 CONTEXT_EVENT = {"title": "EHR go-live", "starts_on": "2026-03-01", "ends_on": "2026-03-14"}
 SCENARIO = {"people": {"intervention": 60, "control": 60}}
-ROWS = {"measure": "mbi_ee", "wave": "pre", "rows": [{"value": 20, "arm": "control"}]}
+ROWS = {"measure": "mbi_ee", "wave": "pre", "rows": [{"value": 20 + i, "arm": "control"} for i in range(5)]}
 
 TABLE: Mapping[str, Expected] = {
     "create_organization": Expected(NOBODY, {"name": "Another"}, across=None),
@@ -120,6 +120,7 @@ TABLE: Mapping[str, Expected] = {
     "read_cells": Expected(EVERYBODY),
     "list_measurements": Expected(EVERYBODY),
     "list_summaries": Expected(EVERYBODY),
+    "forget_participant": Expected(LEADS, accepted=404),  # nobody of this pseudonym answered
     "request_analysis": Expected(ANALYSTS, {"seed": 1}, 202),
     "list_analyses": Expected(EVERYBODY),
     "read_analysis": Expected(EVERYBODY),
@@ -190,6 +191,7 @@ async def ids(house: House, app: FastAPI) -> dict[str, str]:
         "synthesis_id": synthesis,
         "pilot_id": pilot.rpartition("/")[2],
         "key": "pre",
+        "participant": "p-014",
         "analysis_id": analysis,
         "name": "posterior",
         "simulation_id": simulation,

@@ -26,7 +26,8 @@ async def test_the_story_of_an_iteration(house: House, neighbour: House, finish:
         await ok(house.lead.post(f"{path}/measurements", json=body), 201)
     await ok(house.lead.post(f"{path}/plan/lock"))
     await move(house, path, "test")
-    await ok(house.administrator.post(f"{path}/measurements", json=rows("post", 3)), 201)
+    await ok(house.lead.post(f"{path}/measurements", json=rows("post", 10)), 201)
+    await ok(house.administrator.post(f"{path}/measurements", json=rows("post", 3, after=10)), 201)
     analysis = await analysed(house, path, finish, an_answer("scale"))
     await signed(house, path, analysis, "refine", override_reason="One ward is too few")
     await move(house, path, "refine", lessons="Begin before the busy season.")
@@ -41,6 +42,7 @@ async def test_the_story_of_an_iteration(house: House, neighbour: House, finish:
         "Northfield lead entered 11 answers of mbi_ee at pre.",
         "Northfield lead locked the plan of iteration 1, version 1.",
         "Northfield lead moved the pilot from develop to test.",
+        "Northfield lead entered 10 answers of mbi_ee at post.",
         "Northfield administrator entered a few answers of mbi_ee at post.",
         "Northfield analyst asked for the confirmatory analysis of look 1.",
         "The confirmatory analysis of look 1 recommends `scale` (grade A): The program helps.",
@@ -51,7 +53,7 @@ async def test_the_story_of_an_iteration(house: House, neighbour: House, finish:
     assert {i["iteration"] for i in items} == {1}
     assert [i["at"] for i in items] == sorted(i["at"] for i in items)
     entered = [i["details"]["rows"] for i in items if i["what"] == "data.entered"]
-    assert entered == [11, None]
+    assert entered == [11, 10, None]
     assert "37.5" not in response.text
     assert "p-00" not in response.text
 

@@ -59,8 +59,8 @@ async def test_from_discovery_to_scale(house: House, finish: Finish) -> None:
     ]
     await ok(lead.patch(path, json={**NOTES, "intervention_id": await intervention(house)}))
     await ok(lead.put(f"{path}/plan", json=PLAN))
-    await ok(lead.put(f"{path}/waves/pre", json={"invited": {"intervention": 3, "control": 3}}))
-    rows = [{"arm": arm, "participant": f"{arm}-{i}", "value": 20 + i} for arm in PLAN_ARMS for i in range(3)]
+    await ok(lead.put(f"{path}/waves/pre", json={"invited": {"intervention": 5, "control": 5}}))
+    rows = [{"arm": arm, "participant": f"{arm}-{i}", "value": 20 + i} for arm in PLAN_ARMS for i in range(5)]
     await ok(lead.post(f"{path}/measurements", json={"measure": "mbi_ee", "wave": "pre", "rows": rows}), 201)
     await ok(lead.post(f"{path}/plan/lock"))
     assert (await checklist(house, path))["test"] == []

@@ -4,10 +4,18 @@ from typing import Any
 
 import pytest
 
+from app.config import Settings
 from tests.app.steps import PLAN, codes, in_test, ok, planned, refused, start
 from tests.conftest import Client, House
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Every group is shown: what is hidden of small ones is tried in test_hidden.py."""
+    return settings.model_copy(update={"smallest_cell": 1})
+
 
 MEASURES = [
     {"measure": "mbi_ee", "role": "primary", "reference_sd": 10.3},

@@ -1,0 +1,109 @@
+"""What a reader gets of an analysis: its result without the units that are hidden, and hashes that cannot be guessed.
+
+The stored result stays whole. Every answer that holds a result is built here.
+"""
+
+import hashlib
+import hmac
+from typing import Any
+
+from sqlmodel import Session, select
+
+from analysis.documents import FitRequest
+from app.analyses.models import Analysis
+from app.analyses.schemas import AnalysisOut
+from app.config import Settings
+from app.measures.confidential import people_of, smallest_cell, suppressed_of, warning_of
+from app.measures.suppression import Suppressed, Unit, suppress
+from app.pilots.models import Pilot
+
+HIDDEN = {"n": None, "departure": None, "effect": None, "suppressed": True}
+# Plots that show units, and those that show an arm at a wave.
+OF_UNITS, OF_TABLES = "units", frozenset({"cell_means", "predictive"})
+
+
+def kept(suppressed: Suppressed) -> dict[str, Any]:
+    """What is hidden, as it is stored with an analysis."""
+    return {
+        "least": suppressed.least,
+        "units": sorted(suppressed.units, key=lambda unit: unit or ""),
+        "tables": [list(table) for table in sorted(suppressed.tables)],
+    }
+
+
+def keyed(session: Session, data_hash: str) -> str:
+    """The hash with the secret of the service: who knows all but a few values cannot try them until it fits."""
+    settings: Settings = session.info["settings"]
+    return hmac.new(settings.secret().encode(), data_hash.encode(), hashlib.sha256).hexdigest()
+
+
+def forms(session: Session, data_hash: str) -> frozenset[str]:
+    """The two forms in which a hash of data may be stored."""
+    return frozenset({data_hash, keyed(session, data_hash)})
+
+
+def analysis_out(session: Session, analysis: Analysis) -> AnalysisOut:
+    """The analysis as its readers see it."""
+    answer = AnalysisOut.model_validate(analysis)
+    answer.provenance = _provenance(session, analysis)
+    if analysis.result is None:
+        return answer
+    suppressed = suppressed_of(session, _pilot(session, analysis), analysis.iteration)
+    answer.result = result_out(analysis.result, suppressed.units, answer.provenance)
+    answer.warnings = [*answer.warnings, *warning_of(suppressed)]
+    return answer
+
+
+def result_out(result: dict[str, Any], units: frozenset[Unit], provenance: dict[str, Any]) -> dict[str, Any]:
+    """A result whose hidden units are only named. Pure."""
+    shown = dict(result)
+    if "effects" in result:
+        shown["effects"] = [
+            {**effect, "units": [row | HIDDEN if is_hidden(row, units) else row for row in effect.get("units", [])]}
+            for effect in result["effects"]
+        ]
+    if "provenance" in result:
+        shown["provenance"] = dict(result["provenance"])
+        if "data_hash" in result["provenance"]:
+            # The library's own hash is of the bare data.
+            shown["provenance"]["data_hash"] = provenance["data_hash"]
+        if provenance["seed"] is None:
+            shown["provenance"]["seed"] = None
+    return shown
+
+
+def is_hidden(row: dict[str, Any], units: frozenset[Unit]) -> bool:
+    """Whether a row of units is not shown; who has no unit goes by the name of the arm."""
+    return row["unit"] in units or (None in units and row["unit"] == row["arm"])
+
+
+def hidden_since(session: Session, analysis: Analysis, name: str, measure: str) -> bool:
+    """Whether a plot shows what was not hidden yet when it was drawn."""
+    if name != OF_UNITS and name not in OF_TABLES:
+        return False
+    now = suppressed_of(session, _pilot(session, analysis), analysis.iteration)
+    if name == OF_UNITS:
+        return not now.units <= frozenset((analysis.suppressed or {}).get("units", []))
+    return _is_older(session, analysis) and any(table.measure == measure for table in now.tables)
+
+
+def _is_older(session: Session, analysis: Analysis) -> bool:
+    """Whether it was asked for when smaller groups were shown."""
+    return int((analysis.suppressed or {}).get("least", 1)) < smallest_cell(session)
+
+
+def _provenance(session: Session, analysis: Analysis) -> dict[str, Any]:
+    """The provenance; of an older analysis with small groups without what would confirm a guess of their values."""
+    if not _is_older(session, analysis):
+        return analysis.provenance
+    request = FitRequest.model_validate(analysis.request)
+    waves = {wave.key for wave in request.plan.waves}
+    for measure, data in request.data.items():
+        people = people_of(measure, data.model_dump(mode="json", exclude_unset=True), waves, request.plan.followup)
+        if suppress(people, smallest_cell(session)):
+            return {**analysis.provenance, "data_hash": keyed(session, analysis.data_hash), "seed": None}
+    return analysis.provenance
+
+
+def _pilot(session: Session, analysis: Analysis) -> Pilot:
+    return session.exec(select(Pilot).where(Pilot.id == analysis.pilot_id)).one()

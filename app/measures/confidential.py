@@ -1,0 +1,134 @@
+"""What of a pilot's measures may be shown: gathers how many people each cell holds, and asks the rule.
+
+Every answer that names a unit or holds the value of a person goes through here (ADR 0010).
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, select
+
+from analysis.documents import Plan
+from app.config import Settings
+from app.db import Json
+from app.measures.models import Measurement, Shape, Summary
+from app.measures.suppression import Suppressed, Table, Unit, suppress
+from app.pilots.models import Pilot
+from app.plans.service import current_version, plan_of
+
+# By table name: analyses stand above measures in the layers.
+ANALYSES = sa.table(
+    "analyses",
+    *(sa.column(name) for name in ("pilot_id", "iteration")),
+    sa.column("suppressed", Json),
+)
+# Shapes that do not say how many people they are of: there is nothing to judge them by.
+UNCOUNTED = frozenset({Shape.EVENTS.value, Shape.SERIES.value})
+
+Entry = Mapping[str, Any]
+Shapes = Mapping[str, Sequence[Entry]]
+
+
+def smallest_cell(session: Session) -> int:
+    """How many people a group must have to be shown (setting `smallest_cell`)."""
+    settings: Settings = session.info["settings"]
+    return settings.smallest_cell
+
+
+def suppressed_of(session: Session, pilot: Pilot, iteration: int) -> Suppressed:
+    """What is hidden of an iteration now.
+
+    Units that an analysis of the iteration was asked for without stay hidden: else two results, each safe alone,
+    would tell together what both keep back.
+    """
+    least = smallest_cell(session)
+    version = current_version(session, pilot, iteration)
+    if least <= 1 or version is None:
+        return Suppressed()
+    rows = session.connection().execute(
+        sa.select(ANALYSES.c.suppressed).where(ANALYSES.c.pilot_id == pilot.id, ANALYSES.c.iteration == iteration)
+    )
+    already = frozenset(unit for (kept,) in rows for unit in (kept or {}).get("units", []))
+    return suppress(people(session, pilot.id, iteration, plan_of(version)), least, already)
+
+
+def people(session: Session, pilot_id: str, iteration: int, plan: Plan) -> dict[Table, dict[Unit, int]]:
+    """How many people answered, by table and unit: rows, linked people, and what summaries say."""
+    found: dict[Table, dict[Unit, int]] = defaultdict(dict)
+    m = Measurement
+    mine: list[Any] = [m.pilot_id == pilot_id, m.iteration == iteration]
+    place: list[Any] = [col(m.measure), col(m.arm), col(m.wave), col(m.unit_id)]
+    connection = session.connection()
+    rows: Any = connection.execute(sa.select(*place, sa.func.count()).where(*mine).group_by(*place))
+    for measure, arm, wave, unit, n in rows:
+        found[Table(measure, arm, wave)][unit] = n
+    if plan.baseline is not None:
+        before: Any = aliased(Measurement)
+        pairs: Any = (
+            sa.select(*place, sa.func.count())
+            .join(
+                before,
+                sa.and_(
+                    before.pilot_id == m.pilot_id,
+                    before.iteration == m.iteration,
+                    before.measure == m.measure,
+                    before.participant == m.participant,
+                ),
+            )
+            .where(*mine, before.wave == plan.baseline, col(m.wave) != plan.baseline)
+            .group_by(*place)
+        )
+        for measure, arm, wave, unit, n in connection.execute(pairs):
+            found[Table(measure, arm, wave, linked=True)][unit] = n
+    for summary in session.exec(select(Summary).where(Summary.pilot_id == pilot_id, Summary.iteration == iteration)):
+        n = people_in(summary.shape.value, summary.content)
+        if n is not None:
+            table = table_of(summary.measure, summary.content, summary.wave or plan.followup)
+            found[table][summary.content["unit"]] = n
+    return found
+
+
+def people_in(shape: str, entry: Entry) -> int | None:
+    """How many people an entry is of; None where its shape does not say."""
+    if shape in UNCOUNTED:
+        return None
+    if shape == "rows":
+        return 1
+    return int(entry["n"]) if "n" in entry else sum(entry["counts"])
+
+
+def table_of(measure: str, entry: Entry, wave: str) -> Table:
+    """The table an entry belongs to; pairs and changes name no wave: they are of linked people and lead to `wave`."""
+    named = entry.get("wave")
+    return Table(measure, entry["arm"], named or wave, linked=named is None)
+
+
+def people_of(measure: str, shapes: Shapes, waves: Collection[str], wave: str) -> dict[Table, dict[Unit, int]]:
+    """How many people the data of a measure hold at these waves, and of them who was seen at `wave` and before."""
+    found: dict[Table, dict[Unit, int]] = defaultdict(lambda: defaultdict(int))
+    seen: dict[tuple[str, Unit, str], set[bool]] = defaultdict(set)
+    for shape, entries in shapes.items():
+        for entry in entries:
+            n, table = people_in(shape, entry), table_of(measure, entry, wave)
+            if n is None or (table.wave not in waves and not table.linked):
+                continue
+            found[table][entry["unit"]] += n
+            if entry.get("participant") is not None:
+                seen[entry["arm"], entry["unit"], entry["participant"]].add(entry["wave"] == wave)
+    for (arm, unit, _), when in seen.items():
+        found[Table(measure, arm, wave, linked=True)][unit] += len(when) > 1
+    return found
+
+
+def warning_of(suppressed: Suppressed) -> list[dict[str, str]]:
+    """The warning that tells a reader what is not shown, and why; none where nothing is hidden."""
+    if not suppressed:
+        return []
+    message = (
+        f"{suppressed.cells} cells (unit × arm × wave of a measure) are not shown: they, or others that could be told "
+        f"from them by subtraction, are of fewer than {suppressed.least} people. Analyses use them all the same"
+    )
+    return [{"code": "cells_suppressed", "message": message}]
