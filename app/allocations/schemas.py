@@ -90,8 +90,8 @@ class EntryOut(Answer):
     stratum: str | None
     arm: str
     position: int | None = Field(
-        description="Counts through the iteration, in the order in which arms were dealt; null, as the stratum, where it "
-        "would tell how many people are in a group of too few"
+        description="Counts through the iteration, in the order in which arms were dealt; null, as the stratum, where "
+        "it would tell how many people are in a group of too few"
     )
 
 
