@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.config import Settings
 from tests.app.steps import (
     CHANGES,
     PLAN,
@@ -22,6 +23,13 @@ from tests.app.steps import (
 from tests.conftest import House
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Every group is shown: what is hidden of small ones is tried in measures/test_hidden.py."""
+    return settings.model_copy(update={"smallest_cell": 1})
+
 
 ELSEWHERE = {"elsewhere": {"method": "Sealed envelopes", "allocated_on": "2026-01-12", "source": "Protocol, 4.2"}}
 CLUSTER = {**PLAN, "design": "cluster"}
@@ -178,7 +186,7 @@ async def test_rows_wait_for_an_arm_only_before_chance_has_assigned(house: House
     body = values("post", {"participant": "p-001", "arm": "intervention"})
     await ok(house.lead.post(f"{path}/measurements", json=body), 201)
     held = (await ok(house.lead.get(f"{path}/measurements?wave=pre")))["items"]
-    assert [row["arm"] for row in held] == ["control", "intervention"]
+    assert {row["participant"]: row["arm"] for row in held} == {"p-000": "control", "p-001": "intervention"}
     not_random = await planned(house, {**PLAN, "randomised": False})
     asked = house.lead.post(f"{not_random}/measurements", json=values("pre", *people(1)))
     assert codes(await refused(asked, 422, "invalid")) == missing
