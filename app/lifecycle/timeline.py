@@ -102,7 +102,8 @@ def _plans(session: Session, pilot: Pilot, _today: date) -> Iterator[Item]:
             primary = ", ".join(m.measure for m in plan.measures if m.role is Role.PRIMARY) or "no primary measure"
             details = {"plan_id": row.id, "number": row.number, "design": plan.design.value, "primary": primary}
             yield Item(What.PLAN_WRITTEN, row.created_at, row.created_by, row.iteration, row.id, details)
-        if row.approved_at is not None:
+        # An amendment is its own approval: it is told once.
+        if row.approved_at is not None and row.amendment_reason is None:
             details = {**told, "reason": row.approval_reason}
             yield Item(What.PLAN_APPROVED, row.approved_at, row.approved_by or "", row.iteration, row.id, details)
         if row.locked_at is not None:

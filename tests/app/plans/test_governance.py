@@ -97,6 +97,8 @@ async def test_what_departs_takes_an_approver_before_the_lock(house: House) -> N
     await refused(house.lead.post(f"{path}/plan/lock"), 409, "plan_incomplete")
     await ok(house.approver.post(f"{path}/plan/approvals", json=REASON), 201)
     assert (await ok(house.lead.post(f"{path}/plan/lock")))["approved_by"] == "Northfield approver"
+    what = [i["what"] for i in (await ok(house.lead.get(f"{path}/timeline")))["items"]]
+    assert what[-2:] == ["plan.approved", "plan.locked"]
     await refused(house.approver.post(f"{path}/plan/approvals", json=REASON), 409, "plan_locked")
 
 
