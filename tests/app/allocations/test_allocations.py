@@ -60,19 +60,19 @@ async def allocate(house: House, path: str, body: dict[str, Any] | None = None) 
 
 async def test_people_of_a_baseline_are_assigned_and_their_rows_follow(house: House) -> None:
     path = await planned(house)
-    names = [p["participant"] for p in people(9)]
-    await ok(house.lead.post(f"{path}/measurements", json=values("pre", *people(9))), 201)
+    names = [p["participant"] for p in people(13)]
+    await ok(house.lead.post(f"{path}/measurements", json=values("pre", *people(13))), 201)
     assert (await ok(house.lead.get(f"{path}/cells")))["data"] == {}
     made = await allocate(house, path)
     assert (made["kind"], made["level"], made["unchanged"]) == ("here", "participant", [])
-    assert sorted(Counter(arms(made).values()).values()) == [4, 5]
+    assert sorted(Counter(arms(made).values()).values()) == [6, 7]
     assert "stratified permuted blocks of 4, intervention 1 : control 1" in made["method"]
-    assert [e["position"] for e in made["entries"]] == list(range(1, 10))
+    assert [e["position"] for e in made["entries"]] == list(range(1, 14))
     held = (await ok(house.lead.get(f"{path}/measurements")))["items"]
     assert {row["participant"]: row["arm"] for row in held} == arms(made)
     # A follow-up row takes the arm from the allocation, too.
     after = [{"participant": name} for name in names]
-    assert (await ok(house.lead.post(f"{path}/measurements", json=values("post", *after)), 201))["accepted"] == 9
+    assert (await ok(house.lead.post(f"{path}/measurements", json=values("post", *after)), 201))["accepted"] == 13
     pairs = (await ok(house.lead.get(f"{path}/cells")))["data"]["mbi_ee"]["pairs"]
     assert {p["arm"]: p["n"] for p in pairs} == Counter(arms(made).values())
 
@@ -160,13 +160,14 @@ async def test_rows_of_people_who_were_not_assigned(house: House) -> None:
 async def test_after_scaling_everybody_may_answer(house: House) -> None:
     waves = [("pre", "baseline"), ("post", "followup"), ("year", "retention")]
     path = await planned(house, {**PLAN, "waves": [{"key": key, "kind": kind} for key, kind in waves]})
-    made = await allocate(house, path, {"participants": people(2)})
-    rows = [{"participant": "p-000"}, {"participant": "p-777"}, {"participant": "p-778", "arm": "intervention"}]
+    made = await allocate(house, path, {"participants": people(10)})
+    rows = [*people(10), {"participant": "p-777"}, {"participant": "p-778", "arm": "intervention"}]
     problem = await refused(house.lead.post(f"{path}/measurements", json=values("year", *rows)), 422, "invalid")
-    assert codes(problem) == [(("rows", 1, "arm"), "missing")]
-    await ok(house.lead.post(f"{path}/measurements", json=values("year", rows[0], rows[2])), 201)
+    assert codes(problem) == [(("rows", 10, "arm"), "missing")]
+    del rows[10]
+    await ok(house.lead.post(f"{path}/measurements", json=values("year", *rows)), 201)
     held = (await ok(house.lead.get(f"{path}/measurements")))["items"]
-    assert [row["arm"] for row in held] == [arms(made)["p-000"], "intervention"]
+    assert {row["participant"]: row["arm"] for row in held} == {**arms(made), "p-778": "intervention"}
 
 
 async def test_rows_wait_for_an_arm_only_before_chance_has_assigned(house: House) -> None:
@@ -194,14 +195,14 @@ async def test_rows_wait_for_an_arm_only_before_chance_has_assigned(house: House
 
 async def test_values_without_an_arm_are_told_and_left_out(house: House) -> None:
     path = await planned(house)
-    await ok(house.lead.post(f"{path}/measurements", json=values("pre", *people(3))), 201)
-    await allocate(house, path, {"participants": people(2)})
+    await ok(house.lead.post(f"{path}/measurements", json=values("pre", *people(17))), 201)
+    await allocate(house, path, {"participants": people(12)})
     cells = await ok(house.lead.get(f"{path}/cells"))
-    assert sum(cell["n"] for cell in cells["data"]["mbi_ee"]["cells"]) == 2
+    assert sum(cell["n"] for cell in cells["data"]["mbi_ee"]["cells"]) == 12
     assert "not_allocated" in {w["code"] for w in cells["warnings"]}
-    await ok(house.lead.put(f"{path}/waves/pre", json={"invited": {"control": 5, "intervention": 5}}))
+    await ok(house.lead.put(f"{path}/waves/pre", json={"invited": {"control": 20, "intervention": 20}}))
     (wave,) = (await ok(house.lead.get(f"{path}/waves")))["items"]
-    assert wave["responded"] == {"control": 1, "intervention": 1}
+    assert wave["responded"] == {"control": 6, "intervention": 6}
 
 
 NAMED = {"participant": "ana@clinic.org"}
