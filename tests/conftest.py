@@ -239,6 +239,7 @@ def make_house(app: FastAPI, as_key: Callable[[str], Client]) -> Callable[[str],
 
     async def build(name: str) -> House:
         with transaction(app.state.engine) as session:
+            session.info["actor"] = {"person": "root", "key_id": None}
             organization = Organization(name=name)
             session.add(organization)
             session.flush()

@@ -12,7 +12,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from app.analyses.models import Analysis
 from app.db import transaction
+from app.decisions.models import Decision, Outcome
 from app.jobs.models import JobStatus
 from app.lifecycle.models import Review, ReviewKind
 from app.pilots.models import Program, ProgramStatus
@@ -128,8 +130,8 @@ TABLE: Mapping[str, Expected] = {
     "read_plot": Expected(EVERYBODY, accepted=404),  # the analysis has not ended
     "sign_decision": Expected(APPROVERS, DECISION, 409),
     "list_decisions": Expected(EVERYBODY),
-    "read_decision": Expected(EVERYBODY, accepted=404),  # none was signed
-    "tell_share_back": Expected(LEADS | APPROVERS, {"share_back": "In June."}, 404),  # none was signed
+    "read_decision": Expected(EVERYBODY),
+    "tell_share_back": Expected(LEADS | APPROVERS, {"share_back": "In June."}, 201),
     "read_next": Expected(EVERYBODY),
     "make_move": Expected(LEADS, {"to": "scale"}, 409),
     "list_moves": Expected(EVERYBODY),
@@ -179,6 +181,7 @@ async def ids(house: House, app: FastAPI) -> dict[str, str]:
     await ok(house.approver.post(f"/v1/interventions/{shared}/evidence", json=REPORT), 201)
     synthesis = (await ok(house.analyst.post(f"/v1/interventions/{shared}/syntheses"), 202))["id"]
     review, program = await after_scaling(house, app, pilot.rpartition("/")[2], shared)
+    decision = decided(house, app, analysis)
     event = await ok(house.lead.post("/v1/context-events", json=CONTEXT_EVENT), 201)
     return {
         "review_id": review,
@@ -195,9 +198,34 @@ async def ids(house: House, app: FastAPI) -> dict[str, str]:
         "analysis_id": analysis,
         "name": "posterior",
         "simulation_id": simulation,
-        "decision_id": "none",
+        "decision_id": decision,
         "key_id": key["id"],
     }
+
+
+def decided(house: House, app: FastAPI, analysis_id: str) -> str:
+    """A decision as a row, of an analysis that still waits for a worker."""
+    with transaction(app.state.engine) as session:
+        analysis = session.get_one(Analysis, analysis_id)
+        decision = Decision(
+            organization_id=house.id,
+            pilot_id=analysis.pilot_id,
+            iteration=1,
+            analysis_id=analysis_id,
+            outcome=Outcome.REFINE,
+            rationale="As the rule says.",
+            recommendation={},
+            grade="A",
+            gates_passed=True,
+            provisional=False,
+            warnings=[],
+            plan_hash=analysis.plan_hash,
+            data_hash=analysis.data_hash,
+            signed_by="Northfield approver",
+        )
+        session.add(decision)
+        session.flush()
+        return decision.id
 
 
 async def after_scaling(house: House, app: FastAPI, pilot_id: str, of: str) -> tuple[str, str]:
