@@ -15,6 +15,7 @@ CHANGE_DOUBTED, CHANGE_IMPOSSIBLE = 0.45, 0.20
 """The same of changes, whose SD is √(2 (1 − r)) reference SDs: at these shares r would be 0.90 and 0.98."""
 SD_TOO_LARGE = 100.0
 SD_TELLS = 5
+REFERENCE_SMALL = 1.5
 """People an arm from which on a tiny SD is no accident."""
 
 # --- what may be compared ---------------------------------------------------------------------------------------
@@ -120,7 +121,7 @@ def reference_sd(
             *_plausible_sds(name, planned, [*baselines, *reported], SD_DOUBTED, SD_IMPOSSIBLE),
             *_plausible_sds(name, planned, changes, CHANGE_DOUBTED, CHANGE_IMPOSSIBLE),
         ]
-        return planned, notes[:1]
+        return planned, [*notes[:1], *_small_reference(name, planned, baselines or reported)]
     free, ss = sum(s.n - 1 for s in baselines), sum(s.ss for s in baselines)
     if free < 1 or ss <= 0:
         raise Refused(
@@ -130,6 +131,19 @@ def reference_sd(
         )
     message = "No reference SD was planned; the pooled SD of the baseline stands in. Freeze one in the plan."
     return math.sqrt(ss / free), [Note("reference_sd_from_data", message, name)]
+
+
+def _small_reference(name: str, planned: float, sums: Sequence[Sums]) -> list[Note]:
+    """A warning where people differ far more than the reference SD says: effects look larger than they are."""
+    free, ss = sum(s.n - 1 for s in sums if s.n > 1), sum(s.ss for s in sums if s.n > 1)
+    ratio = math.sqrt(ss / free) / planned if free >= SD_TELLS and ss > 0 else 0.0
+    if ratio <= REFERENCE_SMALL:
+        return []
+    message = (
+        f"People differ by an SD of {ratio:.2g} times the reference SD ({planned:g}): in SD units it looks that "
+        "much larger than it is. Take the SD of a benchmark or of the baseline, and say whence it is."
+    )
+    return [Note("reference_sd_small", message, name)]
 
 
 def _plausible_sds(name: str, planned: float, sums: Sequence[Sums], doubted: float, impossible: float) -> list[Note]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
@@ -13,10 +13,11 @@ from app.allocations.rules import BY_UNIT, AllocationFacts, refusals
 from app.allocations.schemas import AllocationIn, ElsewhereIn
 from app.db import new_id
 from app.errors import Conflict, Invalid, fault
+from app.measures.dates import days_of_wave
 from app.measures.models import Measurement, Summary
 from app.measures.rows import settle_arms
 from app.pilots.models import Pilot
-from app.plans.allocated import allocations_of
+from app.plans.allocated import SEED_GIVEN, allocations_of
 from app.plans.allocation import Blocks, Placed, Subject, allocate
 from app.plans.models import Allocation, AllocationEntry, AllocationKind, AllocationLevel, PlanVersion
 from app.plans.rules import ONE_GROUP
@@ -34,6 +35,7 @@ def assign(session: Session, pilot: Pilot, body: AllocationIn, person: str, at: 
     plan = plan_of(version)
     if body.elsewhere is not None:
         _refuse(session, pilot, version, AllocationKind.ELSEWHERE, None)
+        _refuse_too_late(session, pilot, plan, body.elsewhere.allocated_on)
         return _record(session, _declared(pilot, body.elsewhere, person, at)), [], []
     level = body.level or _level_of(plan, body)
     _refuse(session, pilot, version, AllocationKind.HERE, level)
@@ -48,7 +50,7 @@ def assign(session: Session, pilot: Pilot, body: AllocationIn, person: str, at: 
     refuse_arms_given(session, pilot, level, [s.key for s in fresh])
     seed = _seed(version, fresh) if body.seed is None else body.seed
     dealt = allocate(fresh, [Placed(e.subject, e.stratum or "", e.arm) for e in held], blocks, seed)
-    origin = "follows from the plan and the list" if body.seed is None else "was given"
+    origin = "follows from the plan and the list" if body.seed is None else SEED_GIVEN
     made = _record(
         session,
         Allocation(
@@ -150,6 +152,17 @@ def _followup_exists(session: Session, pilot: Pilot, plan: Plan) -> bool:
     ).first()
     summaries = session.exec(select(Summary).where(Summary.pilot_id == pilot.id, Summary.iteration == pilot.iteration))
     return row is not None or any(s.content.get("wave") not in before for s in summaries)
+
+
+def _refuse_too_late(session: Session, pilot: Pilot, plan: Plan, allocated_on: date) -> None:
+    """Raise Conflict for arms that are said to be assigned when what came after was being measured, or later."""
+    after = [wave.key for wave in plan.waves if wave.kind != "baseline"]
+    days = [day for key in after for day in days_of_wave(session, pilot, plan, key)]
+    if days and allocated_on >= min(days):
+        msg = (
+            f"chance assigns the arms before the follow-up, which began on {min(days)}; allocated_on is {allocated_on}"
+        )
+        raise Conflict(msg, "allocated_after_followup")
 
 
 def _blocks(plan: Plan, body: AllocationIn, level: AllocationLevel) -> tuple[Blocks, str]:

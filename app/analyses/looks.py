@@ -29,6 +29,7 @@ class LookFacts:
     own_seed: bool
     locked: bool
     stage: Stage
+    too_early: str | None = None
 
 
 def why_exploratory(facts: LookFacts) -> str | None:
@@ -39,6 +40,7 @@ def why_exploratory(facts: LookFacts) -> str | None:
         (not facts.locked, "the plan is not locked"),
         (facts.stage is not Stage.TEST, f"the pilot is in {facts.stage.value}, not in test"),
         (facts.look in facts.taken, f"look {facts.look} has its confirmatory analysis already"),
+        (facts.too_early is not None, facts.too_early or ""),
         (later > facts.look, f"look {later} was analysed already; looks are taken in their order"),
     )
     return next((text for holds, text in reasons if holds), None)

@@ -13,6 +13,7 @@ from app.analyses.looks import LookFacts, forget_look, has_estimate, history_war
 from app.analyses.models import Analysis, AnalysisPlot, Kind
 from app.analyses.retention import AFTER_SCALING, retention_plan, retention_waves
 from app.analyses.shown import forms, hidden_since, kept, keyed
+from app.analyses.timing import UNDATED, months_apart, too_early
 from app.catalog.models import Unit
 from app.db import now
 from app.errors import Conflict, Invalid, NotFound, fault
@@ -44,6 +45,7 @@ def ask(session: Session, pilot: Pilot, *, seed: int | None, look: int | None, p
         raise Invalid(msg, [fault(["look"], msg, "unknown_look")])
     wave = looks[number].wave
     taken = _taken(session, pilot, plan, wave)
+    apart = months_apart(session, pilot, plan, wave)
     reason = why_exploratory(
         LookFacts(
             look=number,
@@ -51,6 +53,7 @@ def ask(session: Session, pilot: Pilot, *, seed: int | None, look: int | None, p
             own_seed=seed is not None,
             locked=version.locked_at is not None,
             stage=pilot.stage,
+            too_early=too_early(plan, looks[number], apart),
         )
     )
     asked = Asked(plan, version.hash, version, number, seed, reason, person, at)
@@ -59,6 +62,7 @@ def ask(session: Session, pilot: Pilot, *, seed: int | None, look: int | None, p
     same_data = forms(session, _hash_of(plan, taken))
     analysis.warnings = [
         *analysis.warnings,
+        *([] if apart is not None else [UNDATED]),
         *history_warnings(session, pilot, version, wave, same_data),
         *context_warnings(session, analysis),
     ]
@@ -86,6 +90,9 @@ def ask_retention(
     if pilot.stage not in AFTER_SCALING:
         msg = f"whether an effect lasts is asked after scaling; this pilot is in {pilot.stage.value}"
         raise Conflict(msg, "not_scaled")
+    if not responses(session, pilot.id, pilot.iteration, plan).get(wave):
+        msg = f"there are no answers at {wave} yet; enter them, then ask again"
+        raise Conflict(msg, "no_data")
     lasting = _lasting(session, pilot, plan, wave)
     reason = None
     if seed is not None:

@@ -1,6 +1,6 @@
 """Gathers what the rules of `stages.py` ask; judges nothing."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -22,6 +22,9 @@ from app.pilots.service import units_of
 from app.plans.service import current_version, plan_of
 from app.programs.service import program_of
 from app.syntheses.standing import standing
+
+LONGEST = timedelta(days=731)
+"""For a controlled evaluation: the longest interval of an evaluation (18 months) and time to begin and to decide."""
 
 
 def facts_of(session: Session, pilot: Pilot, today: date, asked: MoveIn | None = None) -> PilotFacts:
@@ -71,9 +74,9 @@ def _decision(session: Session, pilot: Pilot, asked: MoveIn | None) -> Decision 
 
 
 def _is_promised(pilot: Pilot, today: date) -> bool:
-    """Whether a controlled evaluation is described, with a date that is still to come."""
+    """Whether a controlled evaluation is described, with a date that is still to come and can be waited for."""
     promised = pilot.controlled_evaluation
-    return promised is not None and date.fromisoformat(promised["due_on"]) >= today
+    return promised is not None and today <= date.fromisoformat(promised["due_on"]) <= today + LONGEST
 
 
 def _of_program(session: Session, pilot: Pilot, asked: MoveIn | None) -> dict[str, Any]:

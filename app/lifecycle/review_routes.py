@@ -69,7 +69,7 @@ def postpone_review(
     """Give an open review another date, with the reason."""
     review = fetch(session, caller, Review, review_id, Permission.REVIEWS_WRITE, for_update=True)
     check_match(if_match, review.version, "the review")
-    postpone(session, review, body.due_on, body.reason)
+    postpone(session, review, body.due_on, body.reason, now().date())
     response.headers["ETag"] = etag(review.version)
     return review_out(review, now().date())
 

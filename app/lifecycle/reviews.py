@@ -105,7 +105,7 @@ def _program(act: Act) -> None:
         if pilot.stage is not Stage.FOUNDATIONAL:
             demote(session, session.get_one(Program, review.program_id), stands.synthesis, act.person, act.at)
             return
-        reason = f"{act.body.finding} {stands.review.says}"
+        reason = f"{act.body.finding.rstrip('. ')}. {stands.review.says}"
         asked = MoveIn(to=Stage.REFINE, reason=reason, synthesis_id=stands.synthesis.id)
         move(session, pilot, asked, act.person, act.at)
         return
@@ -123,11 +123,15 @@ COMPLETIONS: Mapping[ReviewKind, Callable[[Act], None]] = {
 }
 
 
-def postpone(session: Session, review: Review, due_on: date, reason: str) -> Review:
-    """Give an open review another date, with the reason; Conflict `already_completed`."""
+def postpone(session: Session, review: Review, due_on: date, reason: str, today: date) -> Review:
+    """Give an open review another date, with the reason; Conflict `already_completed`, `not_a_postponement`."""
     if review.completed_at is not None:
         msg = f"this review was completed by {review.completed_by}; its date is history"
         raise Conflict(msg, "already_completed")
+    latest = a_year_after(max(review.due_on, today))
+    if not today < due_on <= latest:
+        msg = f"a review is put off to a day after today, and by a year at most: until {latest}"
+        raise Conflict(msg, "not_a_postponement")
     review.due_on, review.postponed_because = due_on, reason
     session.add(review)
     session.flush()

@@ -13,7 +13,7 @@ from app.lifecycle.models import Move
 from app.lifecycle.schemas import MoveIn
 from app.lifecycle.stages import NEXT, Unmet, missing_for
 from app.lifecycle.successors import successor_of
-from app.pilots.lessons import keep_lessons
+from app.pilots.lessons import keep_lessons, refuse_contacts
 from app.pilots.models import Intervention, Iteration, Pilot, Stage
 from app.pilots.service import iteration_of, refuse_insider
 from app.syntheses.models import Synthesis
@@ -50,6 +50,7 @@ def move(session: Session, pilot: Pilot, asked: MoveIn, person: str, at: datetim
     )
     if asked.lessons is not None:
         keep_lessons(session, pilot, asked.lessons, person, at)
+        refuse_contacts(session, pilot)
     if before is Stage.REFINE and asked.to is not Stage.RETIRED:
         pilot.lessons = None  # told with the closed iteration; the new one starts to learn
     if asked.to is Stage.REFINE:

@@ -147,7 +147,7 @@ def _test_to_scale(f: PilotFacts) -> Iterator[Unmet]:
         yield Unmet(
             "controlled_evaluation",
             "evidence of grade C scales provisionally: PATCH controlled_evaluation, the comparison inside the roll-out "
-            "(design, description) and the date by which it is decided (due_on, not in the past)",
+            "(design, description) and the date by which it is decided (due_on, within two years)",
         )
     missing = [name for name in REVIEW if name not in f.reviewed]
     if missing:

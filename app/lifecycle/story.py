@@ -123,7 +123,8 @@ def _succeeded(_: str, __: int, d: Details) -> str:
         return f"The {_analysis(d)} was refused{quoted(d['refused'])}"
     if d["retained"] is not None:
         found = "the effect lasts" if d["retained"] else "that the effect lasts is not shown"
-        return f"The {_analysis(d)} found (grade {d['grade']}): {found}, P(δ > 0) = {d['p_benefit']:.2f}."
+        which = "" if d["kind"] == "confirmatory" else "exploratory "
+        return f"The {which}{_analysis(d)} found (grade {d['grade']}): {found}, P(δ > 0) = {d['p_benefit']:.2f}."
     if d["retention_wave"] is not None or d["recommendation"] is None:
         return f"The {_analysis(d)} ended with a result of grade {d['grade']}."
     reason = (d["says"] or "").removeprefix(f"{d['recommendation'].capitalize()}: ")

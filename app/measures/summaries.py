@@ -12,7 +12,7 @@ from app.measures.entry import context_of, known_measure, of_measure, refuse_mix
 from app.measures.models import Shape, Summary
 from app.measures.rules import Context, content_faults, place_faults, shape_faults, wave_faults
 from app.measures.schemas import EntryFault, EntryReport, SummariesIn
-from app.measures.waves import refuse_more_than_invited
+from app.measures.waves import refuse_more_than_allocated, refuse_more_than_invited
 from app.pilots.models import Pilot
 
 
@@ -94,4 +94,5 @@ def enter_summaries(
             changes={"measure": body.measure, "shape": shape.value, "entries": accepted},
         )
         refuse_more_than_invited(session, pilot, context.plan)
+        refuse_more_than_allocated(session, pilot, context)
     return report(accepted, unchanged, errors)

@@ -1,5 +1,6 @@
 """Waves of a pilot: who was invited, how many answered, and that the two agree."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -11,6 +12,7 @@ from app.errors import Conflict, Invalid, fault
 from app.measures.confidential import smallest_cell
 from app.measures.entry import context_of
 from app.measures.models import UNASSIGNED, Measurement, Summary, Wave, WaveKind
+from app.measures.rules import Context
 from app.measures.schemas import WaveIn
 from app.pilots.models import Pilot
 
@@ -98,3 +100,20 @@ def refuse_more_than_invited(session: Session, pilot: Pilot, plan: Plan) -> None
                     f"entered. Correct the wave first (PUT …/waves/{wave.key}) if more were invited"
                 )
                 raise Conflict(msg, "more_than_invited")
+
+
+def refuse_more_than_allocated(session: Session, pilot: Pilot, context: Context) -> None:
+    """Summaries of more people than chance assigned to an arm are of others as well: their arms were not left to it."""
+    people = Counter(context.allocated.people.values())
+    if not people:
+        return
+    session.flush()
+    kinds = {wave.key: wave.kind for wave in context.plan.waves}
+    for wave, arms in responses(session, pilot.id, pilot.iteration, context.plan).items():
+        for arm, answered in arms.items():
+            if kinds.get(wave) != "retention" and answered > people[arm]:
+                msg = (
+                    f"more people would have answered at {wave} in {arm} than were assigned to it; nothing was "
+                    "entered. POST …/plan/allocate assigns who is new"
+                )
+                raise Conflict(msg, "more_than_allocated")

@@ -14,7 +14,7 @@ from app.requests import Cursor, Limit, SessionDep, TransactionalRoute, page_of,
 
 router = APIRouter(prefix="/v1/lessons", tags=["4 Pilots"], route_class=TransactionalRoute)
 # Whom a lesson is from, its own organization knows.
-ORIGIN = ("organization_id", "pilot_id", "iteration", "by")
+ORIGIN = ("organization_id", "pilot_id", "intervention_id", "iteration", "by")
 
 
 def lesson_out(caller: Caller, row: Lesson) -> LessonOut:
@@ -42,8 +42,11 @@ def list_lessons(
         (Lesson.intervention_id, intervention_id),
         (Lesson.stage, stage),
         (Lesson.pilot_id, pilot_id),
-        # Else a pilot's id would tell which of the shared lessons are its.
-        (Lesson.organization_id, caller.organization_id if pilot_id is not None else None),
+        # Else the id of a pilot or an intervention would tell which of the shared lessons are its.
+        (
+            Lesson.organization_id,
+            caller.organization_id if pilot_id is not None or intervention_id is not None else None,
+        ),
     ).where(*with_words(q))
     rows, following = page_of(session, statement, Lesson.id, limit, cursor)
     return Page(items=[lesson_out(caller, r) for r in rows], next_cursor=following)

@@ -1,5 +1,6 @@
 """What pilots taught: one row an iteration, kept up with the pilot, searched by words."""
 
+import re
 from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
@@ -7,7 +8,18 @@ from unicodedata import normalize
 
 from sqlmodel import Session, col, select
 
+from app.errors import Invalid, fault
 from app.pilots.models import Iteration, Lesson, Pilot, Stage
+
+ADDRESS, NUMBER = re.compile(r"\S@\S+\.\S"), re.compile(r"\d[\d ()./-]*\d")
+TELEPHONE = 9
+"""Digits in a row, separators left out; a date has fewer."""
+
+
+def _tells_whom_to_ask(text: str) -> bool:
+    plain = normalize("NFKC", text)
+    long = (len(re.sub(r"\D", "", run)) >= TELEPHONE for run in NUMBER.findall(plain))
+    return ADDRESS.search(plain) is not None or any(long)
 
 
 def as_compared(text: str) -> str:
@@ -24,6 +36,17 @@ def _held(session: Session, pilot: Pilot) -> Lesson | None:
     return session.exec(
         select(Lesson).where(Lesson.pilot_id == pilot.id, Lesson.iteration == told_of(pilot))
     ).one_or_none()
+
+
+def refuse_contacts(session: Session, pilot: Pilot) -> None:
+    """Raise Invalid where lessons that others read name an address or a telephone number."""
+    if not pilot.share_lessons:
+        return
+    session.flush()
+    texts = session.exec(select(Lesson.text).where(Lesson.pilot_id == pilot.id))
+    if any(_tells_whom_to_ask(text) for text in texts):
+        msg = "shared lessons are read by other organizations: leave out e-mail addresses and telephone numbers"
+        raise Invalid(msg, [fault(["lessons"], msg, "looks_identifying")])
 
 
 def keep_lessons(session: Session, pilot: Pilot, lessons: str | None, person: str, at: datetime) -> None:

@@ -22,6 +22,7 @@ from app.pilots.service import (
     create_pilot,
     predecessors_of_each,
     refuse_emptied,
+    refuse_in_use,
     units_of_each,
 )
 from app.requests import Cursor, IfMatch, Limit, SessionDep, TransactionalRoute, check_match, etag, page_of, where_given
@@ -111,6 +112,7 @@ def change_intervention(
     check_match(if_match, row.version, "the intervention")
     changes = body.model_dump(exclude_unset=True)
     refuse_emptied(changes)
+    refuse_in_use(session, row, changes)
     if "driver" in changes:
         require_driver(session, changes["driver"], row.organization_id)
     row.sqlmodel_update(changes)

@@ -11,7 +11,7 @@ from app.auth.persons import identity
 from app.catalog.service import require_driver, require_units
 from app.errors import Conflict, Invalid, NotFound, fault
 from app.pilots.events import pilot_created
-from app.pilots.lessons import follow_pilot, keep_lessons
+from app.pilots.lessons import follow_pilot, keep_lessons, refuse_contacts
 from app.pilots.models import Intervention, Iteration, Pilot, PilotUnit
 from app.pilots.schemas import InterventionIn, PilotIn, PilotPatch
 
@@ -45,6 +45,21 @@ def _require_intervention(session: Session, intervention_id: str, field: str) ->
     if session.get(Intervention, intervention_id) is None:
         msg = f"there is no intervention {intervention_id!r}"
         raise Invalid(msg, [fault([field], msg, "unknown_intervention")])
+
+
+def refuse_in_use(session: Session, intervention: Intervention, changes: Mapping[str, Any]) -> None:
+    """Raise Conflict `in_use` when what was tested would become another program: evidence is of what it was then."""
+    named = ("title", "description", "driver")
+    changed = sorted(n for n in named if n in changes and changes[n] != getattr(intervention, n))
+    tested = select(Iteration.pilot_id).where(
+        Iteration.intervention_id == intervention.id, col(Iteration.plan_locked_at).is_not(None)
+    )
+    if changed and session.exec(tested.limit(1)).first() is not None:
+        msg = (
+            f"{', '.join(changed)} cannot change: a plan was locked for this intervention, and what was found is of "
+            "what it is now. Make a variant: POST /v1/interventions with derived_from and derivation_reason"
+        )
+        raise Conflict(msg, "in_use")
 
 
 def create_pilot(session: Session, body: PilotIn, organization_id: str, person: str, at: datetime) -> Pilot:
@@ -177,6 +192,7 @@ def change_pilot(session: Session, pilot: Pilot, body: PilotPatch, person: str, 
     if "lessons" in changes:
         keep_lessons(session, pilot, changes["lessons"], person, at)
     follow_pilot(session, pilot, changes.keys())
+    refuse_contacts(session, pilot)
     session.add(pilot)
     session.flush()
     return pilot

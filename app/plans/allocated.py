@@ -10,6 +10,9 @@ from app.errors import Conflict
 from app.pilots.models import Pilot
 from app.plans.models import Allocation, AllocationEntry, AllocationLevel, PlanVersion
 
+SEED_GIVEN = "was given"
+"""How the method of an allocation ends whose seed did not follow from plan and list."""
+
 
 @dataclass(frozen=True)
 class Allocated:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sqlmodel import Session
 
-from app.plans.allocated import allocations_of
+from app.plans.allocated import SEED_GIVEN, allocations_of
 from app.plans.departures import departures
 from app.plans.models import PlanVersion
 from app.plans.rules import ONE_GROUP, Remark, warnings_of
@@ -30,7 +30,14 @@ def _travelling(session: Session, version: PlanVersion) -> Iterator[Remark]:
         message = "how often this plan would scale, refine or replace was not simulated "
         message += "before its lock" if version.locked_at is not None else "yet: POST …/plan/simulate before the lock"
         yield Remark("no_operating_characteristics", message)
-    if plan.randomised and plan.design not in ONE_GROUP and not allocations_of(session, version):
+    allocations = allocations_of(session, version)
+    if chosen := [a for a in allocations if a.method.endswith(SEED_GIVEN)]:
+        yield Remark(
+            "allocation_seed_given",
+            f"the seed of {len(chosen)} of {len(allocations)} allocations was given: who chose it could try which arms "
+            "each seed would lead to",
+        )
+    if plan.randomised and plan.design not in ONE_GROUP and not allocations:
         yield Remark(
             "allocation_undeclared",
             "the plan says that the arms are randomised, but nobody was allocated here (POST …/plan/allocate) and no "

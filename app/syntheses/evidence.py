@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from analysis.documents import Plan
+from analysis.documents import Plan, Role
 from analysis.evidence import Evidence, EvidenceRole
 from app.analyses.models import Analysis
 from app.catalog.models import Measure, Organization
@@ -25,13 +25,17 @@ from app.syntheses.schemas import EvidenceKind, EvidenceOut, LeftOut, Told
 LONGEST_NAME = 100
 """Of an organization in the library's document."""
 GATES_FAILED = LeftOut(code="gates_failed", message="a gate of its analysis failed: the estimate cannot be trusted")
+SMALL_REFERENCE = LeftOut(
+    code="reference_sd_small",
+    message="people differ far more than the plan's reference SD says: its SD units are larger than those of others",
+)
 UNBOUNDED = LeftOut(
     code="unbounded", message="its data alone, without a prior, bound no effect: there is no estimate to pool"
 )
 
 
 # What a decision was signed with that its readers elsewhere have to know.
-TOLD = frozenset({"allocation_undeclared"})
+TOLD = frozenset({"allocation_undeclared", "allocation_seed_given", "dates_unknown"})
 
 
 def evidence_of(session: Session, intervention: Intervention, measure: str | None = None) -> list[EvidenceOut]:
@@ -93,8 +97,13 @@ def as_study(entry: EvidenceOut) -> Evidence:
         se_sd=entry.se_sd,
         grade=entry.grade,
         role=entry.role,
-        source=entry.source,
+        source=_as_compared(entry.source),
     )
+
+
+def _as_compared(source: str) -> str:
+    """A source as it tells studies apart: case, blanks and a full stop at its end make no other study of it."""
+    return " ".join(source.casefold().split()).rstrip(". ") or source
 
 
 def _age(entry: EvidenceOut) -> str:
@@ -145,12 +154,17 @@ def _of_reports(session: Session, rows: Sequence[ReportedEvidence]) -> list[Evid
             {
                 **row.model_dump(),
                 "kind": EvidenceKind.REPORTED,
+                "left_out": None if row.withdrawn_at is None else _withdrawn(row),
                 "organization": names.get(row.registered_id or "", row.organization),
                 "organization_id": row.registered_id,
             }
         )
         for row in rows
     ]
+
+
+def _withdrawn(row: ReportedEvidence) -> LeftOut:
+    return LeftOut(code="withdrawn", message=f"withdrawn by who reported it: {row.withdrawal_reason}")
 
 
 def _of_decisions(session: Session, intervention: Intervention, rows: Sequence[Decision]) -> list[EvidenceOut]:
@@ -187,15 +201,18 @@ def _of_decision(decision: Decision, analysis: Analysis, name: str, origin: str 
         randomised=plan.randomised,
         attrition=analysis.request.get("attrition"),
         provisional=decision.provisional,
-        left_out=_why_left_out(plan, gates_passed=decision.gates_passed, bounded=bounded),
+        left_out=_why_left_out(plan, decision, bounded=bounded),
         warnings=[Told(code=warning["code"], message=warning["message"]) for warning in told],
         created_at=decision.signed_at,
     )
 
 
-def _why_left_out(plan: Plan, *, gates_passed: bool, bounded: bool) -> LeftOut | None:
-    if not gates_passed:
+def _why_left_out(plan: Plan, decision: Decision, *, bounded: bool) -> LeftOut | None:
+    if not decision.gates_passed:
         return GATES_FAILED
+    primary = next((m.measure for m in plan.measures if m.role is Role.PRIMARY), None)
+    if any(w["code"] == SMALL_REFERENCE.code and w.get("measure") == primary for w in decision.warnings):
+        return SMALL_REFERENCE
     if departing := departures(plan):
         message = f"decided by a rule of its own: {'; '.join(d.message for d in departing)}"
         return LeftOut(code="own_rule", message=message)

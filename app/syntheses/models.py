@@ -37,6 +37,10 @@ class ReportedEvidence(Audited, SQLModel, table=True):
     role: EvidenceRole = Field(sa_type=text_enum(EvidenceRole))
     source: str = Field(max_length=100)
     reported_by: str = Field(max_length=200)
+    # A slip stays in the list, with the reason, and counts no more.
+    withdrawn_at: datetime | None = instant_field(nullable=True)
+    withdrawn_by: str | None = Field(default=None, max_length=200)
+    withdrawal_reason: str | None = Field(default=None, max_length=20_000)
     created_at: datetime = instant_field()
 
 

@@ -12,9 +12,9 @@ from app.operations import cancel
 from app.pilots.models import Intervention
 from app.requests import Cursor, Limit, SessionDep, TransactionalRoute, page_of
 from app.syntheses.evidence import evidence_page, of_report
-from app.syntheses.models import Synthesis
-from app.syntheses.schemas import EvidenceIn, EvidenceOut, SynthesisIn, SynthesisLine, SynthesisOut
-from app.syntheses.service import WORK, ask, changes_since, report
+from app.syntheses.models import ReportedEvidence, Synthesis
+from app.syntheses.schemas import EvidenceIn, EvidenceOut, SynthesisIn, SynthesisLine, SynthesisOut, WithdrawalIn
+from app.syntheses.service import WORK, ask, changes_since, report, withdraw
 
 router = APIRouter(prefix="/v1", tags=["3 Interventions"], route_class=TransactionalRoute)
 
@@ -38,6 +38,13 @@ def report_evidence(intervention_id: str, body: EvidenceIn, session: SessionDep,
     intervention = fetch(session, caller, Intervention, intervention_id)
     caller.require(Permission.EVIDENCE_REPORT)
     return of_report(session, report(session, caller, intervention, body, now()))
+
+
+@router.post("/evidence/{evidence_id}/withdrawal", status_code=201, dependencies=[idempotent])
+def withdraw_evidence(evidence_id: str, body: WithdrawalIn, session: SessionDep, caller: CallerDep) -> EvidenceOut:
+    """Withdraw an entry your organization reported: it stays in the list with the reason, and counts no more."""
+    row = fetch(session, caller, ReportedEvidence, evidence_id, Permission.EVIDENCE_REPORT, for_update=True)
+    return of_report(session, withdraw(session, row, body.reason, caller.person, now()))
 
 
 @router.get("/interventions/{intervention_id}/evidence")

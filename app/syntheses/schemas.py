@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from analysis.documents import Design, Engine, Share
 from analysis.evidence import EvidenceRole, Letter, Retained, SynthesisPriors
 from app.analyses.models import Kind
-from app.forms import Answer, AtInstant, CatalogueKey, Form, Id, Line, Seed
+from app.forms import Answer, AtInstant, CatalogueKey, Form, Id, Line, Prose, Seed
 from app.operations import OperationLine, OperationOut
 
 LARGEST_EFFECT, SMALLEST_SE = 100.0, 1e-6
@@ -55,6 +55,13 @@ class EvidenceIn(Form):
         description="Study, report or publication. Entries of one source are the same people: name `pilot <id>` for "
         "what is of a pilot in this service, so that it does not count twice"
     )
+
+
+class WithdrawalIn(Form):
+    """Why a reported entry counts no more."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "The standard error was entered as SD."}]})
+    reason: Prose
 
 
 class EvidenceKind(StrEnum):

@@ -1,6 +1,6 @@
 """Reporting evidence, asking for a synthesis and keeping its answer; it is computed by the child that fits."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ from app.pilots.models import Intervention
 from app.syntheses.evidence import as_study, evidence_of, of_one_class
 from app.syntheses.models import ReportedEvidence, Synthesis
 from app.syntheses.retained import retained_at_origin
-from app.syntheses.schemas import EvidenceIn, EvidenceOut, SynthesisIn
+from app.syntheses.schemas import EvidenceIn, EvidenceKind, EvidenceOut, SynthesisIn
 
 Warnings = list[dict[str, str]]
 
@@ -54,6 +54,17 @@ def report(
         reported_by=caller.person,
         created_at=at,
     )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def withdraw(session: Session, row: ReportedEvidence, reason: str, person: str, at: datetime) -> ReportedEvidence:
+    """Mark an entry as withdrawn; Conflict `withdrawn` when it was before."""
+    if row.withdrawn_at is not None:
+        msg = f"{row.withdrawn_by} withdrew this entry already; report anew what is right"
+        raise Conflict(msg, "withdrawn")
+    row.withdrawn_at, row.withdrawn_by, row.withdrawal_reason = at, person, reason
     session.add(row)
     session.flush()
     return row
@@ -118,10 +129,24 @@ def _warnings(entries: Sequence[EvidenceOut], *, exploratory: bool) -> Warnings:
     if len(measures) > 1:
         message = f"effects on {', '.join(measures)} are pooled: one class of measures, each in its own SD units"
         found.append({"code": "several_measures", "message": message})
+    found += _of_reports([e for e in entries if e.left_out is None])
     if exploratory:
         message = "exploratory: asked for with settings of its own, not by the rule fixed beforehand"
         found.append({"code": "exploratory", "message": message})
     return found
+
+
+def _of_reports(counted: Sequence[EvidenceOut]) -> Iterator[dict[str, str]]:
+    """What nobody but who entered it has seen."""
+    adopters = {e.organization for e in counted if e.role is EvidenceRole.ADOPTER}
+    decided = {e.organization for e in counted if e.role is EvidenceRole.ADOPTER and e.kind is EvidenceKind.DECISION}
+    if adopters and not decided:
+        message = f"all {len(adopters)} adopters are reported: no plan, data or signature of theirs is in this service"
+        yield {"code": "adopters_reported", "message": message}
+    unknown = [e.organization for e in counted if e.kind is EvidenceKind.REPORTED and e.attrition is None]
+    if unknown:
+        message = f"attrition is unknown, so that no grade was lowered for it: {', '.join(unknown)}"
+        yield {"code": "attrition_unknown", "message": message}
 
 
 def changes_since(session: Session, intervention: Intervention, synthesis: Synthesis) -> Warnings:

@@ -34,6 +34,7 @@ ADDED = {
     "iterations": ("intervention_id",),
     "moves": ("synthesis_id",),
     "pilots": ("share_lessons", "provisional", "controlled_evaluation", "evaluated_by"),
+    "reported_evidence": ("withdrawn_at", "withdrawn_by", "withdrawal_reason"),
     "summaries": ("wave",),
     "plan_versions": ("approved_by", "approved_at", "approval_reason", "approved_hash", "simulation_id"),
 }
@@ -257,6 +258,9 @@ def upgrade() -> None:
     op.add_column("analyses", sa.Column("suppressed", Json, nullable=True))
     op.add_column("iterations", sa.Column("intervention_id", sa.String(length=36), nullable=True))
     op.add_column("moves", sa.Column("synthesis_id", sa.String(length=36), nullable=True))
+    op.add_column("reported_evidence", sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("reported_evidence", sa.Column("withdrawn_by", sa.String(length=200), nullable=True))
+    op.add_column("reported_evidence", sa.Column("withdrawal_reason", sa.String(length=20000), nullable=True))
     op.add_column("summaries", sa.Column("wave", sa.String(length=100), nullable=True))
     op.add_column("pilots", sa.Column("share_lessons", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.create_index(op.f("ix_pilots_successor_id"), "pilots", ["successor_id"], unique=False)

@@ -88,12 +88,13 @@ TABLE: Mapping[str, Expected] = {
     "list_interventions": Expected(EVERYBODY, across=None),
     # Interventions are shared between organizations: read by all, changed by their own.
     "read_intervention": Expected(EVERYBODY, across=200, seen_by_all=True),
-    "change_intervention": Expected(LEADS, {"title": "Renamed"}, across=403, seen_by_all=True),
+    "change_intervention": Expected(LEADS, {"ownership_role": "design"}, across=403, seen_by_all=True),
     # A family shows of each organization's pilots its own; so do the attempts at a driver.
     "read_family": Expected(EVERYBODY, across=200, seen_by_all=True),
     "read_attempts": Expected(EVERYBODY, across=None),
     # So is what was found of them; each organization reports its own and cancels what it asked for.
     "report_evidence": Expected(APPROVERS, REPORT, 201, across=403, seen_by_all=True),
+    "withdraw_evidence": Expected(APPROVERS, {"reason": "A slip."}, 201),
     "list_evidence": Expected(EVERYBODY, across=200, seen_by_all=True),
     "request_synthesis": Expected(SYNTHESISTS, None, 202, across=202, seen_by_all=True),
     "list_syntheses": Expected(EVERYBODY, across=200, seen_by_all=True),
@@ -178,13 +179,14 @@ async def ids(house: House, app: FastAPI) -> dict[str, str]:
     simulation = (await ok(house.analyst.post(f"{pilot}/plan/simulate", json=SCENARIO), 202))["id"]
     key = await ok(house.administrator.post("/v1/keys", json={"role": "lead", "label": "spare"}), 201)
     shared = await intervention(house)
-    await ok(house.approver.post(f"/v1/interventions/{shared}/evidence", json=REPORT), 201)
+    reported = await ok(house.approver.post(f"/v1/interventions/{shared}/evidence", json=REPORT), 201)
     synthesis = (await ok(house.analyst.post(f"/v1/interventions/{shared}/syntheses"), 202))["id"]
     review, program = await after_scaling(house, app, pilot.rpartition("/")[2], shared)
     decision = decided(house, app, analysis)
     event = await ok(house.lead.post("/v1/context-events", json=CONTEXT_EVENT), 201)
     return {
         "review_id": review,
+        "evidence_id": reported["id"],
         "program_id": program,
         "organization_id": house.id,
         "context_event_id": event["id"],
