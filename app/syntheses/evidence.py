@@ -35,7 +35,7 @@ UNBOUNDED = LeftOut(
 
 
 # What a decision was signed with that its readers elsewhere have to know.
-TOLD = frozenset({"allocation_undeclared", "allocation_seed_given", "dates_unknown"})
+TOLD = frozenset({"allocation_undeclared", "allocation_seed_given"})
 
 
 def evidence_of(session: Session, intervention: Intervention, measure: str | None = None) -> list[EvidenceOut]:

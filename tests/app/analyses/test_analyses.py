@@ -13,8 +13,8 @@ from tests.app.steps import CHANGES, PLAN, REFUSAL, Finish, an_answer, analysed,
 from tests.conftest import House
 
 pytestmark = pytest.mark.anyio
-# The plan of these steps was not simulated, and nothing says how chance assigned its arms.
-TOLD = {"no_operating_characteristics", "allocation_undeclared"}
+# The plan of these steps was not simulated; nothing says how chance assigned its arms, or when a wave was collected.
+TOLD = {"no_operating_characteristics", "allocation_undeclared", "dates_unknown"}
 
 
 def request_of(app: FastAPI, analysis_id: str) -> dict[str, Any]:

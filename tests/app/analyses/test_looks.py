@@ -36,7 +36,7 @@ TWO_LOOKS: dict[str, Any] = {
     "looks": [{"look": 1, "wave": "mid", "months": 6}, {"look": 2, "wave": "post", "months": 12}],
 }
 # Of a plan that was not simulated, whose word on chance nothing backs.
-OF_THE_PLAN = {"no_operating_characteristics", "allocation_undeclared"}
+OF_THE_PLAN = {"no_operating_characteristics", "allocation_undeclared", "dates_unknown"}
 AMENDMENT = {"reason": "Later than planned.", "plan": {**PLAN, "followup_months": 8}}
 
 

@@ -31,6 +31,7 @@ REPORT: dict[str, Any] = {
     "se_sd": 0.17,
     "design": "parallel",
     "randomised": True,
+    "attrition": {"intervention": 0.05, "control": 0.05},
     "role": "adopter",
     "source": "Lakeside report (synthetic)",
 }

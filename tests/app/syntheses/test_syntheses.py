@@ -215,4 +215,4 @@ async def test_more_than_is_pooled_at_once(house: House, monkeypatch: pytest.Mon
     await refused(house.analyst.post(f"/v1/interventions/{of}/syntheses"), 409, "too_much_evidence")
     assert synthesis is not None
     shown = await ok(house.lead.get(f"/v1/syntheses/{synthesis['id']}"))
-    assert [w["code"] for w in shown["warnings"]] == ["evidence_changed"]
+    assert [w["code"] for w in shown["warnings"]] == ["adopters_reported", "evidence_changed"]
