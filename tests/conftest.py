@@ -172,12 +172,18 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
     return made
 
 
+@pytest.fixture(scope="session")
+def built_service(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    """The service, put together once: its routes and its document are the same for every test and take a while."""
+    return create_app(Settings(_env_file=None, var_dir=tmp_path_factory.mktemp("built")))  # type: ignore[call-arg]
+
+
 @pytest.fixture
-async def app(settings: Settings) -> AsyncIterator[FastAPI]:
-    """The service without a worker."""
-    service = create_app(settings)
-    async with service.router.lifespan_context(service):
-        yield service
+def app(built_service: FastAPI, settings: Settings) -> Iterator[FastAPI]:
+    """The service without a worker, on this test's database and settings."""
+    built_service.state.engine, built_service.state.settings = make_engine(settings.url), settings
+    yield built_service
+    built_service.state.engine.dispose()
 
 
 type Client = httpx.AsyncClient

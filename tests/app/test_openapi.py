@@ -128,13 +128,22 @@ async def test_docs_need_no_internet(anonymous: Client) -> None:
     assert document["info"]["title"] == "Pilotlight"
 
 
+async def counted(anonymous: Client, labels: str) -> float:
+    """How many requests of this kind the service says it answered."""
+    metrics = (await anonymous.get("/metrics")).text
+    found = re.search(rf"^pilotlight_requests_total{{{re.escape(labels)}}} (.+)$", metrics, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
 @pytest.mark.anyio
 async def test_health_and_metrics(anonymous: Client) -> None:
+    alive = 'method="GET",route="/health/live",status="200"'
+    before = await counted(anonymous, alive)
     assert await ok(anonymous.get("/health/live")) == {"status": "live"}
+    assert await counted(anonymous, alive) == before + 1
     ready = await ok(anonymous.get("/health/ready"))
     assert ready["status"] == "ready"
     await anonymous.get("/v1/pilots/0193-secret-id")
     metrics = (await anonymous.get("/metrics")).text
-    assert 'pilotlight_requests_total{method="GET",route="/health/live",status="200"} 1.0' in metrics
     assert "/v1/pilots/{pilot_id}" in metrics
     assert "0193-secret-id" not in metrics

@@ -18,9 +18,7 @@ from schemathesis.specs.openapi.checks import (
 
 from app.auth.keys import make_key
 from app.auth.permissions import Role
-from app.config import Settings
 from app.db import transaction
-from app.main import create_app
 from tests.app.steps import NOTES, PLAN, ok
 
 pytestmark = pytest.mark.anyio
@@ -33,23 +31,17 @@ CHECKS = [
 
 
 @pytest.fixture
-def service(settings: Settings) -> FastAPI:
-    """The service, without a worker."""
-    return create_app(settings)
-
-
-@pytest.fixture
-def bearer(service: FastAPI) -> dict[str, str]:
+def bearer(app: FastAPI) -> dict[str, str]:
     """The header of a key that sees all."""
-    with transaction(service.state.engine) as session:
+    with transaction(app.state.engine) as session:
         _, secret = make_key(session, role=Role.ADMINISTRATOR, label="root")
     return {"Authorization": f"Bearer {secret}"}
 
 
 @pytest.fixture
-async def known(service: FastAPI, bearer: dict[str, str]) -> dict[str, str]:
+async def known(app: FastAPI, bearer: dict[str, str]) -> dict[str, str]:
     """Ids of rows that exist, so that made-up requests arrive somewhere."""
-    transport = httpx.ASGITransport(app=service, raise_app_exceptions=False)
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://service", headers=bearer) as root:
 
         async def post(path: str, body: dict[str, Any]) -> str:
@@ -83,9 +75,9 @@ async def known(service: FastAPI, bearer: dict[str, str]) -> dict[str, str]:
         }
 
 
-def attack(service: FastAPI, bearer: dict[str, str], known: dict[str, str], examples: int) -> int:
+def attack(app: FastAPI, bearer: dict[str, str], known: dict[str, str], examples: int) -> int:
     """Try every operation with requests that fit the document and such that do not; how many there were."""
-    schema = schemathesis.openapi.from_asgi("/openapi.json", service)
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app)
     tried = 0
     how = settings(
         max_examples=examples,
@@ -113,10 +105,10 @@ def attack(service: FastAPI, bearer: dict[str, str], known: dict[str, str], exam
     return tried
 
 
-async def test_made_up_requests(service: FastAPI, bearer: dict[str, str], known: dict[str, str]) -> None:
-    assert await run_sync(attack, service, bearer, known, 8) > 300
+async def test_made_up_requests(app: FastAPI, bearer: dict[str, str], known: dict[str, str]) -> None:
+    assert await run_sync(attack, app, bearer, known, 8) > 300
 
 
 @pytest.mark.slow
-async def test_many_made_up_requests(service: FastAPI, bearer: dict[str, str], known: dict[str, str]) -> None:
-    assert await run_sync(attack, service, bearer, known, 300) > 10_000
+async def test_many_made_up_requests(app: FastAPI, bearer: dict[str, str], known: dict[str, str]) -> None:
+    assert await run_sync(attack, app, bearer, known, 300) > 10_000
