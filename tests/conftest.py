@@ -26,6 +26,8 @@ from app.migrate import migrate
 DATABASES = ("sqlite", "postgresql")
 SERVER_VARIABLE = "TEST_DATABASE_URL"
 SEEDED = ("drivers", "measures", "program_dimensions")
+SEND_AWAY = sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
+TABLES = sa.text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int) -> None:
@@ -126,16 +128,17 @@ class PostgresqlDatabase:
     def __init__(self, server: str, template: str) -> None:
         self.server, self.template, self.name = server, template, f"test_{uuid4().hex[:16]}"
         self.url = _in_database(server, self.name)
+        self._admin = sa.create_engine(server, isolation_level="AUTOCOMMIT")
+        # Whoever empties is sent away too, so it connects anew each time.
+        self._own = sa.create_engine(self.url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
         self._make()
 
     def _make(self) -> None:
         _run(self.server, f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
         _run(self.server, f'CREATE DATABASE "{self.name}" TEMPLATE "{self.template}" STRATEGY FILE_COPY')
-        engine = sa.create_engine(self.url, poolclass=sa.NullPool)
-        self.tables = set(sa.inspect(engine).get_table_names()) - {"alembic_version"}
-        with engine.connect() as connection:
+        with self._own.connect() as connection:
+            self.tables = set(connection.execute(TABLES).scalars()) - {"alembic_version"}
             seeded = {t: connection.execute(sa.text(f"SELECT key FROM {t}")).scalars().all() for t in SEEDED}
-        engine.dispose()
         kept = {
             table: f" WHERE organization_id IS NOT NULL OR key <> ALL (ARRAY['{"','".join(keys)}'])"
             for table, keys in seeded.items()
@@ -145,23 +148,26 @@ class PostgresqlDatabase:
 
     def empty(self) -> None:
         """Leave what the migrations seed; whoever is still connected is sent away. A broken schema is made anew."""
-        _run(self.server, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self.name}'")
-        engine = sa.create_engine(self.url, poolclass=sa.NullPool)
-        try:
-            with engine.begin() as connection:
-                whole = set(sa.inspect(connection).get_table_names()) - {"alembic_version"} == self.tables
-                if whole:
-                    connection.exec_driver_sql(self._statement)
-        finally:
-            engine.dispose()
+        with self._admin.connect() as connection:
+            connection.execute(SEND_AWAY, {"name": self.name})
+        with self._own.connect() as connection:
+            whole = set(connection.execute(TABLES).scalars()) - {"alembic_version"} == self.tables
+            if whole:
+                connection.exec_driver_sql(self._statement)
         if not whole:
             self._make()
 
+    def close(self) -> None:
+        """Let go of the server."""
+        self._admin.dispose()
+
 
 @pytest.fixture(scope="session")
-def postgresql_database(postgresql_server: str, postgresql_template: str) -> PostgresqlDatabase:
+def postgresql_database(postgresql_server: str, postgresql_template: str) -> Iterator[PostgresqlDatabase]:
     """The database of this process's tests on PostgreSQL."""
-    return PostgresqlDatabase(postgresql_server, postgresql_template)
+    database = PostgresqlDatabase(postgresql_server, postgresql_template)
+    yield database
+    database.close()
 
 
 @pytest.fixture
@@ -178,12 +184,45 @@ def built_service(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     return create_app(Settings(_env_file=None, var_dir=tmp_path_factory.mktemp("built")))  # type: ignore[call-arg]
 
 
+class Engines:
+    """An engine for each kind of database, kept from test to test: with it stay the statements it has compiled."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, sa.Engine] = {}
+        self._file = ""
+
+    def at(self, url: str) -> sa.Engine:
+        """The engine that connects to this database from now on."""
+        if not url.startswith("sqlite"):
+            return self._made.setdefault(url, make_engine(url))
+        self._file = str(sa.make_url(url).database)
+        return self._made.get("sqlite") or self._made.setdefault("sqlite", self._of_files(make_engine(url)))
+
+    def _of_files(self, engine: sa.Engine) -> sa.Engine:
+        @sa.event.listens_for(engine, "do_connect")
+        def _this_tests(_dialect: Any, _record: Any, arguments: list[Any], _parameters: Any) -> None:
+            arguments[:] = [self._file]
+
+        @sa.event.listens_for(engine, "connect")
+        def _volatile(connection: Any, _record: Any) -> None:
+            connection.execute("PRAGMA synchronous=OFF")  # as on PostgreSQL above: nothing has to survive a power cut
+
+        return engine
+
+
+@pytest.fixture(scope="session")
+def engines() -> Engines:
+    """The engines of this process's tests."""
+    return Engines()
+
+
 @pytest.fixture
-def app(built_service: FastAPI, settings: Settings) -> Iterator[FastAPI]:
-    """The service without a worker, on this test's database and settings."""
-    built_service.state.engine, built_service.state.settings = make_engine(settings.url), settings
+def app(built_service: FastAPI, engines: Engines, settings: Settings) -> Iterator[FastAPI]:
+    """The service without a worker, on this test's database and with its settings."""
+    state = built_service.state
+    state.engine, state.settings = engines.at(settings.url), settings
     yield built_service
-    built_service.state.engine.dispose()
+    state.engine.dispose()
 
 
 type Client = httpx.AsyncClient
