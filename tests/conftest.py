@@ -24,6 +24,9 @@ from app.main import create_app
 from app.migrate import migrate
 
 DATABASES = ("sqlite", "postgresql")
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""Of tests whose subject is no database: rules, wording, what a form refuses, what a child answers."""
+
 SERVER_VARIABLE = "TEST_DATABASE_URL"
 SEEDED = ("drivers", "measures", "program_dimensions")
 SEND_AWAY = sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")

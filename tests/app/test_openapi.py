@@ -19,7 +19,7 @@ from app.lifecycle.standing import Standing
 from app.pilots.models import OwnershipRole, Stage
 from app.pilots.schemas import DiscoveryKind
 from tests.app.steps import ok
-from tests.conftest import Client
+from tests.conftest import Client, on_sqlite
 
 Document = dict[str, Any]
 
@@ -114,6 +114,7 @@ def test_unknown_fields_are_refused_in_the_document_too(document: Document) -> N
         assert resolved(document, schema)["additionalProperties"] is False, name
 
 
+@on_sqlite
 @pytest.mark.anyio
 async def test_docs_need_no_internet(anonymous: Client) -> None:
     page = await anonymous.get("/docs")

@@ -13,7 +13,7 @@ from sqlmodel import Session
 
 from app.pilots.models import Pilot
 from tests.app.steps import NOTES, PLAN, codes, ok, planned, refused, start
-from tests.conftest import Client, House
+from tests.conftest import Client, House, on_sqlite
 
 pytestmark = pytest.mark.anyio
 PILOT = {"title": "Coaching", "driver": "self_valuation", "unit_ids": []}
@@ -24,6 +24,7 @@ JSON = {"content-type": "application/json"}
 # --- problems ---------------------------------------------------------------------------------------------------
 
 
+@on_sqlite
 async def test_every_refusal_is_a_problem_of_the_same_form(house: House, anonymous: Client) -> None:
     path = await planned(house)
     stale = {"If-Match": '"0"'}
@@ -45,11 +46,13 @@ async def test_every_refusal_is_a_problem_of_the_same_form(house: House, anonymo
         assert problem["detail"]
 
 
+@on_sqlite
 async def test_405_says_what_is_offered(house: House) -> None:
     response = await house.lead.delete("/v1/pilots")
     assert set(response.headers["allow"].split(", ")) >= {"GET"}
 
 
+@on_sqlite
 async def test_too_large_without_a_declared_length(house: House) -> None:
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(20):
@@ -58,6 +61,7 @@ async def test_too_large_without_a_declared_length(house: House) -> None:
     await refused(house.lead.post("/v1/pilots", content=endless(), headers=JSON), 413, "too_large")
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("content", "headers", "says"),
     [
@@ -81,6 +85,7 @@ async def test_a_body_that_is_no_json_object(house: House, content: bytes, heade
     assert problem["errors"]
 
 
+@on_sqlite
 async def test_unknown_fields_are_refused_wherever_they_stand(house: House) -> None:
     path = await start(house)
     plan = {**PLAN, "measures": [{"measure": "mbi_ee", "weight": 2}], "rule": {"p": 1}}

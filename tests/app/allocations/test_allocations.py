@@ -20,7 +20,7 @@ from tests.app.steps import (
     refused,
     start,
 )
-from tests.conftest import House
+from tests.conftest import House, on_sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -110,6 +110,7 @@ async def test_the_seed_follows_from_plan_and_list_or_is_recorded_as_given(house
     assert Counter(arms(given).values()) == {"intervention": 8, "control": 4}
 
 
+@on_sqlite
 async def test_units_are_assigned_where_the_design_says_so(house: House, finish: Finish) -> None:
     wards = await units(house, 8)
     path = await planned(house, CLUSTER, unit_ids=wards)
@@ -157,6 +158,7 @@ async def test_rows_of_people_who_were_not_assigned(house: House) -> None:
     assert "plan/allocate" in problem["errors"][1]["msg"]
 
 
+@on_sqlite
 async def test_after_scaling_everybody_may_answer(house: House) -> None:
     waves = [("pre", "baseline"), ("post", "followup"), ("year", "retention")]
     path = await planned(house, {**PLAN, "waves": [{"key": key, "kind": kind} for key, kind in waves]})
@@ -193,6 +195,7 @@ async def test_rows_wait_for_an_arm_only_before_chance_has_assigned(house: House
     assert codes(await refused(asked, 422, "invalid")) == missing
 
 
+@on_sqlite
 async def test_values_without_an_arm_are_told_and_left_out(house: House) -> None:
     path = await planned(house)
     await ok(house.lead.post(f"{path}/measurements", json=values("pre", *people(17))), 201)
@@ -222,6 +225,7 @@ MISFITS: list[tuple[dict[str, Any], list[tuple[tuple[Any, ...], str]] | None]] =
 ]
 
 
+@on_sqlite
 async def test_a_list_that_does_not_fit_says_where(house: House) -> None:
     path = await planned(house)
     for body, expected in MISFITS:
@@ -230,6 +234,7 @@ async def test_a_list_that_does_not_fit_says_where(house: House) -> None:
     assert (await ok(house.lead.get(f"{path}/plan/allocations")))["items"] == []
 
 
+@on_sqlite
 async def test_when_nothing_can_be_assigned(house: House, finish: Finish) -> None:
     async def no(path: str, code: str, body: dict[str, Any] | None = None) -> None:
         problem = await refused(house.lead.post(f"{path}/plan/allocate", json=body or {}), 409, code)
@@ -284,6 +289,7 @@ async def test_what_chance_has_assigned_stands(house: House) -> None:
     await refused(lead.post(f"{elsewhere}/plan/allocate", json=body), 409, "allocated_elsewhere")
 
 
+@on_sqlite
 async def test_a_plan_that_says_randomised_is_told_of_when_nothing_backs_it(house: House) -> None:
     path = await planned(house)
 

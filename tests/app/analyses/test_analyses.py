@@ -10,7 +10,7 @@ from analysis.documents import FitRequest, confirmatory_seed
 from app.analyses.models import Analysis
 from app.db import reading
 from tests.app.steps import CHANGES, PLAN, REFUSAL, Finish, an_answer, analysed, codes, in_test, ok, planned, refused
-from tests.conftest import House
+from tests.conftest import House, on_sqlite
 
 pytestmark = pytest.mark.anyio
 # The plan of these steps was not simulated; nothing says how chance assigned its arms, or when a wave was collected.
@@ -66,6 +66,7 @@ async def test_only_as_planned_it_is_confirmatory(house: House, finish: Finish) 
         assert len((await ok(house.lead.get(f"{other}/analyses?{query}")))["items"]) == expected, query
 
 
+@on_sqlite
 async def test_looks_are_planned(house: House, finish: Finish) -> None:
     plan = {
         **PLAN,
@@ -85,6 +86,7 @@ async def test_looks_are_planned(house: House, finish: Finish) -> None:
         finish(asked["id"], an_answer())
 
 
+@on_sqlite
 async def test_a_look_that_failed_was_cancelled_or_refused_may_be_repeated(
     house: House, finish: Finish, break_off: Any
 ) -> None:
@@ -116,6 +118,7 @@ async def test_it_says_so_when_data_were_entered_since(house: House, finish: Fin
     assert again["provenance"]["data_hash"] != shown["provenance"]["data_hash"]
 
 
+@on_sqlite
 async def test_observed_attrition_goes_with_the_request(app: FastAPI, house: House) -> None:
     path = await in_test(house)
     await ok(house.lead.put(f"{path}/waves/post", json={"invited": {"intervention": 50, "control": 41}}))

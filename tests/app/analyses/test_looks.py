@@ -22,7 +22,7 @@ from tests.app.steps import (
     refused,
     signed,
 )
-from tests.conftest import House
+from tests.conftest import House, on_sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -71,6 +71,7 @@ def test_confirmatory_means_planned_in_order_and_once(
     assert (reason is None) is planned_look
 
 
+@on_sqlite
 async def test_an_earlier_look_after_a_later_one_is_exploratory(house: House, finish: Finish) -> None:
     path = await _two_looks(house)
     later = await ok(house.analyst.post(f"{path}/analyses", json={"look": 2}), 202)
@@ -81,6 +82,7 @@ async def test_an_earlier_look_after_a_later_one_is_exploratory(house: House, fi
     assert "look 2 was analysed already" in earlier["warnings"][0]["message"]
 
 
+@on_sqlite
 async def test_the_decision_rests_on_the_latest_look(house: House, finish: Finish) -> None:
     path = await _two_looks(house)
     first = await ok(house.analyst.post(f"{path}/analyses", json={"look": 1}), 202)
@@ -102,6 +104,7 @@ async def _two_looks(house: House) -> str:
     return path
 
 
+@on_sqlite
 async def test_exploratory_looks_before_are_told_and_close_the_plan(house: House, finish: Finish) -> None:
     path = await in_test(house)
     seeded = await ok(house.analyst.post(f"{path}/analyses", json={"seed": 1}), 202)
@@ -115,6 +118,7 @@ async def test_exploratory_looks_before_are_told_and_close_the_plan(house: House
     assert "looked_before" in {w["code"] for w in decision["warnings"]}
 
 
+@on_sqlite
 async def test_an_analysis_that_taught_nothing_closes_nothing(house: House, finish: Finish) -> None:
     path = await in_test(house)
     asked = await ok(house.analyst.post(f"{path}/analyses", json={"seed": 1}), 202)
@@ -123,6 +127,7 @@ async def test_an_analysis_that_taught_nothing_closes_nothing(house: House, fini
     await ok(house.approver.post(f"{path}/plan/amendments", json=AMENDMENT), 201)
 
 
+@on_sqlite
 async def test_outcomes_known_before_the_lock_are_told(house: House) -> None:
     path = await planned(house, {**PLAN, "baseline_missing_reason": "published before and after"})
     await ok(house.lead.post(f"{path}/summaries", json=CHANGES), 201)
@@ -132,6 +137,7 @@ async def test_outcomes_known_before_the_lock_are_told(house: House) -> None:
     assert (asked["kind"], warned(asked)) == ("confirmatory", {"data_before_lock", *OF_THE_PLAN})
 
 
+@on_sqlite
 async def test_a_looser_rule_and_own_priors_stand_at_the_result_and_the_decision(house: House, finish: Finish) -> None:
     plan = {**PLAN, "rule": {"p_benefit": 0.6}, "priors": {"effect": {"mean": 0.3, "sd": 0.3}}}
     path = await in_test(house, plan, approved="The program is cheap and harmless.")
@@ -142,6 +148,7 @@ async def test_a_looser_rule_and_own_priors_stand_at_the_result_and_the_decision
     assert {"rule_looser", "own_priors"} <= {w["code"] for w in decision["warnings"]}
 
 
+@on_sqlite
 async def test_the_same_data_in_another_iteration_are_told(house: House, finish: Finish) -> None:
     path = await in_test(house)
     await analysed(house, path, finish, an_answer("refine"))
@@ -153,6 +160,7 @@ async def test_the_same_data_in_another_iteration_are_told(house: House, finish:
     assert "data_reused" in warned(await ok(house.analyst.post(f"{path}/analyses", json={}), 202))
 
 
+@on_sqlite
 async def test_attrition_known_later_is_told(house: House, finish: Finish) -> None:
     path = await in_test(house)
     analysis = await analysed(house, path, finish)

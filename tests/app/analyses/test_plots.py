@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from tests.app.steps import PLAN, REFUSAL, Finish, an_answer, in_test, ok, refused
-from tests.conftest import House
+from tests.conftest import House, on_sqlite
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, on_sqlite]
 BOTH = {**PLAN, "measures": [*PLAN["measures"], {"measure": "mbi_burnout", "role": "secondary"}]}
 
 

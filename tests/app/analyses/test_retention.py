@@ -22,7 +22,7 @@ from tests.app.steps import (
     retained,
     scaled,
 )
-from tests.conftest import House
+from tests.conftest import House, on_sqlite
 
 pytestmark = pytest.mark.anyio
 MEASURE = {
@@ -71,6 +71,7 @@ async def ask(house: House, path: str, status: int = 202, **body: Any) -> dict[s
     return found
 
 
+@on_sqlite
 async def test_a_retention_wave_is_analysed_on_its_own_data(house: House, finish: Finish) -> None:
     path = await scaled(house, finish)
     decided = (await ok(house.lead.get(f"{path}/analyses")))["items"][0]
@@ -93,6 +94,7 @@ async def test_a_retention_wave_is_analysed_on_its_own_data(house: House, finish
     assert (await ask(house, path, seed=3))["kind"] == "exploratory"
 
 
+@on_sqlite
 async def test_the_request_holds_just_the_wave(house: House, finish: Finish) -> None:
     """What the child would get is what the numbers entered for the wave say, by the library alone."""
     path = await scaled(house, finish)
@@ -108,6 +110,7 @@ async def test_the_request_holds_just_the_wave(house: House, finish: Finish) -> 
     assert effect["evidence"]["effect_sd"] == pytest.approx((4.8 + 0.9) / 10.3, abs=0.01)
 
 
+@on_sqlite
 async def test_a_control_that_has_the_program_by_now_is_none(house: House, finish: Finish) -> None:
     path = await scaled(house, finish)
     body = {**A_YEAR_LATER, "changes": A_YEAR_LATER["changes"][:1]}
@@ -120,6 +123,7 @@ async def test_a_control_that_has_the_program_by_now_is_none(house: House, finis
     assert found["provenance"]["plan_hash"] != (await ok(house.lead.get(f"{path}/plan")))["hash"]
 
 
+@on_sqlite
 async def test_what_is_refused(house: House, finish: Finish) -> None:
     path = await in_test(house, LASTING)
     await refused(house.analyst.post(f"{path}/analyses", json={"wave": "y1"}), 409, "not_scaled")
@@ -134,6 +138,7 @@ async def test_what_is_refused(house: House, finish: Finish) -> None:
     await refused(house.approver.post(f"{path}/decisions", json=body), 409, "not_in_test")
 
 
+@on_sqlite
 async def test_changes_to_a_retention_wave_stay_apart(house: House) -> None:
     path = await planned(house, LASTING)
     entered = {**A_YEAR_LATER, "wave": "post"}  # the follow-up by its name is the follow-up
@@ -150,6 +155,7 @@ async def test_changes_to_a_retention_wave_stay_apart(house: House) -> None:
     await refused(house.lead.post(f"{path}/summaries", json=cell), 422, "invalid")
 
 
+@on_sqlite
 async def test_a_broken_retention_analysis_may_be_asked_again(house: House, finish: Finish, break_off: Finish) -> None:
     path = await scaled(house, finish)
     await ok(house.lead.post(f"{path}/summaries", json=A_YEAR_LATER), 201)
@@ -157,6 +163,7 @@ async def test_a_broken_retention_analysis_may_be_asked_again(house: House, fini
     assert (await ask(house, path))["kind"] == "confirmatory"
 
 
+@on_sqlite
 async def test_a_pilot_that_came_back_to_test_is_decided_on_its_own_data(house: House, finish: Finish) -> None:
     path = await scaled(house, finish)
     analysis = await retained(house, path, finish)

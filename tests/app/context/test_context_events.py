@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.app.steps import PLAN, Finish, an_answer, codes, in_test, ok, refused, signed
-from tests.conftest import Client, House
+from tests.conftest import Client, House, on_sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -74,6 +74,7 @@ async def test_recorded_read_changed_and_filtered(house: House, neighbour: House
     await refused(neighbour.lead.post("/v1/context-events", json=foreign), 404, "not_found")
 
 
+@on_sqlite
 async def test_told_at_the_analysis_the_decision_and_the_iteration(house: House, finish: Finish) -> None:
     units = f"/v1/organizations/{house.id}/units"
     hospital = (await ok(house.administrator.post(units, json={"name": "Hospital"}), 201))["id"]
@@ -118,6 +119,7 @@ async def test_told_at_the_analysis_the_decision_and_the_iteration(house: House,
     assert iteration["context_events"][0]["title"] == "Before"
 
 
+@on_sqlite
 async def test_many_events_give_a_readable_number_of_warnings(house: House) -> None:
     for i in range(12):
         await event(house, title=f"Event {i}")

@@ -13,7 +13,7 @@ from tests.app.steps import (
     refused,
     signed,
 )
-from tests.conftest import House
+from tests.conftest import House, on_sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -39,6 +39,7 @@ async def test_a_decision_freezes_what_it_rests_on(house: House, finish: Finish)
     await refused(house.approver.post(f"{path}/decisions", json=decision(analysis)), 409, "already_decided")
 
 
+@on_sqlite
 async def test_the_lead_does_not_sign(house: House, finish: Finish) -> None:
     path = await in_test(house, lead="Northfield approver")
     analysis = await analysed(house, path, finish)
@@ -57,6 +58,7 @@ async def test_the_same_person_with_another_key_does_not_sign(house: House, fini
     await refused(as_key(key).post(f"{path}/decisions", json=decision(analysis)), 409, "same_person")
 
 
+@on_sqlite
 async def test_only_the_confirmatory_analysis_is_decided_on(house: House, finish: Finish) -> None:
     path = await in_test(house)
     with_seed = await ok(house.analyst.post(f"{path}/analyses", json={"seed": 7}), 202)
@@ -65,6 +67,7 @@ async def test_only_the_confirmatory_analysis_is_decided_on(house: House, finish
     await refused(house.approver.post(f"{path}/decisions", json=decision(with_seed["id"])), 409, "not_confirmatory")
 
 
+@on_sqlite
 async def test_not_before_there_is_a_result(house: House, finish: Finish, break_off) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
     path = await in_test(house)
     queued = (await ok(house.analyst.post(f"{path}/analyses"), 202))["id"]
@@ -76,6 +79,7 @@ async def test_not_before_there_is_a_result(house: House, finish: Finish, break_
     assert await analysed(house, path, finish)  # and so may a refused one
 
 
+@on_sqlite
 async def test_an_analysis_of_another_iteration_or_pilot(house: House, finish: Finish) -> None:
     path, other = await in_test(house), await in_test(house)
     analysis = await analysed(house, path, finish)
@@ -85,6 +89,7 @@ async def test_an_analysis_of_another_iteration_or_pilot(house: House, finish: F
     assert [error["code"] for error in problem["errors"]] == ["other_iteration", "not_in_test"]
 
 
+@on_sqlite
 async def test_failed_gate_and_grade_cap(house: House, finish: Finish) -> None:
     path = await in_test(house)
     analysis = await analysed(house, path, finish, an_answer("indeterminate", gates_passed=False))
@@ -100,6 +105,7 @@ async def test_failed_gate_and_grade_cap(house: House, finish: Finish) -> None:
     await signed(house, other, weak, "refine")
 
 
+@on_sqlite
 async def test_more_cautious_takes_a_reason_and_bolder_is_refused(house: House, finish: Finish) -> None:
     path = await in_test(house)
     analysis = await analysed(house, path, finish, an_answer("refine"))
@@ -114,6 +120,7 @@ async def test_more_cautious_takes_a_reason_and_bolder_is_refused(house: House, 
     await ok(house.approver.post(f"{path}/decisions", json=body | {"override_reason": "No money."}), 201)
 
 
+@on_sqlite
 async def test_an_unknown_analysis_is_not_found(house: House) -> None:
     path = await in_test(house)
     await refused(house.approver.post(f"{path}/decisions", json=decision("nothing")), 404, "not_found")

@@ -15,11 +15,9 @@ from app.jobs.models import JobStatus
 from app.jobs.poke import request_cancel
 from app.jobs.runner import Runner
 from tests.app.jobs.toys import WORK, Toy, add, alive, child_of, ended, get, settings, told, until
+from tests.conftest import on_sqlite
 
 Start = Callable[..., Runner]
-
-# What hangs on the child alone is tried on one database.
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def cancel(engine: sa.Engine, toy_id: str) -> bool:

@@ -24,7 +24,7 @@ from tests.app.steps import (
     signed,
     unmet,
 )
-from tests.conftest import House
+from tests.conftest import House, on_sqlite
 
 pytestmark = pytest.mark.anyio
 SOON = (datetime.now(UTC).date() + timedelta(days=200)).isoformat()
@@ -67,6 +67,7 @@ async def test_scaling_asks_whether_it_lasts(house: House, finish: Finish) -> No
     await refused(house.approver.post(other, json=FINDING), 409, "retention_missing")
 
 
+@on_sqlite
 async def test_an_effect_that_is_gone_takes_the_pilot_back(house: House, finish: Finish) -> None:
     path = await scaled(house, finish)
     [review] = await reviews(house, path)
@@ -80,6 +81,7 @@ async def test_an_effect_that_is_gone_takes_the_pilot_back(house: House, finish:
     assert await reviews(house, path, "&open=true") == []
 
 
+@on_sqlite
 async def test_a_failed_gate_completes_nothing(house: House, finish: Finish) -> None:
     path = await scaled(house, finish)
     [review] = await reviews(house, path)
@@ -88,6 +90,7 @@ async def test_a_failed_gate_completes_nothing(house: House, finish: Finish) -> 
     assert (await reviews(house, path))[0]["completed_at"] is None
 
 
+@on_sqlite
 async def test_who_leads_does_not_complete(house: House, finish: Finish) -> None:
     path = await scaled(house, finish)
     [review] = await reviews(house, path)
@@ -113,6 +116,7 @@ async def test_overdue_reviews_are_listed(house: House, finish: Finish) -> None:
         assert await reviews(house, path, "&overdue=true") == []
 
 
+@on_sqlite
 async def test_the_planned_wave_sets_the_date(house: House, finish: Finish) -> None:
     ends = (datetime.now(UTC).date() + timedelta(days=300)).isoformat()
     plan = {**LASTING, "waves": [*LASTING["waves"][:2], {"key": "y1", "kind": "retention", "ends_on": ends}]}
@@ -162,6 +166,7 @@ async def test_a_provisional_scale_is_not_scaled_before_its_evaluation(house: Ho
     assert [r["kind"] for r in await reviews(house, path, "&open=true")] == ["retention"]
 
 
+@on_sqlite
 async def test_a_provisional_scale_that_fails_its_evaluation(house: House, finish: Finish) -> None:
     of = await intervention(house)
     path = await provisional(house, finish, of)
@@ -177,6 +182,7 @@ async def test_a_provisional_scale_that_fails_its_evaluation(house: House, finis
     assert (pilot["provisional"], pilot["iteration"]) == (False, 2)
 
 
+@on_sqlite
 async def test_an_evaluation_is_another_pilot_of_the_same_intervention(
     house: House, neighbour: House, finish: Finish
 ) -> None:

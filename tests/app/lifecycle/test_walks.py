@@ -29,7 +29,7 @@ from tests.app.steps import (
     scaled,
     start,
 )
-from tests.conftest import House
+from tests.conftest import House, on_sqlite
 
 __all__ = ["pool"]
 pytestmark = pytest.mark.anyio
@@ -188,6 +188,7 @@ def own_data_only(app: FastAPI, path: str) -> None:
         assert sorted(means) == pytest.approx(sorted(e["mean"] + mark for e in entered["changes"]), abs=1e-9)
 
 
+@on_sqlite
 @settings(
     max_examples=15,
     deadline=None,
@@ -226,6 +227,7 @@ TO_PROGRAM = [("retain", 0.999), ("adopt", 0.5), ("adopt", 0.6), ("pool",), ("es
 DEMOTION = [("adopt", -0.5), ("adopt", -0.5), ("adopt", -0.5), ("pool",), ("complete",)]
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("steps", "stage"),
     [

@@ -22,7 +22,7 @@ from tests.app.steps import (
     start,
     unmet,
 )
-from tests.conftest import House
+from tests.conftest import House, on_sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -150,6 +150,7 @@ async def test_refined_a_second_iteration_starts_empty(house: House, finish: Fin
     assert (await checklist(house, path))["refine"] == ["decision"]
 
 
+@on_sqlite
 async def test_a_test_may_be_broken_off_with_a_reason(house: House) -> None:
     path = await in_test(house)
     problem = await refused(house.lead.post(f"{path}/moves", json={"to": "refine"}), 409, "move_refused")
@@ -159,6 +160,7 @@ async def test_a_test_may_be_broken_off_with_a_reason(house: House) -> None:
     assert (await checklist(house, path))["develop"] == []  # the lessons came with the move
 
 
+@on_sqlite
 async def test_lessons_may_come_with_the_move_out_of_refine(house: House) -> None:
     path = await in_test(house)
     await move(house, path, "refine", reason="Broken off.")
@@ -167,6 +169,7 @@ async def test_lessons_may_come_with_the_move_out_of_refine(house: House) -> Non
     assert [r["lessons"] for r in rounds] == ["Two units next time.", None]
 
 
+@on_sqlite
 async def test_scale_may_go_back_with_a_reason(house: House, finish: Finish) -> None:
     path = await in_test(house)
     await signed(house, path, await analysed(house, path, finish), "scale")
@@ -178,6 +181,7 @@ async def test_scale_may_go_back_with_a_reason(house: House, finish: Finish) -> 
     assert (await ok(house.lead.get(path)))["iteration"] == 2
 
 
+@on_sqlite
 async def test_stopped(house: House) -> None:
     path = await start(house)
     problem = await refused(house.lead.post(f"{path}/moves", json={"to": "retired"}), 409, "move_refused")
@@ -190,6 +194,7 @@ async def test_stopped(house: House) -> None:
     assert unmet(problem) == ["no_such_move"]
 
 
+@on_sqlite
 async def test_retired_nothing_more_is_entered(house: House) -> None:
     path = await planned(house)
     await move(house, path, "retired", retirement="stopped", **ENDED)
@@ -198,6 +203,7 @@ async def test_retired_nothing_more_is_entered(house: House) -> None:
     await refused(house.lead.put(f"{path}/plan", json=PLAN), 409, "not_planning")
 
 
+@on_sqlite
 async def test_replaced_by_a_pilot_for_the_same_driver(house: House, neighbour: House) -> None:
     path = await in_test(house)
     other_driver = (await start(house, driver="isolation")).rpartition("/")[2]
@@ -214,6 +220,7 @@ async def test_replaced_by_a_pilot_for_the_same_driver(house: House, neighbour: 
     assert (pilot["retirement"], pilot["successor_id"]) == ("replaced", successor)
 
 
+@on_sqlite
 async def test_a_successor_that_does_not_exist_is_refused_however_the_pilot_ends(house: House) -> None:
     path = await start(house)
     body = {"to": "retired", "retirement": "stopped", "successor_id": "no such pilot", **ENDED}
@@ -221,6 +228,7 @@ async def test_a_successor_that_does_not_exist_is_refused_however_the_pilot_ends
     assert unmet(problem) == ["successor"]
 
 
+@on_sqlite
 async def test_not_scalable_takes_an_effect(house: House, finish: Finish) -> None:
     path = await in_test(house)
     body = {"to": "retired", "retirement": "not_scalable", **ENDED}
@@ -233,6 +241,7 @@ async def test_not_scalable_takes_an_effect(house: House, finish: Finish) -> Non
     assert (await ok(house.lead.get(path)))["retirement"] == "not_scalable"
 
 
+@on_sqlite
 async def test_a_decision_to_replace_does_not_refine(house: House, finish: Finish) -> None:
     path = await in_test(house)
     await signed(house, path, await analysed(house, path, finish, an_answer("replace")), "replace")
@@ -240,6 +249,7 @@ async def test_a_decision_to_replace_does_not_refine(house: House, finish: Finis
     assert unmet(await refused(house.lead.post(f"{path}/moves", json=body), 409, "move_refused")) == ["decided_replace"]
 
 
+@on_sqlite
 async def test_what_the_test_stands_on_does_not_change_under_it(house: House) -> None:
     path = await in_test(house)
     for change in ({"unit_ids": []}, {"driver": "isolation"}, {"intervention_id": None}):

@@ -6,7 +6,7 @@ import pytest
 
 from app.config import Settings
 from tests.app.steps import PLAN, codes, in_test, ok, planned, refused, start
-from tests.conftest import Client, House
+from tests.conftest import Client, House, on_sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -192,6 +192,7 @@ FAULTS: list[tuple[dict[str, Any], list[tuple[tuple[Any, ...], str]]]] = [
 ]
 
 
+@on_sqlite
 async def test_each_fault_has_its_place_and_code_and_nothing_is_entered(house: House) -> None:
     path = await planned(house, WIDE)
     for body, expected in FAULTS:
@@ -203,6 +204,7 @@ async def test_each_fault_has_its_place_and_code_and_nothing_is_entered(house: H
     await nothing_entered(house, path)
 
 
+@on_sqlite
 async def test_what_is_no_number_is_refused(house: House) -> None:
     path = await planned(house)
     json = {"content-type": "application/json"}
@@ -249,6 +251,7 @@ async def test_people_stay_in_their_arm_and_unit(house: House) -> None:
         assert [c for _, c in codes(await refused(post(house.lead, path, body), 422, "invalid"))] == [code]
 
 
+@on_sqlite
 async def test_the_arm_follows_from_the_planned_unit(house: House) -> None:
     unit = house.unit["id"]
     path = await planned(house, {**PLAN, "units": [{"unit_id": unit, "arm": "control"}]})
@@ -271,6 +274,7 @@ async def test_rows_and_summaries_of_one_measure_do_not_mix(house: House) -> Non
     await refused(post(house.lead, path, counted), 409, "mixed_shapes")
 
 
+@on_sqlite
 async def test_without_a_plan_nothing_is_entered(house: House) -> None:
     path = await start(house)
     await refused(post(house.lead, path, rows({"value": 27, **A})), 409, "no_plan")
@@ -332,6 +336,7 @@ WAVE_FAULTS: list[tuple[str, dict[str, Any], Any]] = [
 ]
 
 
+@on_sqlite
 async def test_a_wave_that_does_not_fit(house: House) -> None:
     path = await planned(house)
     for key, body, expected in WAVE_FAULTS:
@@ -340,6 +345,7 @@ async def test_a_wave_that_does_not_fit(house: House) -> None:
     assert (await ok(house.lead.get(f"{path}/waves")))["items"] == []
 
 
+@on_sqlite
 @pytest.mark.parametrize("design", ["paired", "cross_section"])
 async def test_one_group_needs_no_arm_and_has_no_other(house: House, design: str) -> None:
     path = await planned(house, {**PLAN, "design": design, "control": None})

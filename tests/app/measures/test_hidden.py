@@ -9,7 +9,7 @@ from sqlmodel import select
 from app.analyses.models import Analysis
 from app.db import transaction
 from tests.app.steps import PLAN, Finish, an_answer, analysed, in_test, move, ok, planned, refused
-from tests.conftest import House
+from tests.conftest import House, on_sqlite
 
 pytestmark = pytest.mark.anyio
 ARMS = ("intervention", "control")
@@ -126,6 +126,7 @@ async def test_who_of_too_few_answered_twice_is_not_told(house: House) -> None:
     assert held == [{"unit": None, "arm": "control", "suppressed": True}]
 
 
+@on_sqlite
 @pytest.mark.parametrize("shape", ["rows", "pairs", "cells"])
 async def test_an_effect_of_too_small_an_arm_is_refused(house: House, shape: str) -> None:
     path = await planned(house)
@@ -243,6 +244,7 @@ async def test_an_analysis_from_before_shows_no_hash_of_small_cells(house: House
     assert old["seed"] is None
 
 
+@on_sqlite
 async def test_the_message_of_a_refused_pseudonym_does_not_repeat_it(house: House) -> None:
     path = await planned(house)
     for name in ("Ana Ruiz", "ana.ruiz@north.org", "ana_ruiz", "507-284-2511"):
@@ -254,6 +256,7 @@ async def test_the_message_of_a_refused_pseudonym_does_not_repeat_it(house: Hous
         assert name not in (await house.administrator.get("/v1/audit?limit=200")).text
 
 
+@on_sqlite
 async def test_moves_go_on_with_small_cells(house: House) -> None:
     path = await planned(house)
     await ok(house.lead.post(f"{path}/measurements", json=rows({"control": 3, "intervention": 3}, "pre")), 201)

@@ -24,7 +24,7 @@ from app.analyses.service import WORK
 from app.config import Settings
 from app.db import reading
 from tests.app.steps import NOTES, Finish, intervention, move, ok
-from tests.conftest import Client, House
+from tests.conftest import Client, House, on_sqlite
 
 pytestmark = pytest.mark.anyio
 LEAST = 5
@@ -334,10 +334,26 @@ def guessed(app: FastAPI, world: World, seen: dict[str, list[Any]]) -> list[int]
 HIDDEN, SHOWN = [(case, LEAST) for case in CASES], [(case, 1) for case in (CASES[0], CASES[1])]
 
 
-@pytest.mark.parametrize(("case", "least"), [*HIDDEN, *SHOWN], ids=str)
+HIDDEN_AND_SHOWN = pytest.mark.parametrize(("case", "least"), [*HIDDEN, *SHOWN], ids=str)
+
+
+@on_sqlite
+@HIDDEN_AND_SHOWN
 async def test_small_cells_cannot_be_recovered(
     house: House, app: FastAPI, least: int, finish: Finish, case: Case
 ) -> None:
+    await attack(house, app, least, finish, case)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@HIDDEN_AND_SHOWN
+async def test_nor_on_postgresql(house: House, app: FastAPI, least: int, finish: Finish, case: Case) -> None:
+    await attack(house, app, least, finish, case)
+
+
+async def attack(house: House, app: FastAPI, least: int, finish: Finish, case: Case) -> None:
+    """Read all there is and try every way; with `least` of 1 each has to succeed."""
     world = await build(house, app, finish, case)
     seen = await everything(house.lead, app, world, house)
     # What a lead may not read, an administrator may.

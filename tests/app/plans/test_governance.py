@@ -26,7 +26,7 @@ from tests.app.steps import (
     start,
     unmet,
 )
-from tests.conftest import House
+from tests.conftest import House, on_sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -75,6 +75,7 @@ def test_every_threshold_has_its_strict_side() -> None:
     assert set(STRICTER) == set(type(Plan.model_validate(TWO_ROLES).rule).model_fields)
 
 
+@on_sqlite
 async def test_what_departs_takes_an_approver_before_the_lock(house: House) -> None:
     path = await planned(house, LOOSER)
     draft = await ok(house.lead.get(f"{path}/plan"))
@@ -102,6 +103,7 @@ async def test_what_departs_takes_an_approver_before_the_lock(house: House) -> N
     await refused(house.approver.post(f"{path}/plan/approvals", json=REASON), 409, "plan_locked")
 
 
+@on_sqlite
 async def test_nobody_of_the_pilot_approves_its_plan(house: House) -> None:
     bare = await start(house)
     await refused(house.approver.post(f"{bare}/plan/approvals", json=REASON), 409, "no_plan")
@@ -114,6 +116,7 @@ async def test_nobody_of_the_pilot_approves_its_plan(house: House) -> None:
     await refused(house.lead.post(f"{other}/plan/lock"), 409, "plan_incomplete")
 
 
+@on_sqlite
 async def test_a_rule_of_ones_own_is_told_everywhere_and_counts_nowhere(house: House, finish: Finish) -> None:
     path = await in_test(house, LOOSER, approved=REASON["reason"])
     analysis = await analysed(house, path, finish)
@@ -129,6 +132,7 @@ async def test_a_rule_of_ones_own_is_told_everywhere_and_counts_nowhere(house: H
     await refused(house.analyst.post(f"{of}/syntheses", json={}), 409, "no_evidence")
 
 
+@on_sqlite
 async def test_a_short_follow_up_needs_a_reason_and_an_approver(house: House) -> None:
     for months in (3, None):
         plan = {**PLAN, "min_followup_months": months}
@@ -139,6 +143,7 @@ async def test_a_short_follow_up_needs_a_reason_and_an_approver(house: House) ->
         assert unmet(await refused(house.lead.post(f"{path}/plan/lock"), 409, "plan_incomplete")) == ["approval"]
 
 
+@on_sqlite
 async def test_an_amendment_shows_who_approved_it(house: House) -> None:
     path = await planned(house)
     locked = await ok(house.lead.post(f"{path}/plan/lock"))
@@ -149,6 +154,7 @@ async def test_an_amendment_shows_who_approved_it(house: House) -> None:
     assert "rule_looser" in {w["code"] for w in amended["warnings"]}
 
 
+@on_sqlite
 async def test_after_a_look_only_what_the_rule_does_not_use_may_be_amended(house: House, finish: Finish) -> None:
     path = await in_test(house)
     await analysed(house, path, finish)
@@ -172,6 +178,7 @@ async def test_after_a_look_only_what_the_rule_does_not_use_may_be_amended(house
     assert (await ok(house.analyst.post(f"{path}/analyses", json={}), 202))["kind"] == "exploratory"
 
 
+@on_sqlite
 async def test_a_failed_look_opens_the_plan_again_through_amendments(house: House, break_off: Any) -> None:
     path = await in_test(house)
     asked = await ok(house.analyst.post(f"{path}/analyses"), 202)
@@ -184,6 +191,7 @@ async def test_a_failed_look_opens_the_plan_again_through_amendments(house: Hous
     await ok(house.approver.post(f"{path}/plan/amendments", json=longer), 201)
 
 
+@on_sqlite
 async def test_only_planned_looks_are_confirmatory(house: House) -> None:
     path = await start(house)
     twice = {**PLAN, "looks": [{"look": 1, "wave": "post", "months": 6}, {"look": 1, "wave": "pre"}]}
@@ -226,6 +234,7 @@ def characteristics(scale: float) -> dict[str, Any]:
     return {"operating_characteristics": [row]}
 
 
+@on_sqlite
 async def test_operating_characteristics_are_attached_at_the_lock(app: FastAPI, house: House) -> None:
     path = await planned(house)
     draft = await ok(house.lead.get(f"{path}/plan"))
@@ -249,6 +258,7 @@ async def test_operating_characteristics_are_attached_at_the_lock(app: FastAPI, 
     assert amended["operating_characteristics"] is None
 
 
+@on_sqlite
 async def test_the_lock_freezes_the_intervention_of_the_iteration(app: FastAPI, house: House) -> None:
     path = await planned(house, {**PLAN, **PUBLISHED})
     await ok(house.lead.post(f"{path}/plan/lock"))
@@ -257,6 +267,7 @@ async def test_the_lock_freezes_the_intervention_of_the_iteration(app: FastAPI, 
     assert noted[-1]["changes"]["intervention_id"] == [None, pilot["intervention_id"]]
 
 
+@on_sqlite
 async def test_evidence_without_an_exception_counts(house: House, finish: Finish) -> None:
     path = await planned(house, {**PLAN, **PUBLISHED})
     declared = {"elsewhere": {"method": "Sealed envelopes", "allocated_on": "2026-01-12", "source": "Protocol"}}

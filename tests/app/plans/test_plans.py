@@ -19,7 +19,7 @@ from tests.app.steps import (
     start,
     unmet,
 )
-from tests.conftest import House
+from tests.conftest import House, on_sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -44,6 +44,7 @@ async def test_a_draft_is_rewritten_as_often_as_needed(house: House) -> None:
     assert await ok(house.analyst.get(f"{path}/plan")) == second
 
 
+@on_sqlite
 async def test_what_is_left_out_comes_from_the_catalogue(house: House) -> None:
     path = await start(house)
     plan = {**PLAN, "measures": [{"measure": "mbi_ee"}, {"measure": "mbi_burnout", "role": "secondary"}]}
@@ -88,6 +89,7 @@ MISFITS: list[tuple[dict[str, Any], Any]] = [
 ]
 
 
+@on_sqlite
 async def test_a_plan_that_does_not_fit_says_where(house: House) -> None:
     path = await start(house)
     for change, expected in MISFITS:
@@ -97,6 +99,7 @@ async def test_a_plan_that_does_not_fit_says_where(house: House) -> None:
     await refused(house.lead.get(f"{path}/plan"), 404, "no_plan")
 
 
+@on_sqlite
 async def test_everything_that_keeps_a_plan_from_being_locked(house: House) -> None:
     path = await start(house)
     plan = {
@@ -122,6 +125,7 @@ async def test_everything_that_keeps_a_plan_from_being_locked(house: House) -> N
     assert (await ok(house.lead.post(f"{path}/plan/lock")))["locked"] is True
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -143,6 +147,7 @@ async def test_each_design_has_the_arms_and_waves_it_compares(
     assert "not_offered" not in [w["code"] for w in draft["warnings"]]
 
 
+@on_sqlite
 async def test_what_the_people_who_lock_should_know(house: House) -> None:
     path = await start(house)
     plan = {
@@ -187,6 +192,7 @@ async def test_an_amendment_is_a_new_version_signed_by_somebody_else(house: Hous
     assert what[-2:] == ["plan.locked", "plan.amended"]
 
 
+@on_sqlite
 async def test_an_incomplete_amendment_is_refused_whole(house: House) -> None:
     path = await planned(house)
     await ok(house.lead.post(f"{path}/plan/lock"))
@@ -196,6 +202,7 @@ async def test_an_incomplete_amendment_is_refused_whole(house: House) -> None:
     assert len((await ok(house.lead.get(f"{path}/plan/versions")))["items"]) == 1
 
 
+@on_sqlite
 async def test_who_led_the_pilot_does_not_amend_its_plan(house: House) -> None:
     path = await planned(house, lead="Northfield approver")
     await ok(house.lead.post(f"{path}/plan/lock"))
@@ -204,12 +211,14 @@ async def test_who_led_the_pilot_does_not_amend_its_plan(house: House) -> None:
     await refused(house.approver.post(f"{path}/plan/amendments", json=AMENDMENT), 409, "same_person")
 
 
+@on_sqlite
 async def test_after_the_first_look_the_plan_stands(house: House, finish: Finish) -> None:
     path = await in_test(house)
     await analysed(house, path, finish)
     await refused(house.approver.post(f"{path}/plan/amendments", json=AMENDMENT), 409, "after_first_look")
 
 
+@on_sqlite
 async def test_a_look_that_taught_nothing_is_no_look(house: House, finish: Finish, break_off: Any) -> None:
     path = await in_test(house)
     await analysed(house, path, finish, REFUSAL)
@@ -225,6 +234,7 @@ async def test_a_look_that_taught_nothing_is_no_look(house: House, finish: Finis
     await ok(house.approver.post(f"{path}/plan/amendments", json=AMENDMENT), 201)
 
 
+@on_sqlite
 async def test_a_plan_is_written_before_the_test(house: House) -> None:
     path = await planned(house, {**PLAN, "baseline_missing_reason": "published"})
     await ok(house.lead.post(f"{path}/plan/lock"))

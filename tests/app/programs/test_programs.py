@@ -11,7 +11,7 @@ from app.db import reading
 from app.outbox.models import OutboxEvent
 from tests.app.programs.world import Pool, adopted, ready
 from tests.app.steps import Finish, an_answer, intervention, ok, refused, retained, scaled, start, unmet
-from tests.conftest import House
+from tests.conftest import House, on_sqlite
 
 pytestmark = pytest.mark.anyio
 TO = {"to": "foundational", "dimension": "safety_net", "reason": "Proven here and elsewhere."}
@@ -53,6 +53,7 @@ async def test_a_pilot_becomes_a_program(
     assert json.loads(event.payload)["data"]["program"]["status"] == "active"
 
 
+@on_sqlite
 async def test_the_checklist_names_all_that_is_missing(house: House, finish: Finish) -> None:
     path = await scaled(house, finish)
     checklist = (await ok(house.lead.get(f"{path}/next")))["items"]
@@ -62,12 +63,14 @@ async def test_the_checklist_names_all_that_is_missing(house: House, finish: Fin
     assert unmet(problem) == ["retention", "synthesis"]
 
 
+@on_sqlite
 @pytest.mark.parametrize("role", ["lead", "analyst", "administrator"])
 async def test_only_an_approver_establishes(house: House, finish: Finish, role: str) -> None:
     path = await scaled(house, finish)
     await refused(house.of(role).post(f"{path}/moves", json=TO), 403, "forbidden")
 
 
+@on_sqlite
 async def test_who_led_the_pilot_does_not_sign(house: House, finish: Finish, pool: Pool) -> None:
     path, of = await ready(house, finish)
     await pool(house, of)
@@ -76,6 +79,7 @@ async def test_who_led_the_pilot_does_not_sign(house: House, finish: Finish, poo
     assert (await ok(house.lead.get("/v1/programs")))["items"] == []
 
 
+@on_sqlite
 async def test_what_the_synthesis_has_to_be(house: House, finish: Finish, pool: Pool) -> None:
     path, of = await ready(house, finish)
 
@@ -103,6 +107,7 @@ async def test_what_the_synthesis_has_to_be(house: House, finish: Finish, pool: 
     assert unmet(dimension) == ["synthesis", "dimension"]
 
 
+@on_sqlite
 async def test_refused_on_theta_new_though_the_mean_passes(house: House, finish: Finish, pool: Pool) -> None:
     """Adopters that disagree: on average it helps, of the next organization one cannot be sure enough."""
     of = await intervention(house)
@@ -119,6 +124,7 @@ async def test_refused_on_theta_new_though_the_mean_passes(house: House, finish:
     assert "next organization" in problem["unmet"][0]["message"]
 
 
+@on_sqlite
 async def test_the_origin_alone_proves_nothing(house: House, finish: Finish, pool: Pool) -> None:
     of = await intervention(house)
     path = await scaled(house, finish, of=of)
@@ -128,6 +134,7 @@ async def test_the_origin_alone_proves_nothing(house: House, finish: Finish, poo
     await refused(house.approver.post(f"{path}/moves", json=TO), 409, "move_refused")
 
 
+@on_sqlite
 async def test_an_effect_that_was_not_retained_is_no_program(house: House, finish: Finish, pool: Pool) -> None:
     of = await intervention(house)
     path = await scaled(house, finish, of=of)
@@ -142,6 +149,7 @@ async def test_an_effect_that_was_not_retained_is_no_program(house: House, finis
     assert unmet(problem) == ["retention", "synthesis"]
 
 
+@on_sqlite
 async def test_an_adopter_stays_in_scale(house: House, neighbour: House, finish: Finish, pool: Pool) -> None:
     path, of = await ready(house, finish)
     theirs = await scaled(neighbour, finish, of=of)
@@ -152,6 +160,7 @@ async def test_an_adopter_stays_in_scale(house: House, neighbour: House, finish:
     await ok(house.approver.post(f"{path}/moves", json=TO), 201)
 
 
+@on_sqlite
 async def test_retention_that_came_later_makes_the_synthesis_stale(house: House, finish: Finish, pool: Pool) -> None:
     of = await intervention(house)
     path = await scaled(house, finish, of=of)
@@ -229,6 +238,7 @@ async def due(house: House, kind: str) -> dict[str, Any]:
     return found
 
 
+@on_sqlite
 async def test_a_yearly_review_that_holds(house: House, finish: Finish, pool: Pool) -> None:
     _, of, program = await established(house, finish, pool)
     review = await due(house, "program")
@@ -279,6 +289,7 @@ async def test_a_yearly_review_that_demotes(app: FastAPI, house: House, finish: 
         assert len(session.exec(select(OutboxEvent).where(OutboxEvent.type == "program.demoted")).all()) == 1
 
 
+@on_sqlite
 async def test_only_one_class_of_measures_is_pooled(house: House, finish: Finish, pool: Pool) -> None:
     _, of = await ready(house, finish)
     await adopted(house, of, "Seaside (synthetic)", measure="social_isolation", effect_sd=2.0)

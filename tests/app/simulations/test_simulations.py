@@ -16,7 +16,7 @@ from app.jobs.runner import Runner
 from app.simulations.models import Simulation
 from app.simulations.service import WORK
 from tests.app.steps import PLAN, codes, ok, planned, refused, start
-from tests.conftest import House
+from tests.conftest import House, on_sqlite
 
 pytestmark = pytest.mark.anyio
 PEOPLE = {"intervention": 60, "control": 60}
@@ -54,6 +54,7 @@ async def test_it_is_asked_of_the_plan_as_it_stands(app: FastAPI, house: House) 
     assert (await ok(house.lead.get(f"{path}/simulations?status=failed")))["items"] == []
 
 
+@on_sqlite
 async def test_what_it_refuses(house: House) -> None:
     bare = await start(house)
     await refused(house.analyst.post(f"{bare}/plan/simulate", json=SMALL), 409, "no_plan")
@@ -89,6 +90,7 @@ async def ended(house: House, simulation_id: str, seconds: float = 60) -> dict[s
     pytest.fail("the simulation has not ended")
 
 
+@on_sqlite
 async def test_the_child_answers_as_the_library_does(app: FastAPI, house: House) -> None:
     path = await planned(house)
     first = await asked(house, path)

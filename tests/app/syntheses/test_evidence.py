@@ -20,7 +20,7 @@ from tests.app.steps import (
     signed,
 )
 from tests.app.test_schema import alembic
-from tests.conftest import House
+from tests.conftest import House, on_sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -50,6 +50,7 @@ async def entries(house: House, of: str, query: str = "") -> list[dict[str, Any]
     return found
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("fields", "grade"),
     [
@@ -71,6 +72,7 @@ async def test_the_grade_of_a_report_follows_from_its_design(house: House, field
     assert await entries(house, of) == [made]
 
 
+@on_sqlite
 async def test_what_cannot_be_reported(house: House, neighbour: House) -> None:
     path = f"/v1/interventions/{await intervention(house)}/evidence"
 
@@ -129,6 +131,7 @@ async def test_signed_decisions_add_theirs(house: House, neighbour: House, finis
     assert "Northfield approver" not in str(found)
 
 
+@on_sqlite
 async def test_what_tells_no_effect_is_left_out_and_says_why(house: House, finish: Finish) -> None:
     of = await intervention(house)
     unbounded = an_answer("refine")

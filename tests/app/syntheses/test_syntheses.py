@@ -24,7 +24,7 @@ from app.syntheses.models import Synthesis
 from app.syntheses.service import WORK
 from tests.app.steps import Finish, intervention, ok, refused
 from tests.app.syntheses.test_evidence import REPORT, decided
-from tests.conftest import House
+from tests.conftest import House, on_sqlite
 
 pytestmark = pytest.mark.anyio
 LAKESIDE = {**REPORT, "effect_sd": 0.3, "se_sd": 0.2, "design": "cluster", "units_per_arm": 2}  # grade B
@@ -113,6 +113,7 @@ async def test_only_what_was_fixed_beforehand_is_confirmatory(house: House, neig
     assert len((await ok(house.lead.get(f"/v1/interventions/{of}/syntheses?limit=3")))["items"]) == 3
 
 
+@on_sqlite
 async def test_evidence_that_came_later_is_said(house: House, neighbour: House, finish: Finish) -> None:
     of = await with_evidence(house, neighbour, finish)
     synthesis = await asked(house, of)
@@ -168,6 +169,7 @@ async def test_who_may_ask_read_and_cancel(house: House, neighbour: House, root:
     assert (await ok(root.post(path), 202))["kind"] == "confirmatory"
 
 
+@on_sqlite
 async def test_what_is_malformed_or_breaks(app: FastAPI, house: House) -> None:
     of = await intervention(house)
     await ok(house.approver.post(f"/v1/interventions/{of}/evidence", json=REPORT), 201)
@@ -181,6 +183,7 @@ async def test_what_is_malformed_or_breaks(app: FastAPI, house: House) -> None:
     assert (shown["status"], shown["failure"]["code"], shown["result"]) == ("failed", "crashed", None)
 
 
+@on_sqlite
 @pytest.mark.slow
 async def test_the_worker_samples_it(app: FastAPI, house: House, neighbour: House, finish: Finish) -> None:
     of = await with_evidence(house, neighbour, finish)
