@@ -14,7 +14,7 @@ from app.analyses.plotting import draw
 from app.analyses.service import WORK
 from app.db import reading
 from tests.app.steps import NOTES, Finish, intervention, move, ok, refused
-from tests.conftest import House
+from tests.conftest import House, on_sqlite
 
 pytestmark = pytest.mark.anyio
 TWO = ("pre", "post")
@@ -86,6 +86,7 @@ CASES = [
 ]
 
 
+@on_sqlite
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.design}-{case.measure}-{case.shape}")
 async def test_rows_of_each_design_become_a_result(app: FastAPI, house: House, finish: Finish, case: Case) -> None:
     units = await units_of(house, 4)
