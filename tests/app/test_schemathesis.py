@@ -70,6 +70,7 @@ async def known(app: FastAPI, bearer: dict[str, str]) -> dict[str, str]:
             "name": "posterior",
             "simulation_id": "none",
             "synthesis_id": "none",
+            "evidence_id": "none",
             "review_id": "none",
             "program_id": "none",
         }
