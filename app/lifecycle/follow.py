@@ -6,6 +6,7 @@ from datetime import date, datetime
 from sqlmodel import Session, col, select
 
 from app.lifecycle.models import Move, Review, ReviewKind, ReviewOutcome
+from app.measures.interval import day_of
 from app.measures.models import Wave, WaveKind
 from app.pilots.models import SCALED, Intervention, Pilot, Program, ProgramStatus, Stage
 from app.plans.service import current_version, plan_of
@@ -102,13 +103,5 @@ def retention_due(session: Session, pilot: Pilot, day: date) -> date:
     for wave in planned:
         named = wave.ends_on or wave.starts_on
         if wave.kind == "retention" and named and ends.get(wave.key) is None:
-            ends[wave.key] = _as_day(named)
+            ends[wave.key] = day_of(named)
     return min((end for end in ends.values() if end is not None and end > day), default=a_year_after(day))
-
-
-def _as_day(text: str) -> date | None:
-    """A plan's date, which is free text there; None where it is none."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None

@@ -128,9 +128,9 @@ def postpone(session: Session, review: Review, due_on: date, reason: str, today:
     if review.completed_at is not None:
         msg = f"this review was completed by {review.completed_by}; its date is history"
         raise Conflict(msg, "already_completed")
-    latest = a_year_after(max(review.due_on, today))
+    latest = max(review.due_on, a_year_after(today))  # from today: step by step it gets no further
     if not today < due_on <= latest:
-        msg = f"a review is put off to a day after today, and by a year at most: until {latest}"
+        msg = f"a review is put off to a day after today, until {latest} at most"
         raise Conflict(msg, "not_a_postponement")
     review.due_on, review.postponed_because = due_on, reason
     session.add(review)

@@ -155,6 +155,14 @@ async def check(walker: Walker, app: FastAPI) -> str:
     return str(pilot["stage"])
 
 
+async def walk(app: FastAPI, walker: Walker, where: str, steps: list[tuple[Any, ...]]) -> str:
+    """Take the steps from a stage and check all guards; the stage it ended in."""
+    await walker.begin(where)
+    for step in steps:
+        await walker.act(step)
+    return await check(walker, app)
+
+
 async def grounds_to_scale(house: House, decision: dict[str, Any], made: dict[str, Any]) -> None:
     assert (decision["outcome"], decision["gates_passed"]) == ("scale", True)
     assert decision["grade"] in "ABC"
@@ -198,11 +206,7 @@ def own_data_only(app: FastAPI, path: str) -> None:
 async def test_walks(
     app: FastAPI, house: House, finish: Finish, pool: Pool, where: str, steps: list[tuple[Any, ...]]
 ) -> None:
-    walker = Walker(house, finish, pool)
-    await walker.begin(where)
-    for step in steps:
-        await walker.act(step)
-    await check(walker, app)
+    await walk(app, Walker(house, finish, pool), where, steps)
 
 
 @pytest.mark.slow
@@ -215,11 +219,7 @@ async def test_walks(
 async def test_many_walks(
     app: FastAPI, house: House, finish: Finish, pool: Pool, where: str, steps: list[tuple[Any, ...]]
 ) -> None:
-    walker = Walker(house, finish, pool)
-    await walker.begin(where)
-    for step in steps:
-        await walker.act(step)
-    await check(walker, app)
+    await walk(app, Walker(house, finish, pool), where, steps)
 
 
 TO_SCALE = [("analyse", "scale", "A", True, None), ("sign", "approver", "scale"), ("review",), ("move", "scale")]
@@ -255,8 +255,4 @@ async def test_a_walk_arrives(
     app: FastAPI, house: House, finish: Finish, pool: Pool, steps: list[tuple[Any, ...]], stage: str
 ) -> None:
     """The checks above are not empty: these very steps do arrive."""
-    walker = Walker(house, finish, pool)
-    await walker.begin("tested")
-    for step in steps:
-        await walker.act(step)
-    assert await check(walker, app) == stage
+    assert await walk(app, Walker(house, finish, pool), "tested", steps) == stage
