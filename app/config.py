@@ -23,6 +23,11 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = Field(default=None, description="Made under var_dir when missing")
     environment: Literal["development", "production"] = "development"
     webhook_allow: str = Field(default="", description="Hosts or networks webhooks may reach although private")
+    webhook_timeout_seconds: float = Field(default=15, gt=0, le=60, description="For one try of a delivery, in all")
+    webhook_retry_seconds: str = Field(
+        default="5,300,1800,7200,18000,36000,50400,72000,86400", description="Waits before the tries after the first"
+    )
+    webhook_payload_days: int = Field(default=90, ge=1, description="Then payloads and kept answers are expunged")
     cache_dir: Path | None = Field(default=None, description="Compile caches; empty: under var_dir")
     max_body_bytes: int = Field(default=16 * 2**20, ge=2**10)
     analysis_timeout_seconds: float = Field(default=600, gt=0)
