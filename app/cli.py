@@ -175,10 +175,10 @@ def worker() -> None:
     """A worker alone."""
     from app.db import make_engine  # noqa: PLC0415
     from app.jobs.runner import Runner  # noqa: PLC0415
-    from app.works import WORKS  # noqa: PLC0415
+    from app.works import LOOPS, WORKS  # noqa: PLC0415
 
     settings = _settings()
-    Runner(make_engine(settings.url), settings, WORKS).run_forever()
+    Runner(make_engine(settings.url), settings, WORKS, LOOPS).run_forever()
 
 
 @app.command()

@@ -28,7 +28,7 @@ from app.plans.routes import router as plans
 from app.programs.routes import router as programs
 from app.simulations.routes import router as simulations
 from app.syntheses.routes import router as syntheses
-from app.works import WORKS
+from app.works import LOOPS, WORKS
 
 DESCRIPTION = """
 Pilotlight keeps track of pilots of well-being programs in health care and tells, by a rule fixed beforehand, whether a
@@ -99,7 +99,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if with_worker:
-            app.state.runner = Runner(engine, settings, WORKS)
+            app.state.runner = Runner(engine, settings, WORKS, LOOPS)
             app.state.runner.start()
         yield
         if app.state.runner is not None:

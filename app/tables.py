@@ -16,6 +16,7 @@ import app.plans.models
 import app.programs.models
 import app.requests
 import app.simulations.models
-import app.syntheses.models  # noqa: F401
+import app.syntheses.models
+import app.webhooks.models  # noqa: F401
 
 metadata = SQLModel.metadata

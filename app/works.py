@@ -3,8 +3,11 @@
 from typing import Any, Final
 
 from app.analyses.service import WORK as ANALYSES
+from app.jobs.runner import MakeLoop
 from app.jobs.work import Work
 from app.simulations.service import WORK as SIMULATIONS
 from app.syntheses.service import WORK as SYNTHESES
+from app.webhooks.courier import Courier
 
 WORKS: Final[tuple[Work[Any], ...]] = (ANALYSES, SIMULATIONS, SYNTHESES)
+LOOPS: Final[tuple[MakeLoop, ...]] = (Courier,)

@@ -22,10 +22,23 @@ class _Listener(Protocol):
     def stop(self) -> None: ...
 
 
-class Runner:
-    """`settings.workers` slots for each child module that the works name. Runs once: `start`, then `stop`."""
+class Loop(Protocol):
+    """A thread that finds its own rows, without a child process."""
 
-    def __init__(self, engine: Engine, settings: Settings, works: Sequence[Work[Any]]) -> None:
+    def start(self) -> None: ...
+    def nudge(self) -> None: ...
+    def join(self) -> None: ...
+
+
+type MakeLoop = Callable[[Engine, Settings, threading.Event], Loop]
+
+
+class Runner:
+    """`settings.workers` slots for each child module that the works name, and the loops. Runs once."""
+
+    def __init__(
+        self, engine: Engine, settings: Settings, works: Sequence[Work[Any]], loops: Sequence[MakeLoop] = ()
+    ) -> None:
         self._stopping = threading.Event()
         self._listener = _listener(engine, self.wake)
         ledgers = [Ledger(engine, settings, work, self._stopping) for work in works]
@@ -37,6 +50,8 @@ class Runner:
             for module in dict.fromkeys(work.child for work in works)
         }
         self._slots = [slot for slots in self._by_module.values() for slot in slots]
+        own: list[Loop] = [make(engine, settings, self._stopping) for make in loops]
+        self._threads: list[Loop] = [*own, *self._slots]
 
     @property
     def warm(self) -> int:
@@ -46,15 +61,15 @@ class Runner:
     def start(self) -> None:
         """Start the slots; returns at once, the children warm up meanwhile."""
         poke.subscribe(self.wake)
-        for slot in self._slots:
-            slot.start()
+        for thread in self._threads:
+            thread.start()
         if self._listener is not None:
             self._listener.start()
 
     def wake(self) -> None:
-        """Let every slot look around now."""
-        for slot in self._slots:
-            slot.nudge()
+        """Let every thread look around now."""
+        for thread in self._threads:
+            thread.nudge()
 
     def stop(self) -> None:
         """Let what is almost done end, give the rest back, end the children; takes about three seconds at most."""
@@ -63,8 +78,8 @@ class Runner:
         self.wake()
         if self._listener is not None:
             self._listener.stop()
-        for slot in self._slots:
-            slot.join()
+        for thread in self._threads:
+            thread.join()
         log.info("worker_stopped")
 
     def run_forever(self) -> None:

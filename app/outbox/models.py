@@ -1,6 +1,7 @@
 """The outbox: what happened, as bytes frozen in the transaction of the change; it knows no domain."""
 
 import json
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -19,8 +20,18 @@ class OutboxEvent(SQLModel, table=True):
     type: str = Field(max_length=60, index=True)
     organization_id: str | None = Field(default=None, max_length=36, index=True)
     subject_id: str | None = Field(default=None, max_length=36, index=True)
-    payload: bytes
-    created_at: datetime = instant_field()
+    payload: bytes | None = Field(description="None: expunged, its time was over")
+    created_at: datetime = instant_field(index=True)
+
+
+type Follower = Callable[[Session, OutboxEvent, Mapping[str, Any]], None]
+
+_followers: list[Follower] = []
+
+
+def follow(follower: Follower) -> None:
+    """Have `follower(session, event, data)` called for every event, in the transaction that records it."""
+    _followers.append(follower)
 
 
 def record(
@@ -39,4 +50,6 @@ def record(
         type=kind, organization_id=organization_id, subject_id=subject_id, payload=payload, created_at=at
     )
     session.add(event)
+    for follower in _followers:
+        follower(session, event, data)
     return event

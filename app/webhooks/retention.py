@@ -1,0 +1,46 @@
+"""What is not kept for ever: payloads, the answers of receivers, and secrets whose time is over."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import Engine
+from sqlmodel import col
+
+from app.db import reading, transaction
+from app.outbox.models import OutboxEvent
+from app.webhooks.models import Delivery, DeliveryStatus, Try, WebhookSecret
+
+BATCH: Final = 500
+"""Rows a transaction: on SQLite nobody else writes meanwhile."""
+
+
+def expunge(engine: Engine, now: datetime, kept: timedelta) -> None:
+    """Empty payloads and answers older than `kept`, but for events still under way; delete secrets that expired."""
+    before = now - kept
+    under_way = sa.select(Delivery.event_id).where(
+        col(Delivery.status).in_((DeliveryStatus.PENDING, DeliveryStatus.SENDING))
+    )
+    payload, answer = col(OutboxEvent.payload), col(Try.answer)
+    old_payloads = (col(OutboxEvent.created_at) < before, payload.is_not(None), col(OutboxEvent.id).not_in(under_way))
+    _empty(engine, OutboxEvent, old_payloads, {"payload": None})
+    _empty(engine, Try, (col(Try.started_at) < before, answer.is_not(None)), {"answer": None})
+    with reading(engine) as session:
+        expired = session.scalars(sa.select(WebhookSecret.id).where(col(WebhookSecret.expires_at) < now)).all()
+    if expired:
+        with transaction(engine) as session:
+            for secret_id in expired:
+                row = session.get(WebhookSecret, secret_id)
+                if row is not None:
+                    session.delete(row)
+
+
+def _empty(engine: Engine, model: type[OutboxEvent | Try], old: tuple[object, ...], values: dict[str, None]) -> None:
+    statement = sa.select(model.id).where(*old).limit(BATCH)  # type: ignore[arg-type]
+    while True:
+        with reading(engine) as session:
+            ids = session.scalars(statement).all()
+        if not ids:
+            return
+        with transaction(engine) as session:
+            session.execute(sa.update(model).where(col(model.id).in_(ids)).values(**values))

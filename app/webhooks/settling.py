@@ -1,0 +1,92 @@
+"""What a try leaves behind: in the log, on its delivery, on its endpoint; one transaction for all that ended."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session, col
+
+from app.webhooks import delivery as rules
+from app.webhooks.claims import Parcel
+from app.webhooks.delivery import Answered, Delivered, GiveUp, Outcome, RetryAt
+from app.webhooks.models import Delivery, DeliveryStatus, Try, Webhook
+from app.webhooks.standing import disable
+from app.webhooks.subscription import DISABLED
+
+REDIRECT = {"code": "redirect", "message": "redirects are not followed; register the address it points to"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """How the try of a parcel ended."""
+
+    parcel: Parcel
+    outcome: Outcome
+    seconds: float
+    ended_at: datetime
+
+
+def settle(
+    session: Session, results: Sequence[Result], waits: Sequence[timedelta], chance: Callable[[], float]
+) -> None:
+    """Write all results, endpoint by endpoint so that two workers never wait for each other in a circle."""
+    for result in sorted(results, key=lambda r: (r.parcel.webhook_id, r.ended_at)):
+        _log(session, result)
+        able = _judge_endpoint(session, result)
+        _judge_delivery(session, result, rules.plan(
+            result.parcel.attempts, result.outcome, result.ended_at, waits, chance()
+        ), able=able)
+
+
+def _log(session: Session, result: Result) -> None:
+    outcome = result.outcome
+    values: dict[str, Any] = {"duration_ms": round(1000 * result.seconds), "error": None}
+    if isinstance(outcome, Answered):
+        values |= {"status": outcome.status, "answer": _text(outcome.body)}
+        if 300 <= outcome.status < 400:  # noqa: PLR2004 - HTTP's class of redirects
+            values["error"] = REDIRECT
+    else:
+        values["error"] = {"code": outcome.code, "message": outcome.message}
+    session.execute(sa.update(Try).where(col(Try.id) == result.parcel.try_id).values(**values))
+
+
+def _text(body: bytes) -> str:
+    """The answer as text that any database can hold."""
+    return body.decode(errors="replace").replace("\x00", "\ufffd")[:1024]
+
+
+def _judge_endpoint(session: Session, result: Result) -> bool:
+    """Keep how the endpoint fares; whether it may be called again."""
+    here = col(Webhook.id) == result.parcel.webhook_id
+    failing = col(Webhook.failing_since)
+    outcome, at = result.outcome, result.ended_at
+    if isinstance(outcome, Answered) and outcome.received:
+        session.execute(sa.update(Webhook).where(here, failing.is_not(None)).values(failing_since=None))
+    else:
+        session.execute(sa.update(Webhook).where(here, failing.is_(None)).values(failing_since=at))
+    if until := rules.pause(outcome, at):
+        later = sa.or_(col(Webhook.paused_until).is_(None), col(Webhook.paused_until) < until)
+        session.execute(sa.update(Webhook).where(here, later).values(paused_until=until))
+    webhook = session.get_one(Webhook, result.parcel.webhook_id, populate_existing=True)
+    if webhook.enabled and webhook.failing_since is not None:
+        why = rules.disable(webhook.failing_since, outcome, at)
+        if why is not None:
+            disable(session, webhook, {"code": why.code, "message": why.message}, at)
+    return webhook.enabled and webhook.removed_at is None
+
+
+def _judge_delivery(session: Session, result: Result, following: rules.Next, *, able: bool) -> None:
+    values: dict[str, Any]
+    match following:
+        case Delivered():
+            values = {"status": DeliveryStatus.DELIVERED, "delivered_at": result.ended_at, "failure": None}
+        case RetryAt(at) if able:
+            values = {"status": DeliveryStatus.PENDING, "due_at": at}
+        case RetryAt():
+            values = {"status": DeliveryStatus.FAILED, "failure": DISABLED}
+        case GiveUp(code, message):
+            values = {"status": DeliveryStatus.FAILED, "failure": {"code": code, "message": message}}
+    mine = (col(Delivery.id) == result.parcel.delivery_id, col(Delivery.claim) == result.parcel.claim)
+    session.execute(sa.update(Delivery).where(*mine).values(claim=None, **values))
