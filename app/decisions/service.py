@@ -8,13 +8,12 @@ from app.analyses.looks import taken_looks
 from app.analyses.models import Analysis, Kind
 from app.analyses.service import changes_since
 from app.auth.persons import identity
+from app.decisions.events import decision_recorded
 from app.decisions.models import Decision
 from app.decisions.rules import DecisionFacts, refusals
 from app.decisions.schemas import DecisionIn
 from app.errors import Conflict
 from app.jobs.models import JobStatus
-from app.outbox.models import record
-from app.pilots.events import about
 from app.pilots.models import Pilot, Stage
 from app.pilots.service import insiders_of
 
@@ -86,16 +85,7 @@ def sign(session: Session, pilot: Pilot, analysis: Analysis, body: DecisionIn, p
     )
     session.add(decision)
     session.flush()
-    data = {
-        "pilot": about(pilot),
-        "decision_id": decision.id,
-        "analysis_id": analysis.id,
-        "iteration": pilot.iteration,
-        "outcome": decision.outcome.value,
-        "recommended": facts.recommended,
-        "by": person,
-    }
-    record(session, "decision.recorded", data, at=at, organization_id=pilot.organization_id, subject_id=pilot.id)
+    decision_recorded(session, pilot, decision, facts.recommended)
     return decision
 
 

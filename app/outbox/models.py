@@ -3,12 +3,12 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
 
 from sqlmodel import Field, Session, SQLModel
 
 from app.db import id_field, instant_field
 from app.forms import instant_text
+from app.outbox.events import EventData
 
 
 class OutboxEvent(SQLModel, table=True):
@@ -36,18 +36,17 @@ def follow(follower: Follower) -> None:
 
 def record(
     session: Session,
-    kind: str,
-    data: dict[str, Any],
+    data: EventData,
     *,
     at: datetime,
     organization_id: str | None,
     subject_id: str | None,
 ) -> OutboxEvent:
     """Add an event to this transaction; `data` is frozen as JSON now (contract §4)."""
-    body = {"type": kind, "timestamp": instant_text(at), "data": data}
+    body = {"type": data.type, "timestamp": instant_text(at), "data": data.model_dump(mode="json", by_alias=True)}
     payload = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     event = OutboxEvent(
-        type=kind, organization_id=organization_id, subject_id=subject_id, payload=payload, created_at=at
+        type=data.type, organization_id=organization_id, subject_id=subject_id, payload=payload, created_at=at
     )
     session.add(event)
     for follower in _followers:
