@@ -28,6 +28,9 @@ from app.plans.routes import router as plans
 from app.programs.routes import router as programs
 from app.simulations.routes import router as simulations
 from app.syntheses.routes import router as syntheses
+from app.webhooks.delivery_routes import router as deliveries
+from app.webhooks.routes import router as webhooks
+from app.webhooks.sender import Sender
 from app.works import LOOPS, WORKS
 
 DESCRIPTION = """
@@ -119,6 +122,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.engine, app.state.settings, app.state.runner = engine, settings, None
+    app.state.sender = Sender.of(settings)
     app.state.revision = health.newest_revision()
     of_pilots = (
         plans,
@@ -133,7 +137,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
         family,
     )
     shared = (organizations, context, catalogue, interventions, syntheses)
-    for router in (*shared, pilots, *of_pilots, reviews, programs, keys):
+    for router in (*shared, pilots, *of_pilots, reviews, programs, keys, webhooks, deliveries):
         app.include_router(router, responses=RESPONSES)  # type: ignore[arg-type]
     app.include_router(health.router)
     problems.install(app, settings.max_body_bytes)

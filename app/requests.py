@@ -258,15 +258,16 @@ def where_given(statement: Any, *pairs: tuple[Any, Any]) -> Any:
 
 
 def page_of(
-    session: Session, statement: Any, column: Any, limit: int, cursor: str | None
+    session: Session, statement: Any, column: Any, limit: int, cursor: str | None, *, newest_first: bool = False
 ) -> tuple[list[Any], str | None]:
     """One page of `statement`, oldest first, by keyset on `column` (an id that sorts by creation)."""
     if cursor is not None:
         if CURSOR.fullmatch(cursor) is None:
             msg = "this is not a cursor of this list; pass the `next_cursor` of the page before, or none"
             raise Invalid(msg, [fault(["cursor"], msg, "unknown_cursor")])
-        statement = statement.where(column > cursor)
-    rows = list(session.scalars(statement.order_by(column).limit(limit + 1)))
+        statement = statement.where(column < cursor if newest_first else column > cursor)
+    order = column.desc() if newest_first else column
+    rows = list(session.scalars(statement.order_by(order).limit(limit + 1)))
     more = len(rows) > limit
     rows = rows[:limit]
     return rows, (str(getattr(rows[-1], column.key)) if more else None)

@@ -58,6 +58,7 @@ def fetch[Row: SQLModel](
             .removesuffix("s")
             .replace("analyse", "analysis")
             .replace("synthese", "synthesis")
+            .replace("deliverie", "delivery")
             .replace("_", " ")
         )
         msg = f"there is no {noun} {row_id!r} that this key may see"

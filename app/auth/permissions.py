@@ -44,6 +44,7 @@ class Permission(StrEnum):
     REVIEWS_WRITE = "reviews:write"
     REVIEWS_COMPLETE = "reviews:complete"
     CONTEXT_WRITE = "context:write"
+    WEBHOOKS_WRITE = "webhooks:write"
 
 
 _LEAD = frozenset(
@@ -90,6 +91,7 @@ MAY: Mapping[Role, frozenset[Permission]] = {
         Permission.CATALOGUE_WRITE,
         Permission.KEYS_WRITE,
         Permission.AUDIT_READ,
+        Permission.WEBHOOKS_WRITE,
     },
 }
 

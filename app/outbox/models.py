@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import Field, Session, SQLModel
 
@@ -34,6 +35,23 @@ def follow(follower: Follower) -> None:
     _followers.append(follower)
 
 
+def frozen(
+    kind: str,
+    data: Mapping[str, Any],
+    *,
+    at: datetime,
+    organization_id: str | None,
+    subject_id: str | None,
+    **extra: Any,
+) -> OutboxEvent:
+    """An event with its bytes; `extra` stands beside its data."""
+    body = {"type": kind, "timestamp": instant_text(at), "data": data, **extra}
+    payload = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return OutboxEvent(
+        type=kind, organization_id=organization_id, subject_id=subject_id, payload=payload, created_at=at
+    )
+
+
 def record(
     session: Session,
     data: EventData,
@@ -42,13 +60,10 @@ def record(
     organization_id: str | None,
     subject_id: str | None,
 ) -> OutboxEvent:
-    """Add an event to this transaction; `data` is frozen as JSON now (contract §4)."""
-    body = {"type": data.type, "timestamp": instant_text(at), "data": data.model_dump(mode="json", by_alias=True)}
-    payload = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    event = OutboxEvent(
-        type=data.type, organization_id=organization_id, subject_id=subject_id, payload=payload, created_at=at
-    )
+    """Add an event to this transaction and tell the followers; `data` is frozen as JSON now (contract §4)."""
+    plain = data.model_dump(mode="json", by_alias=True)
+    event = frozen(data.type, plain, at=at, organization_id=organization_id, subject_id=subject_id)
     session.add(event)
     for follower in _followers:
-        follower(session, event, data)
+        follower(session, event, plain)
     return event

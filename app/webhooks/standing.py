@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col
 
 from app.outbox.models import record
-from app.webhooks.events import WebhookDisabled
+from app.webhooks.events import AboutDisabled, WebhookDisabled, WhyDisabled
 from app.webhooks.models import Delivery, DeliveryStatus, Webhook, WebhookSecret
 from app.webhooks.subscription import DISABLED
 
@@ -22,17 +22,13 @@ def disable(session: Session, webhook: Webhook, reason: dict[str, Any], at: date
     session.add(webhook)
     session.flush()
     _fail_waiting(session, webhook, DISABLED)
-    told = WebhookDisabled(
-        webhook={
-            "id": webhook.id,
-            "organization_id": webhook.organization_id,
-            "description": webhook.description,
-            "host": urlsplit(webhook.url).hostname or "",
-        },
-        reason=reason,
-        failing_since=failing_since,
-        at=at,
+    about = AboutDisabled(
+        id=webhook.id,
+        organization_id=webhook.organization_id,
+        description=webhook.description,
+        host=urlsplit(webhook.url).hostname or "",
     )
+    told = WebhookDisabled(webhook=about, reason=WhyDisabled(**reason), failing_since=failing_since, at=at)
     record(session, told, at=at, organization_id=webhook.organization_id, subject_id=webhook.id)
 
 

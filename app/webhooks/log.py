@@ -1,0 +1,45 @@
+"""The delivery log as its readers see it."""
+
+import json
+from collections.abc import Sequence
+
+from sqlmodel import Session, col, select
+
+from app.outbox.models import OutboxEvent
+from app.webhooks.models import Delivery, DeliveryStatus, Try
+from app.webhooks.schemas import DeliveryLine, DeliveryOut, TryOut
+
+
+def line_of(delivery: Delivery, last: Try | None) -> DeliveryLine:
+    """A delivery with its last try."""
+    pending = delivery.status is DeliveryStatus.PENDING
+    return DeliveryLine.model_validate(
+        {
+            **delivery.model_dump(),
+            "next_try_at": delivery.due_at if pending else None,
+            "last_try": None if last is None else TryOut.model_validate(last),
+        }
+    )
+
+
+def lines_of(session: Session, deliveries: Sequence[Delivery]) -> list[DeliveryLine]:
+    """Deliveries with their last tries, in one query."""
+    tries = _tries(session, [delivery.id for delivery in deliveries])
+    last = {row.delivery_id: row for row in tries}
+    return [line_of(delivery, last.get(delivery.id)) for delivery in deliveries]
+
+
+def whole(session: Session, delivery: Delivery) -> DeliveryOut:
+    """A delivery with every try and what is sent."""
+    tries = _tries(session, [delivery.id])
+    payload = session.get_one(OutboxEvent, delivery.event_id).payload
+    return DeliveryOut(
+        **line_of(delivery, tries[-1] if tries else None).model_dump(),
+        log=[TryOut.model_validate(row) for row in tries],
+        payload=None if payload is None else json.loads(payload),
+    )
+
+
+def _tries(session: Session, delivery_ids: Sequence[str]) -> Sequence[Try]:
+    statement = select(Try).where(col(Try.delivery_id).in_(delivery_ids))
+    return session.exec(statement.order_by(col(Try.delivery_id), col(Try.number))).all()
