@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 import migrations
 from app.errors import AppError
 
-router = APIRouter(tags=["12 Health"])
+router = APIRouter(tags=["13 Health"])
 
 
 class Unready(AppError):

@@ -28,7 +28,9 @@ from app.plans.routes import router as plans
 from app.programs.routes import router as programs
 from app.simulations.routes import router as simulations
 from app.syntheses.routes import router as syntheses
+from app.webhooks.catalogue_routes import router as webhook_events
 from app.webhooks.delivery_routes import router as deliveries
+from app.webhooks.described import events as described_events
 from app.webhooks.routes import router as webhooks
 from app.webhooks.sender import Sender
 from app.works import LOOPS, WORKS
@@ -55,8 +57,9 @@ TAGS = [
     {"name": "8 Decisions and moves", "description": "Signing, moving between stages, the history, reviews."},
     {"name": "9 Programs", "description": "The foundational programs: what proved effective here and elsewhere."},
     {"name": "10 Keys", "description": "Who may do what."},
-    {"name": "11 Audit", "description": "Who did what when."},
-    {"name": "12 Health", "description": "For those who run the service."},
+    {"name": "11 Webhooks", "description": "Other systems are told what happened, signed and at least once."},
+    {"name": "12 Audit", "description": "Who did what when."},
+    {"name": "13 Health", "description": "For those who run the service."},
 ]
 PROBLEM = {
     "description": "Refused, as problem details (RFC 9457)",
@@ -118,6 +121,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         lifespan=lifespan,
+        webhooks=described_events,
         # Names of endpoints are names of operations: stable, and what generated clients call their methods.
         generate_unique_id_function=lambda route: route.name,
     )
@@ -137,7 +141,8 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
         family,
     )
     shared = (organizations, context, catalogue, interventions, syntheses)
-    for router in (*shared, pilots, *of_pilots, reviews, programs, keys, webhooks, deliveries):
+    hooks = (webhook_events, webhooks, deliveries)
+    for router in (*shared, pilots, *of_pilots, reviews, programs, keys, *hooks):
         app.include_router(router, responses=RESPONSES)  # type: ignore[arg-type]
     app.include_router(health.router)
     problems.install(app, settings.max_body_bytes)

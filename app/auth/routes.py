@@ -14,7 +14,7 @@ from app.forms import Page
 from app.requests import Cursor, Limit, SessionDep, TransactionalRoute, page_of, show_once, where_given
 
 router = APIRouter(prefix="/v1", route_class=TransactionalRoute)
-KEYS, AUDIT = "10 Keys", "11 Audit"
+KEYS, AUDIT = "10 Keys", "12 Audit"
 
 
 @router.get("/me", tags=[KEYS])

@@ -19,7 +19,7 @@ EXAMPLE_PILOT: dict[str, Any] = {
 
 
 class AboutPilot(EventPart):
-    """How every event names a pilot (contract §4)."""
+    """A pilot, as every event names it."""
 
     id: str = Field(description="The pilot, at `GET /v1/pilots/{id}`")
     title: str

@@ -21,7 +21,7 @@ EXAMPLE_PROGRAM: dict[str, Any] = {
 
 
 class AboutProgram(EventPart):
-    """How an event names a foundational program."""
+    """A foundational program, as events name it."""
 
     id: str = Field(description="The program, at `GET /v1/programs/{id}`")
     intervention_id: str = Field(description="The intervention it was made of")
@@ -37,7 +37,7 @@ class OfProgram(EventPart):
     program: AboutProgram
     pilot_id: str = Field(description="The pilot it originated from")
     synthesis_id: str = Field(description="The pooled evidence it was judged by")
-    by: str = Field(description="The person by whose move it came")
+    by: str = Field(description="The person whose move or review brought it")
 
 
 class ProgramEstablished(OfProgram, EventData):

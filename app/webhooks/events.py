@@ -14,7 +14,7 @@ EXAMPLE_WEBHOOK: dict[str, Any] = {
 
 
 class AboutWebhook(EventPart):
-    """How an event names an endpoint."""
+    """An endpoint, as events name it."""
 
     id: str = Field(description="The endpoint, at `GET /v1/webhooks/{id}`")
     organization_id: str | None = Field(description="The organization it belongs to; null: the whole service")
