@@ -25,9 +25,14 @@ class _Listener(Protocol):
 class Loop(Protocol):
     """A thread that finds its own rows, without a child process."""
 
-    def start(self) -> None: ...
-    def nudge(self) -> None: ...
-    def join(self) -> None: ...
+    def start(self) -> None:
+        """Begin; returns at once."""
+
+    def nudge(self) -> None:
+        """Look around now; any thread may call this."""
+
+    def join(self) -> None:
+        """Wait for its end, after the event it was made with was set."""
 
 
 type MakeLoop = Callable[[Engine, Settings, threading.Event], Loop]

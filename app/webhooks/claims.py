@@ -1,8 +1,8 @@
 """Which deliveries a worker takes: guarded updates under a token, a fair share for every endpoint; no network here.
 
-    pending ──claim──▶ sending ──settle──▶ delivered | failed | pending (tried again later)
-                         │
-                         └── its worker fell silent: `due_at` passes and another one claims it
+pending ──claim──▶ sending ──settle──▶ delivered | failed | pending (tried again later)
+                     │
+                     └── its worker fell silent: `due_at` passes and another one claims it
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -68,7 +68,9 @@ def claim_due(
     """
     taken: list[tuple[Webhook, Delivery]] = []
     for webhook, places in _places(session, now, under_way, room):
-        taken += [(webhook, row) for row in _take(session, webhook, min(places, _pace(session, webhook, now)), now, lease)]
+        taken += [
+            (webhook, row) for row in _take(session, webhook, min(places, _pace(session, webhook, now)), now, lease)
+        ]
     if not taken:
         return []
     ids = [row.id for _, row in taken]
@@ -116,12 +118,12 @@ def release(session: Session, parcels: Collection[Parcel], now: datetime) -> Non
 def _due(now: datetime) -> Any:
     """Select ids of the endpoints of deliveries that wait: for their (next) try, or since their worker fell silent."""
     waits = col(Delivery.status).in_((DeliveryStatus.PENDING, DeliveryStatus.SENDING))
-    return sa.select(Delivery.webhook_id).where(waits, col(Delivery.due_at) <= now)
+    return sa.select(col(Delivery.webhook_id)).where(waits, col(Delivery.due_at) <= now)
 
 
 def _open(now: datetime) -> tuple[Any, ...]:
     """Narrow `_due` to endpoints that may be called now."""
-    ready = sa.select(Webhook.id).where(
+    ready = sa.select(col(Webhook.id)).where(
         col(Webhook.enabled).is_(True),
         col(Webhook.removed_at).is_(None),
         sa.or_(col(Webhook.paused_until).is_(None), col(Webhook.paused_until) <= now),
@@ -149,7 +151,7 @@ def _places(session: Session, now: datetime, under_way: Mapping[str, int], room:
 
 
 def _pace(session: Session, webhook: Webhook, now: datetime) -> int:
-    """How many tries the rate limit leaves; the endpoint is ours until the transaction ends, none if it is another's."""
+    """How many tries the rate limit leaves; none while another worker counts them for this endpoint."""
     if webhook.rate_limit is None:
         return 2**31
     statement = select(Webhook).where(col(Webhook.id) == webhook.id)
@@ -163,8 +165,12 @@ def _take(session: Session, webhook: Webhook, places: int, now: datetime, lease:
     if places <= 0:
         return []
     oldest = (
-        sa.select(Delivery.id)
-        .where(col(Delivery.id).in_(_due(now).with_only_columns(col(Delivery.id)).where(col(Delivery.webhook_id) == webhook.id)))
+        sa.select(col(Delivery.id))
+        .where(
+            col(Delivery.id).in_(
+                _due(now).with_only_columns(col(Delivery.id)).where(col(Delivery.webhook_id) == webhook.id)
+            )
+        )
         .order_by(col(Delivery.due_at), col(Delivery.id))
         .limit(places)
     )
@@ -187,8 +193,10 @@ def _take(session: Session, webhook: Webhook, places: int, now: datetime, lease:
 
 
 def _payloads(session: Session, event_ids: Collection[str]) -> dict[str, bytes | None]:
-    rows = session.execute(sa.select(OutboxEvent.id, OutboxEvent.payload).where(col(OutboxEvent.id).in_(event_ids)))
-    return {event_id: payload for event_id, payload in rows}
+    rows = session.execute(
+        sa.select(col(OutboxEvent.id), col(OutboxEvent.payload)).where(col(OutboxEvent.id).in_(event_ids))
+    )
+    return {row.id: row.payload for row in rows}
 
 
 def _sealed(session: Session, webhook_ids: Collection[str], now: datetime) -> dict[str, tuple[str, ...]]:

@@ -46,7 +46,7 @@ class Courier(threading.Thread):
         self._room = room or Room()
         self._waits = waits_of(settings.webhook_retry_seconds)
         self._lease = timedelta(seconds=settings.webhook_timeout_seconds + settings.lease_seconds)
-        self._awake: Callable[[], None] = lambda: None
+        self._awake: Callable[[], object] = lambda: None
         self._under_way: dict[asyncio.Task[None], Parcel] = {}
         self._ended: list[Result] = []
         self._tidied_at: datetime | None = None

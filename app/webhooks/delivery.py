@@ -85,9 +85,7 @@ def waits_of(text: str) -> tuple[timedelta, ...]:
     return tuple(waits)
 
 
-def plan(
-    attempts: int, outcome: Outcome, now: datetime, waits: Sequence[timedelta] = (), jitter: float = 0.0
-) -> Next:
+def plan(attempts: int, outcome: Outcome, now: datetime, waits: Sequence[timedelta] = (), jitter: float = 0.0) -> Next:
     """What follows the `attempts`-th try of a round (from 1); `jitter`, from 0 to 1, is drawn by the caller."""
     if isinstance(outcome, Answered) and outcome.received:
         return Delivered()

@@ -45,7 +45,7 @@ def _describe(kind: type[EventData]) -> None:
         operation_id="receive_" + kind.type.replace(".", "_"),
         summary=kind.says.rstrip("."),
         description=f"{kind.says} {SENT}",
-        response_description="Received, as by any other 2xx: this event is sent here again only when somebody asks for it.",
+        response_description="Received, as by any other 2xx: it is sent here again only when somebody asks for it.",
         responses=ANSWERS,
         openapi_extra={"requestBody": {"required": True, "content": content}},
     )

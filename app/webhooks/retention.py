@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy import Engine
+from sqlalchemy import ColumnElement, Engine
 from sqlmodel import col
 
 from app.db import reading, transaction
@@ -18,7 +18,7 @@ BATCH: Final = 500
 def expunge(engine: Engine, now: datetime, kept: timedelta) -> None:
     """Empty payloads and answers older than `kept`, but for events still under way; delete secrets that expired."""
     before = now - kept
-    under_way = sa.select(Delivery.event_id).where(
+    under_way = sa.select(col(Delivery.event_id)).where(
         col(Delivery.status).in_((DeliveryStatus.PENDING, DeliveryStatus.SENDING))
     )
     payload, answer = col(OutboxEvent.payload), col(Try.answer)
@@ -26,7 +26,7 @@ def expunge(engine: Engine, now: datetime, kept: timedelta) -> None:
     _empty(engine, OutboxEvent, old_payloads, {"payload": None})
     _empty(engine, Try, (col(Try.started_at) < before, answer.is_not(None)), {"answer": None})
     with reading(engine) as session:
-        expired = session.scalars(sa.select(WebhookSecret.id).where(col(WebhookSecret.expires_at) < now)).all()
+        expired = session.scalars(sa.select(col(WebhookSecret.id)).where(col(WebhookSecret.expires_at) < now)).all()
     if expired:
         with transaction(engine) as session:
             for secret_id in expired:
@@ -35,8 +35,10 @@ def expunge(engine: Engine, now: datetime, kept: timedelta) -> None:
                     session.delete(row)
 
 
-def _empty(engine: Engine, model: type[OutboxEvent | Try], old: tuple[object, ...], values: dict[str, None]) -> None:
-    statement = sa.select(model.id).where(*old).limit(BATCH)  # type: ignore[arg-type]
+def _empty(
+    engine: Engine, model: type[OutboxEvent | Try], old: tuple[ColumnElement[bool], ...], values: dict[str, None]
+) -> None:
+    statement = sa.select(col(model.id)).where(*old).limit(BATCH)
     while True:
         with reading(engine) as session:
             ids = session.scalars(statement).all()

@@ -57,8 +57,8 @@ async def check_address(
 ) -> None:
     """Raise Invalid for an address that may not be called.
 
-    Before the request's transaction begins, since a name server may take seconds and SQLite has one writer; and only for
-    who may manage webhooks, since it makes the service ask for names.
+    Before the request's transaction begins, since a name server may take seconds and SQLite has one writer; and only
+    for who may manage webhooks, since it makes the service ask for names.
     """
     if body.url is None or not await run_in_threadpool(_may_manage, request, credentials):
         return

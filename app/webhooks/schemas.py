@@ -19,7 +19,9 @@ Stages = Annotated[
 ]
 Drivers = Annotated[
     list[CatalogueKey],
-    Field(min_length=1, max_length=50, description="Only what is about one of these drivers; what is about none passes"),
+    Field(
+        min_length=1, max_length=50, description="Only what is about one of these drivers; what is about none passes"
+    ),
 ]
 RateLimit = Annotated[int, Field(ge=1, le=6000, description="Tries a minute at most; empty: no limit")]
 

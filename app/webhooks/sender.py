@@ -18,6 +18,7 @@ from typing import Self, cast
 import httpcore
 import httpx
 
+from app.config import Settings
 from app.db import now
 from app.webhooks.addresses import Allowed, Refused, parse_url, resolve
 from app.webhooks.delivery import Answered, Outcome, Unreached
@@ -67,6 +68,15 @@ class Sender:
         self._ssl = ssl_context or httpx.create_ssl_context(trust_env=False)
         # Threads of its own: a resolver that hangs holds up no other work of the process.
         self._threads = ThreadPoolExecutor(LOOK_UP_THREADS, thread_name_prefix="look-up")
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The sender of these settings; raises ValueError when `webhook_allow` names what is no host or network."""
+        return cls(
+            Allowed.parse(settings.webhook_allow),
+            https_only=settings.environment != "development",
+            timeout_seconds=settings.webhook_timeout_seconds,
+        )
 
     async def __aenter__(self) -> Self:
         return self

@@ -173,7 +173,9 @@ def redeliver(session: Session, delivery: Delivery, at: datetime) -> None:
     poke(session, DELIVERIES, delivery.id)
 
 
-def recover(session: Session, webhook: Webhook, since: datetime, until: datetime | None, at: datetime) -> tuple[int, int]:
+def recover(
+    session: Session, webhook: Webhook, since: datetime, until: datetime | None, at: datetime
+) -> tuple[int, int]:
     """Send again all that failed of events since then: how many, and of how many the payload is not kept any more."""
     require_enabled(webhook)
     failed = [
@@ -183,7 +185,7 @@ def recover(session: Session, webhook: Webhook, since: datetime, until: datetime
     ]
     if until is not None:
         failed.append(col(Delivery.created_at) <= until)
-    kept = sa.select(OutboxEvent.id).where(col(OutboxEvent.payload).is_not(None))
+    kept = sa.select(col(OutboxEvent.id)).where(col(OutboxEvent.payload).is_not(None))
     again = {"status": DeliveryStatus.PENDING, "due_at": at, "attempts": 0, "failure": None}
     found = sa.update(Delivery).where(*failed, col(Delivery.event_id).in_(kept)).values(**again)
     recovered = len(session.scalars(found.returning(col(Delivery.id))).all())

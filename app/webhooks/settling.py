@@ -35,9 +35,12 @@ def settle(
     for result in sorted(results, key=lambda r: (r.parcel.webhook_id, r.ended_at)):
         _log(session, result)
         able = _judge_endpoint(session, result)
-        _judge_delivery(session, result, rules.plan(
-            result.parcel.attempts, result.outcome, result.ended_at, waits, chance()
-        ), able=able)
+        _judge_delivery(
+            session,
+            result,
+            rules.plan(result.parcel.attempts, result.outcome, result.ended_at, waits, chance()),
+            able=able,
+        )
 
 
 def _log(session: Session, result: Result) -> None:

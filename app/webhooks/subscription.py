@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, select
 
 from app.jobs.poke import poke
@@ -31,9 +32,7 @@ def wants(
     to = data.get("to")
     about = data.get("pilot") or data.get("program") or {}
     driver = about.get("driver")
-    return (stages is None or to is None or to in stages) and (
-        drivers is None or driver is None or driver in drivers
-    )
+    return (stages is None or to is None or to in stages) and (drivers is None or driver is None or driver in drivers)
 
 
 def fan_out(session: Session, event: OutboxEvent, data: Mapping[str, Any]) -> None:
@@ -41,7 +40,7 @@ def fan_out(session: Session, event: OutboxEvent, data: Mapping[str, Any]) -> No
 
     For a disabled endpoint it is `failed` from the start, so that what it missed can be recovered.
     """
-    hears = col(Webhook.organization_id).is_(None)
+    hears: ColumnElement[bool] = col(Webhook.organization_id).is_(None)
     if event.organization_id is not None:
         hears = sa.or_(hears, col(Webhook.organization_id) == event.organization_id)
     candidates = session.exec(select(Webhook).where(hears, col(Webhook.removed_at).is_(None))).all()
