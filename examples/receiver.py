@@ -1,6 +1,7 @@
 """A receiver of Pilotlight's webhooks: verifies each signature, keeps each event once, answers quickly.
 
-    PILOTLIGHT_WEBHOOK_SECRET=whsec_… RECEIVED=received.db .venv/bin/uvicorn --factory examples.receiver:from_environment
+    export PILOTLIGHT_WEBHOOK_SECRET=whsec_… RECEIVED=received.db
+    .venv/bin/uvicorn --factory examples.receiver:from_environment --port 8090
 
 It needs fastapi and standardwebhooks, nothing of Pilotlight. What it does is all a receiver has to do:
 

@@ -8,16 +8,18 @@ pending ──claim──▶ sending ──settle──▶ delivered | failed | 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 import sqlalchemy as sa
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, select
 
 from app.db import new_id
 from app.outbox.models import OutboxEvent
 from app.webhooks.delivery import allowance
 from app.webhooks.models import Delivery, DeliveryStatus, Try, Webhook, WebhookSecret
+from app.webhooks.subscription import DISABLED
 
 INTERRUPTED: Final = {"code": "interrupted", "message": "the worker ended before it knew the answer; it is tried again"}
 SILENT: Final = {"code": "interrupted", "message": "the worker ended in the middle of the last try; send it again"}
@@ -54,8 +56,18 @@ class Parcel:
 
 
 def anything_due(session: Session, now: datetime) -> bool:
-    """Whether a delivery waits for a worker."""
-    return bool(session.scalar(sa.select(sa.exists(_due(now).where(*_open(now))))))
+    """Whether a delivery waits for a worker, or for nobody because its endpoint is not called any more."""
+    of_endpoint = col(Webhook.id) == col(Delivery.webhook_id)
+    unpaused = sa.or_(~_called(), _unpaused(now))
+    waits = sa.select(sa.literal(1)).select_from(Delivery).join(Webhook, of_endpoint).where(*_waits(now), unpaused)
+    return session.scalar(waits.limit(1)) is not None
+
+
+def fail_uncalled(session: Session, now: datetime) -> None:
+    """Fail what still waits for endpoints that are disabled or removed, so that nothing rests unseen."""
+    uncalled = sa.select(col(Webhook.id)).where(~_called())
+    failed = {"status": DeliveryStatus.FAILED, "claim": None, "failure": DISABLED}
+    session.execute(sa.update(Delivery).where(*_waits(now), col(Delivery.webhook_id).in_(uncalled)).values(**failed))
 
 
 def claim_due(
@@ -66,6 +78,7 @@ def claim_due(
     The log has a row for each before its request leaves. A delivery that was tried `limit` times in this round without
     an end known (its worker died each time) fails.
     """
+    fail_uncalled(session, now)
     taken: list[tuple[Webhook, Delivery]] = []
     for webhook, places in _places(session, now, under_way, room):
         taken += [
@@ -115,26 +128,27 @@ def release(session: Session, parcels: Collection[Parcel], now: datetime) -> Non
         session.execute(sa.update(Try).where(col(Try.id) == parcel.try_id).values(error=INTERRUPTED))
 
 
-def _due(now: datetime) -> Any:
-    """Select ids of the endpoints of deliveries that wait: for their (next) try, or since their worker fell silent."""
-    waits = col(Delivery.status).in_((DeliveryStatus.PENDING, DeliveryStatus.SENDING))
-    return sa.select(col(Delivery.webhook_id)).where(waits, col(Delivery.due_at) <= now)
+def _waits(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Whether a delivery waits: for its (next) try, or since its worker fell silent."""
+    under_way = col(Delivery.status).in_((DeliveryStatus.PENDING, DeliveryStatus.SENDING))
+    return under_way, col(Delivery.due_at) <= now
 
 
-def _open(now: datetime) -> tuple[Any, ...]:
-    """Narrow `_due` to endpoints that may be called now."""
-    ready = sa.select(col(Webhook.id)).where(
-        col(Webhook.enabled).is_(True),
-        col(Webhook.removed_at).is_(None),
-        sa.or_(col(Webhook.paused_until).is_(None), col(Webhook.paused_until) <= now),
-    )
-    return (col(Delivery.webhook_id).in_(ready),)
+def _called() -> ColumnElement[bool]:
+    return sa.and_(col(Webhook.enabled).is_(True), col(Webhook.removed_at).is_(None))
+
+
+def _unpaused(now: datetime) -> ColumnElement[bool]:
+    return sa.or_(col(Webhook.paused_until).is_(None), col(Webhook.paused_until) <= now)
 
 
 def _places(session: Session, now: datetime, under_way: Mapping[str, int], room: Room) -> list[tuple[Webhook, int]]:
     """Endpoints with something due and how many tries each may start, those with the fewest under way first."""
-    due = set(session.scalars(_due(now).where(*_open(now)).distinct()))
-    known = session.exec(select(Webhook).where(col(Webhook.id).in_(due | set(under_way)))).all()
+    waiting = sa.select(col(Delivery.webhook_id)).where(*_waits(now))
+    ready = sa.select(col(Webhook.id)).where(_called(), _unpaused(now), col(Webhook.id).in_(waiting))
+    due = set(session.scalars(ready))
+    statement = select(Webhook).where(col(Webhook.id).in_(due | set(under_way)))
+    known = session.exec(statement, execution_options={"populate_existing": True}).all()
     free = room.together - sum(under_way.values())
     free_failing = room.together_failing - sum(under_way.get(w.id, 0) for w in known if w.failing_since)
     found = []
@@ -164,32 +178,20 @@ def _pace(session: Session, webhook: Webhook, now: datetime) -> int:
 def _take(session: Session, webhook: Webhook, places: int, now: datetime, lease: timedelta) -> Sequence[Delivery]:
     if places <= 0:
         return []
-    oldest = (
-        sa.select(col(Delivery.id))
-        .where(
-            col(Delivery.id).in_(
-                _due(now).with_only_columns(col(Delivery.id)).where(col(Delivery.webhook_id) == webhook.id)
-            )
-        )
-        .order_by(col(Delivery.due_at), col(Delivery.id))
-        .limit(places)
-    )
+    oldest = select(Delivery).where(*_waits(now), col(Delivery.webhook_id) == webhook.id)
+    oldest = oldest.order_by(col(Delivery.due_at), col(Delivery.id)).limit(places)
     if session.get_bind().dialect.name == "postgresql":
         oldest = oldest.with_for_update(skip_locked=True)
-    taken = sa.update(Delivery).where(col(Delivery.id).in_(oldest.scalar_subquery()), col(Delivery.due_at) <= now)
-    values = {
-        "status": DeliveryStatus.SENDING,
-        "claim": str(uuid4()),
-        "due_at": now + lease,
-        "attempts": col(Delivery.attempts) + 1,
-    }
-    fresh = {"synchronize_session": False, "populate_existing": True}
-    rows = session.scalars(taken.values(**values).returning(Delivery), execution_options=fresh).all()
+    rows = session.exec(oldest, execution_options={"populate_existing": True}).all()
+    claim = str(uuid4())
+    for row in rows:
+        row.status, row.claim, row.due_at = DeliveryStatus.SENDING, claim, now + lease
+        row.attempts += 1
     if webhook.rate_limit is not None and rows:
         _, step = allowance(webhook.paced_until, now, webhook.rate_limit)
         webhook.paced_until = max(webhook.paced_until or now, now) + len(rows) * step
         session.add(webhook)
-    return sorted(rows, key=lambda row: row.id)
+    return rows
 
 
 def _payloads(session: Session, event_ids: Collection[str]) -> dict[str, bytes | None]:

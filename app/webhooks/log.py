@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from app.outbox.models import OutboxEvent
@@ -24,22 +25,20 @@ def line_of(delivery: Delivery, last: Try | None) -> DeliveryLine:
 
 def lines_of(session: Session, deliveries: Sequence[Delivery]) -> list[DeliveryLine]:
     """Deliveries with their last tries, in one query."""
-    tries = _tries(session, [delivery.id for delivery in deliveries])
-    last = {row.delivery_id: row for row in tries}
+    of_delivery = (col(Try.delivery_id) == col(Delivery.id), col(Try.number) == col(Delivery.tries))
+    statement = select(Try).join(Delivery, sa.and_(*of_delivery))
+    rows = session.exec(statement.where(col(Delivery.id).in_([delivery.id for delivery in deliveries])))
+    last = {row.delivery_id: row for row in rows}
     return [line_of(delivery, last.get(delivery.id)) for delivery in deliveries]
 
 
 def whole(session: Session, delivery: Delivery) -> DeliveryOut:
     """A delivery with every try and what is sent."""
-    tries = _tries(session, [delivery.id])
+    of_delivery = select(Try).where(col(Try.delivery_id) == delivery.id)
+    tries = session.exec(of_delivery.order_by(col(Try.number))).all()
     payload = session.get_one(OutboxEvent, delivery.event_id).payload
     return DeliveryOut(
         **line_of(delivery, tries[-1] if tries else None).model_dump(),
         log=[TryOut.model_validate(row) for row in tries],
         payload=None if payload is None else json.loads(payload),
     )
-
-
-def _tries(session: Session, delivery_ids: Sequence[str]) -> Sequence[Try]:
-    statement = select(Try).where(col(Try.delivery_id).in_(delivery_ids))
-    return session.exec(statement.order_by(col(Try.delivery_id), col(Try.number))).all()
