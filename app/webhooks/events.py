@@ -49,20 +49,22 @@ class WebhookDisabled(EventData):
     """The `data` of `webhook.disabled`."""
 
     type: ClassVar = "webhook.disabled"
-    says: ClassVar = "An endpoint is called no more: it answered 410, or it has failed for too long."
+    says: ClassVar = (
+        "An endpoint is called no more: it answered 410, failed for too long, or an administrator disabled it."
+    )
     example: ClassVar = {
         "webhook": {**EXAMPLE_WEBHOOK, "host": "board.example.org"},
         "reason": {
-            "code": "gone",
-            "message": "The endpoint answered 410 Gone; enable it again when it is meant to receive.",
+            "code": "failed_for_days",
+            "message": "every try has failed for 5 days; the last one: answered 503",
         },
-        "failing_since": None,
+        "failing_since": "2026-06-27T12:58:31.440275Z",
         "at": "2026-07-02T13:05:55.019342Z",
     }
 
     webhook: AboutDisabled
     reason: WhyDisabled
     failing_since: EventInstant | None = Field(
-        description="The first failure since the last success; null: it did not fail before"
+        description="The first failure since the last success; null: it was not failing"
     )
     at: EventInstant = Field(description="When it was disabled")

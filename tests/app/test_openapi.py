@@ -66,6 +66,20 @@ def test_every_operation_reads_as_a_sentence_and_has_a_stable_name(document: Doc
         assert len(operation["tags"]) == 1
 
 
+def test_events_are_described_as_operations_are(document: Document) -> None:
+    names = {name for name, _ in operations(document)}
+    assert len(document["webhooks"]) > 5
+    for kind, methods in document["webhooks"].items():
+        [operation] = methods.values()
+        assert operation["operationId"] == "receive_" + kind.replace(".", "_")
+        assert operation["operationId"] not in names
+        assert operation["tags"] == ["11 Webhooks"]
+        assert operation["summary"] != kind
+        assert operation["description"].endswith("."), kind
+        body = operation["requestBody"]["content"]["application/json"]
+        assert jsonschema_rs.is_valid(body["schema"], body["example"]), kind
+
+
 def test_tags_stand_in_the_order_of_the_work(document: Document) -> None:
     declared = [tag["name"] for tag in document["tags"]]
     assert [int(name.split()[0]) for name in declared] == list(range(1, len(declared) + 1))

@@ -155,6 +155,7 @@ TABLE: Mapping[str, Expected] = {
     "list_keys": Expected(ADMINISTRATORS, across=None),
     "read_key": Expected(ADMINISTRATORS),
     "revoke_key": Expected(ADMINISTRATORS),
+    "list_event_types": Expected(EVERYBODY, across=None),
     "list_audit": Expected(ADMINISTRATORS, across=None),
 }
 OPEN = {"live", "ready"}
