@@ -22,6 +22,8 @@ from app.config import Settings
 from app.db import make_engine, transaction
 from app.main import create_app
 from app.migrate import migrate
+from app.webhooks.addresses import Allowed
+from app.webhooks.sender import Sender
 
 DATABASES = ("sqlite", "postgresql")
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -176,7 +178,13 @@ def postgresql_database(postgresql_server: str, postgresql_template: str) -> Ite
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
     """Settings of a service on this test's database."""
-    made = Settings(_env_file=None, database_url=database_url, var_dir=tmp_path / "var", lease_seconds=2)  # type: ignore[call-arg]
+    made = Settings(  # type: ignore[call-arg]
+        _env_file=None,
+        database_url=database_url,
+        var_dir=tmp_path / "var",
+        lease_seconds=2,
+        webhook_allow="127.0.0.0/8",
+    )
     made.prepare()
     return made
 
@@ -184,7 +192,16 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 @pytest.fixture(scope="session")
 def built_service(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     """The service, put together once: its routes and its document are the same for every test and take a while."""
-    return create_app(Settings(_env_file=None, var_dir=tmp_path_factory.mktemp("built")))  # type: ignore[call-arg]
+    made = create_app(Settings(_env_file=None, var_dir=tmp_path_factory.mktemp("built")))  # type: ignore[call-arg]
+    made.state.sender = Sender(
+        Allowed.parse("127.0.0.0/8"), https_only=False, timeout_seconds=5, look_up=_knows_no_names
+    )
+    return made
+
+
+def _knows_no_names(host: str, _port: int) -> list[str]:
+    """Whatever address a test registers, no name server is asked."""
+    raise OSError(host)
 
 
 class Engines:
