@@ -78,6 +78,7 @@ class Delivery(SQLModel, table=True):
     __table_args__ = (
         sa.UniqueConstraint("event_id", "webhook_id"),
         sa.Index(None, "webhook_id", "status", "due_at"),
+        sa.Index(None, "webhook_id", "id"),
         sa.Index(None, "status", "due_at"),
     )
 

@@ -6,8 +6,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
+from app.audit.models import note_row
 from app.catalog.service import require_driver
 from app.errors import Conflict, Invalid, fault
+from app.forms import instant_text
 from app.jobs.poke import poke
 from app.lifecycle.events import StageChanged
 from app.outbox.models import OutboxEvent, frozen
@@ -140,6 +142,7 @@ def _send_alone(
     require_enabled(webhook)
     organization_id = webhook.organization_id
     event = frozen(kind, data, at=at, organization_id=organization_id, subject_id=webhook.id, **extra)
+    note_row(session, "sent_alone", webhook, {"type": kind, "event_id": event.id})
     return send(session, webhook, event)
 
 
@@ -160,13 +163,15 @@ def require_enabled(webhook: Webhook) -> None:
 
 def redeliver(session: Session, delivery: Delivery, at: datetime) -> None:
     """Send it (again) now, from the beginning of the schedule; the `webhook-id` stays."""
-    require_enabled(session.get_one(Webhook, delivery.webhook_id))
+    webhook = session.get_one(Webhook, delivery.webhook_id)
+    require_enabled(webhook)
     if delivery.status is DeliveryStatus.SENDING:
         msg = "a try is under way; look at its end first"
         raise Conflict(msg, "under_way")
     if session.get_one(OutboxEvent, delivery.event_id).payload is None:
         msg = "its payload is not kept any more (PILOTLIGHT_WEBHOOK_PAYLOAD_DAYS); read what it was about over the API"
         raise Conflict(msg, "payload_expunged")
+    note_row(session, "redelivered", webhook, {"delivery_id": delivery.id, "was": delivery.status.value})
     delivery.status, delivery.due_at, delivery.attempts, delivery.failure = DeliveryStatus.PENDING, at, 0, None
     session.add(delivery)
     session.flush()
@@ -190,6 +195,8 @@ def recover(
     found = sa.update(Delivery).where(*failed, col(Delivery.event_id).in_(kept)).values(**again)
     recovered = len(session.scalars(found.returning(col(Delivery.id))).all())
     expunged = session.exec(select(func.count(col(Delivery.id))).where(*failed)).one()
+    span = {"since": instant_text(since), "until": until and instant_text(until)}
+    note_row(session, "recovered", webhook, {**span, "deliveries": recovered})
     if recovered:
         poke(session, DELIVERIES, webhook.id)
     return recovered, expunged

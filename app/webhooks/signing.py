@@ -45,7 +45,10 @@ def unseal(sealed: str, master: str) -> str:
     try:
         return _cipher(master).decrypt(sealed.encode()).decode()
     except InvalidToken:
-        msg = "the signing secret was sealed under another PILOTLIGHT_SECRET_KEY: rotate the secret of this webhook"
+        msg = (
+            "the signing secret was sealed under another PILOTLIGHT_SECRET_KEY: give the key back to every process of "
+            "the service, or rotate the secret of this webhook"
+        )
         raise Unreadable(msg) from None
 
 

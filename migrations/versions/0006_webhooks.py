@@ -20,7 +20,12 @@ INDEXES = {
     "outbox_events": (("created_at",),),
     "webhooks": (("organization_id",),),
     "webhook_secrets": (("webhook_id",),),
-    "webhook_deliveries": (("organization_id",), ("webhook_id", "status", "due_at"), ("status", "due_at")),
+    "webhook_deliveries": (
+        ("organization_id",),
+        ("webhook_id", "status", "due_at"),
+        ("webhook_id", "id"),
+        ("status", "due_at"),
+    ),
     "webhook_tries": (("delivery_id",),),
 }
 
