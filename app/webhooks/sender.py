@@ -38,11 +38,11 @@ OWN_HEADERS = {
 }
 FAULTS = (Refused, OSError, httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
 SENTENCES = {
-    "timeout": "The receiver did not answer in time.",
-    "connection_refused": "The receiver's host refused the connection.",
-    "unreachable": "The receiver's host could not be reached.",
-    "tls_failed": "No secure connection: the certificate is not trusted or not for this host, or TLS was broken off.",
-    "protocol_error": "The receiver closed the connection, or answered with something that is not HTTP.",
+    "timeout": "the receiver did not answer in time",
+    "connection_refused": "the receiver's host refused the connection",
+    "unreachable": "the receiver's host could not be reached",
+    "tls_failed": "no secure connection: the certificate is not trusted or not for this host, or TLS was broken off",
+    "protocol_error": "the receiver closed the connection, or answered with something that is not HTTP",
 }
 
 
