@@ -371,8 +371,11 @@ async def listening(
     serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
 ) -> AsyncIterator[int]:
     """The port of a receiver that serves bare bytes."""
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
         yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
