@@ -29,7 +29,7 @@ type LookUp = Callable[[str, int], Sequence[str]]
 
 CHECK_SECONDS = 3.0
 KEPT_BYTES = 1024
-LOOK_UP_THREADS = 64
+LOOK_UP_THREADS = 256
 DEFAULT_PORTS = {"http": 80, "https": 443}
 OWN_HEADERS = {
     "accept-encoding": "identity",
