@@ -55,6 +55,8 @@ async def known(app: FastAPI, bearer: dict[str, str]) -> dict[str, str]:
         pilot = await post("/v1/pilots", body)
         await ok(root.patch(f"/v1/pilots/{pilot}", json=NOTES))
         await ok(root.put(f"/v1/pilots/{pilot}/plan", json=PLAN))
+        webhook = await post("/v1/webhooks", {"url": "http://127.0.0.1:9/", "events": ["*"]})
+        ping = await ok(root.post(f"/v1/webhooks/{webhook}/ping"), 202)
         return {
             "organization_id": organization,
             "unit_id": unit,
@@ -73,6 +75,8 @@ async def known(app: FastAPI, bearer: dict[str, str]) -> dict[str, str]:
             "evidence_id": "none",
             "review_id": "none",
             "program_id": "none",
+            "webhook_id": webhook,
+            "delivery_id": ping["id"],
         }
 
 

@@ -63,6 +63,7 @@ MEASURE = {
 INTERVENTION = {"title": "T", "description": "D", "driver": "workload", "ownership_role": "own"}
 CONTEXT_EVENT = {"title": "EHR go-live", "starts_on": "2026-03-01", "ends_on": "2026-03-14"}
 SCENARIO = {"people": {"intervention": 60, "control": 60}}
+WEBHOOK = {"url": "http://127.0.0.1:9/", "events": ["*"]}
 ROWS = {"measure": "mbi_ee", "wave": "pre", "rows": [{"value": 20 + i, "arm": "control"} for i in range(5)]}
 
 TABLE: Mapping[str, Expected] = {
@@ -156,6 +157,18 @@ TABLE: Mapping[str, Expected] = {
     "read_key": Expected(ADMINISTRATORS),
     "revoke_key": Expected(ADMINISTRATORS),
     "list_event_types": Expected(EVERYBODY, across=None),
+    "create_webhook": Expected(ADMINISTRATORS, WEBHOOK, 201, across=None),
+    "list_webhooks": Expected(ADMINISTRATORS, across=None),
+    "read_webhook": Expected(ADMINISTRATORS),
+    "change_webhook": Expected(ADMINISTRATORS, {"description": "Renamed"}),
+    "remove_webhook": Expected(ADMINISTRATORS),
+    "ping_webhook": Expected(ADMINISTRATORS, None, 202),
+    "send_example": Expected(ADMINISTRATORS, {"type": "plan.locked"}, 202),
+    "rotate_secret": Expected(ADMINISTRATORS, {"overlap_hours": 1}),
+    "recover_deliveries": Expected(ADMINISTRATORS, {"since": "2026-03-01T00:00:00Z"}, 202),
+    "list_deliveries": Expected(ADMINISTRATORS),
+    "read_delivery": Expected(ADMINISTRATORS),
+    "redeliver": Expected(ADMINISTRATORS, None, 202),
     "list_audit": Expected(ADMINISTRATORS, across=None),
 }
 OPEN = {"live", "ready"}
@@ -185,6 +198,8 @@ async def ids(house: House, app: FastAPI) -> dict[str, str]:
     review, program = await after_scaling(house, app, pilot.rpartition("/")[2], shared)
     decision = decided(house, app, analysis)
     event = await ok(house.lead.post("/v1/context-events", json=CONTEXT_EVENT), 201)
+    webhook = (await ok(house.administrator.post("/v1/webhooks", json=WEBHOOK), 201))["id"]
+    ping = await ok(house.administrator.post(f"/v1/webhooks/{webhook}/ping"), 202)
     return {
         "review_id": review,
         "evidence_id": reported["id"],
@@ -203,6 +218,8 @@ async def ids(house: House, app: FastAPI) -> dict[str, str]:
         "simulation_id": simulation,
         "decision_id": decision,
         "key_id": key["id"],
+        "webhook_id": webhook,
+        "delivery_id": ping["id"],
     }
 
 
@@ -285,6 +302,7 @@ async def test_own_organization(house: House, app: FastAPI, ids: dict[str, str],
         "cancel_analysis": 1,
         "cancel_simulation": 1,
         "cancel_synthesis": 1,
+        "remove_webhook": 1,
     }  # what ends a row comes last
     for name, operation in sorted(operations(app).items(), key=lambda item: mutual.get(item[0], 0)):
         if name in OPEN:
