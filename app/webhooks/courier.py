@@ -25,7 +25,7 @@ from app.webhooks.claims import Parcel, Room
 from app.webhooks.delivery import Outcome, Unreached, waits_of
 from app.webhooks.sender import Sender
 from app.webhooks.settling import Result, settle
-from app.webhooks.signing import Unreadable, signed_headers, unseal
+from app.webhooks.signing import Unreadable, readable, signed_headers
 
 SWEEP = 0.5  # seconds between two looks for what became due, and for what no poke told of
 GRACE = 2.0  # seconds that requests may still take when the worker stops
@@ -99,7 +99,7 @@ class Courier(threading.Thread):
 
     async def _send(self, sender: Sender, parcel: Parcel) -> Outcome:
         try:
-            secrets = [unseal(sealed, self._settings.secret()) for sealed in parcel.sealed]
+            secrets = readable(parcel.sealed, self._settings.secret())
         except Unreadable as error:
             return Unreached("secret_unreadable", str(error))
         signatures = signed_headers(parcel.event_id, now(), parcel.payload, secrets)

@@ -12,7 +12,7 @@ from app.webhooks import delivery as rules
 from app.webhooks.claims import Parcel
 from app.webhooks.delivery import Answered, Delivered, GiveUp, Outcome, RetryAt
 from app.webhooks.models import Delivery, DeliveryStatus, Try, Webhook
-from app.webhooks.standing import disable
+from app.webhooks.standing import REMOVED, disable
 from app.webhooks.subscription import DISABLED
 
 REDIRECT = {"code": "redirect", "message": "redirects are not followed; register the address it points to"}
@@ -34,12 +34,12 @@ def settle(
     """Write all results, endpoint by endpoint so that two workers never wait for each other in a circle."""
     for result in sorted(results, key=lambda r: (r.parcel.webhook_id, r.ended_at)):
         _log(session, result)
-        able = _judge_endpoint(session, result)
+        stopped = _judge_endpoint(session, result)
         _judge_delivery(
             session,
             result,
             rules.plan(result.parcel.attempts, result.outcome, result.ended_at, waits, chance()),
-            able=able,
+            stopped=stopped,
         )
 
 
@@ -60,8 +60,8 @@ def _text(body: bytes) -> str:
     return body.decode(errors="replace").replace("\x00", "\ufffd")[:1024]
 
 
-def _judge_endpoint(session: Session, result: Result) -> bool:
-    """Keep how the endpoint fares; whether it may be called again."""
+def _judge_endpoint(session: Session, result: Result) -> dict[str, Any] | None:
+    """Keep how the endpoint fares; why it is called no more, None as long as it is."""
     here = col(Webhook.id) == result.parcel.webhook_id
     failing = col(Webhook.failing_since)
     outcome, at = result.outcome, result.ended_at
@@ -77,18 +77,20 @@ def _judge_endpoint(session: Session, result: Result) -> bool:
         why = rules.disable(webhook.failing_since, outcome, at)
         if why is not None:
             disable(session, webhook, {"code": why.code, "message": why.message}, at)
-    return webhook.enabled and webhook.removed_at is None
+    if webhook.removed_at is not None:
+        return REMOVED
+    return None if webhook.enabled else DISABLED
 
 
-def _judge_delivery(session: Session, result: Result, following: rules.Next, *, able: bool) -> None:
+def _judge_delivery(session: Session, result: Result, following: rules.Next, *, stopped: dict[str, Any] | None) -> None:
     values: dict[str, Any]
     match following:
         case Delivered():
             values = {"status": DeliveryStatus.DELIVERED, "delivered_at": result.ended_at, "failure": None}
-        case RetryAt(at) if able:
+        case RetryAt(at) if stopped is None:
             values = {"status": DeliveryStatus.PENDING, "due_at": at}
         case RetryAt():
-            values = {"status": DeliveryStatus.FAILED, "failure": DISABLED}
+            values = {"status": DeliveryStatus.FAILED, "failure": stopped}
         case GiveUp(code, message):
             values = {"status": DeliveryStatus.FAILED, "failure": {"code": code, "message": message}}
     mine = (col(Delivery.id) == result.parcel.delivery_id, col(Delivery.claim) == result.parcel.claim)

@@ -4,7 +4,7 @@ from app.webhooks.models import Webhook
 from app.webhooks.schemas import Notice, WebhookOut
 
 HELP = {
-    "gone": "ask the receiver's owner; then PATCH the address, or DELETE the webhook",
+    "gone": 'ask the receiver\'s owner; then PATCH {"enabled": true} (with a new url), or DELETE the webhook',
     "failed_for_days": 'mend the receiver, PATCH {"enabled": true}, then POST …/recover with the time it began to fail',
     "disabled_by_person": 'PATCH {"enabled": true}, then POST …/recover with the time it was disabled',
 }

@@ -7,6 +7,7 @@ sign.
 import base64
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
@@ -18,6 +19,10 @@ from standardwebhooks import Webhook as Signer
 
 PREFIX: Final = "whsec_"
 SECRET_BYTES: Final = 32
+UNREADABLE: Final = (
+    "the signing secret was sealed under another PILOTLIGHT_SECRET_KEY: give the key back to every process of the"
+    " service, or rotate the secret of this webhook"
+)
 
 
 class Unreadable(Exception):
@@ -45,11 +50,21 @@ def unseal(sealed: str, master: str) -> str:
     try:
         return _cipher(master).decrypt(sealed.encode()).decode()
     except InvalidToken:
-        msg = (
-            "the signing secret was sealed under another PILOTLIGHT_SECRET_KEY: give the key back to every process of "
-            "the service, or rotate the secret of this webhook"
-        )
-        raise Unreadable(msg) from None
+        raise Unreadable(UNREADABLE) from None
+
+
+def readable(sealed: Iterable[str], master: str) -> list[str]:
+    """The secrets that can be read; raises Unreadable when none can.
+
+    After a change of the key a rotation helps at once: what is left of the old secrets does not hold up the new one.
+    """
+    found = []
+    for one in sealed:
+        with suppress(Unreadable):
+            found.append(unseal(one, master))
+    if not found:
+        raise Unreadable(UNREADABLE)
+    return found
 
 
 def signed_headers(event_id: str, at: datetime, payload: bytes, signing: Iterable[str]) -> dict[str, str]:
