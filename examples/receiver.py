@@ -51,6 +51,11 @@ class Inbox:
         with self._open() as database:
             database.execute(KEEP, (event_id, kind, body))
 
+    def knows(self, event_id: str) -> bool:
+        """Whether this event was kept."""
+        with self._open() as database:
+            return database.execute("SELECT 1 FROM received WHERE id = ?", (event_id,)).fetchone() is not None
+
     def copies(self) -> dict[str, int]:
         """How often each event came."""
         with self._open() as database:

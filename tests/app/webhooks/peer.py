@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,10 +79,10 @@ def served(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
 
 
 @contextmanager
-def a_peer(folder: Path) -> Iterator[Peer]:
+def a_peer(folder: Path, build: Callable[[list[str], Inbox], ASGIApp] = receiver) -> Iterator[Peer]:
     """A receiver with an inbox of its own under `folder`; it learns secrets when they are added to `secrets`."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         peer = Peer(f"http://127.0.0.1:{port}/", Inbox(folder / f"inbox-{port}.db"))
-        with served(peer.around(receiver(peer.secrets, peer.inbox)), listener):
+        with served(peer.around(build(peer.secrets, peer.inbox)), listener):
             yield peer

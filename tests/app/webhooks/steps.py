@@ -37,10 +37,19 @@ async def until(condition: Callable[[], Any]) -> Any:
 
 async def rests(client: Client, delivery_id: str) -> dict[str, Any]:
     """The delivery, once it was delivered or has failed."""
+    return await _read(client, delivery_id, lambda found: found["status"] in {"delivered", "failed"})
+
+
+async def tried(client: Client, delivery_id: str) -> dict[str, Any]:
+    """The delivery, once a try has ended."""
+    return await _read(client, delivery_id, lambda found: found["status"] != "sending" and found["last_try"])
+
+
+async def _read(client: Client, delivery_id: str, enough: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
     deadline = time.monotonic() + PATIENCE
     while True:
         found: dict[str, Any] = await ok(client.get(f"/v1/deliveries/{delivery_id}"))
-        if found["status"] in {"delivered", "failed"}:
+        if enough(found):
             return found
         assert time.monotonic() < deadline, found
         await asyncio.sleep(0.02)
