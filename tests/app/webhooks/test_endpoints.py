@@ -213,15 +213,18 @@ async def test_every_change_is_in_the_audit_log(house: House) -> None:
     assert [(e["action"], e["resource"]) for e in found] == [
         ("created", "webhooks"),
         ("created", "webhook_secrets"),
+        ("sent_alone", "webhooks"),
         ("created", "webhook_secrets"),
         ("changed", "webhook_secrets"),
         ("changed", "webhooks"),
         ("changed", "webhooks"),
         ("changed", "webhooks"),
         ("recovered", "webhooks"),
-        ("sent_again", "webhook_deliveries"),
+        ("redelivered", "webhooks"),
         ("changed", "webhooks"),
     ]
-    assert found[4]["changes"]["enabled"] == [True, False]
-    assert found[7]["changes"] == {"since": "2026-01-01T00:00:00Z", "until": None, "deliveries": 2}
+    assert found[2]["changes"] == {"type": "webhook.ping", "event_id": ping["event_id"]}
+    assert found[5]["changes"]["enabled"] == [True, False]
+    assert found[8]["changes"] == {"since": "2026-01-01T00:00:00Z", "until": None, "deliveries": 2}
+    assert found[9]["changes"] == {"delivery_id": ping["id"], "was": "pending"}
     assert "removed_at" in found[-1]["changes"]

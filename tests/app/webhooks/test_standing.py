@@ -12,8 +12,8 @@ from app.jobs.runner import Runner
 from app.webhooks.models import Webhook
 from tests.app.steps import ok, start
 from tests.app.webhooks.peer import Peer
-from tests.app.webhooks.steps import LOOPBACK, deliveries, register, rests
-from tests.conftest import Client, House
+from tests.app.webhooks.steps import LOOPBACK, deliveries, register, rests, until
+from tests.conftest import Client, House, on_sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -138,3 +138,17 @@ async def test_a_person_disables_and_the_others_are_told_once(house: House) -> N
     (line,) = await deliveries(admin, other)
     data = (await ok(admin.get(f"/v1/deliveries/{line['id']}")))["payload"]["data"]
     assert (data["reason"]["code"], data["failing_since"]) == ("disabled_by_person", None)
+
+
+@on_sqlite
+async def test_removed_while_a_try_is_under_way(house: House, peer: Peer, deliver: Callable[..., Runner]) -> None:
+    hook = await register(house.administrator, peer)
+    peer.instead.append(0.3)
+    peer.secrets.clear()  # so that it refuses
+    deliver()
+    ping = await ok(house.administrator.post(f"/v1/webhooks/{hook['id']}/ping"), 202)
+    await until(lambda: peer.came)
+    await ok(house.administrator.delete(f"/v1/webhooks/{hook['id']}"))
+    failed = await rests(house.administrator, ping["id"])
+    assert (failed["failure"]["code"], failed["last_try"]["status"]) == ("webhook_removed", 401)
+    assert len(peer.came) == 1
