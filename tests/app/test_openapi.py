@@ -18,6 +18,7 @@ from app.lifecycle.stages import Retirement
 from app.lifecycle.standing import Standing
 from app.pilots.models import OwnershipRole, Stage
 from app.pilots.schemas import DiscoveryKind
+from app.webhooks.models import DeliveryStatus
 from tests.app.steps import ok
 from tests.conftest import Client, on_sqlite
 
@@ -116,6 +117,7 @@ def test_every_operation_but_health_asks_for_the_key_and_describes_its_refusals(
         ("PlannedMeasureIn", "family", Family),
         ("MeasureIn", "direction", Direction),
         ("MeasureIn", "family", Family),
+        ("DeliveryLine", "status", DeliveryStatus),
     ],
 )
 def test_enumerations_are_named(document: Document, schema: str, field: str, kind: type[StrEnum]) -> None:
