@@ -54,6 +54,7 @@ async def test_every_try_is_in_the_log(house: House, peer: Peer, deliver: Callab
     assert peer.inbox.copies() == {found["event_id"]: 1}
 
 
+@on_sqlite
 async def test_a_real_pilot_is_in_its_place_at_the_receiver(
     house: House, peer: Peer, deliver: Callable[..., Runner]
 ) -> None:
@@ -94,6 +95,7 @@ async def test_an_example_of_every_event_arrives_and_says_that_it_is_one(
         assert problem["errors"][0]["code"] == "unknown_event"
 
 
+@on_sqlite
 async def test_a_ping_tells_who_asked_and_is_made_once(
     house: House, peer: Peer, deliver: Callable[..., Runner]
 ) -> None:

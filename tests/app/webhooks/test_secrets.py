@@ -88,6 +88,7 @@ async def test_a_rotation_end_to_end(app: FastAPI, house: House, peer: Peer, del
     assert len(peer.came[0].headers["webhook-signature"].split()) == 1
 
 
+@on_sqlite
 async def test_without_overlap_the_old_secret_ends_at_once(
     house: House, peer: Peer, deliver: Callable[..., Runner]
 ) -> None:

@@ -107,6 +107,7 @@ async def test_days_of_failure_disable_and_one_success_starts_them_anew(
     assert (enabled["notice"], enabled["failing_since"]) == (None, None)
 
 
+@on_sqlite
 async def test_a_new_address_starts_without_the_old_ones_failures(
     app: FastAPI, house: House, peer: Peer, deliver: Callable[..., Runner]
 ) -> None:
