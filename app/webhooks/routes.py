@@ -44,7 +44,7 @@ from app.webhooks.schemas import (
     WebhookPatch,
 )
 from app.webhooks.shown import shown
-from app.webhooks.standing import remove
+from app.webhooks.standing import hold, remove
 
 router = APIRouter(prefix="/v1/webhooks", tags=["11 Webhooks"], route_class=TransactionalRoute)
 MANAGE = Permission.WEBHOOKS_WRITE
@@ -94,7 +94,9 @@ def _settings(session: SessionDep) -> Settings:
 
 
 def _webhook(session: SessionDep, caller: Caller, webhook_id: str) -> Webhook:
-    return fetch(session, caller, Webhook, webhook_id, MANAGE, for_update=True)
+    webhook = fetch(session, caller, Webhook, webhook_id, MANAGE)
+    hold(session, webhook)
+    return webhook
 
 
 @router.post("", status_code=201, dependencies=[Depends(_check_new), idempotent])

@@ -12,7 +12,7 @@ from app.webhooks import delivery as rules
 from app.webhooks.claims import Parcel
 from app.webhooks.delivery import Answered, Delivered, GiveUp, Outcome, RetryAt
 from app.webhooks.models import Delivery, DeliveryStatus, Try, Webhook
-from app.webhooks.standing import REMOVED, disable
+from app.webhooks.standing import REMOVED, disable, hold
 from app.webhooks.subscription import DISABLED
 
 REDIRECT = {"code": "redirect", "message": "redirects are not followed; register the address it points to"}
@@ -73,13 +73,21 @@ def _judge_endpoint(session: Session, result: Result) -> dict[str, Any] | None:
         later = sa.or_(col(Webhook.paused_until).is_(None), col(Webhook.paused_until) < until)
         session.execute(sa.update(Webhook).where(here, later).values(paused_until=until))
     webhook = session.get_one(Webhook, result.parcel.webhook_id, populate_existing=True)
-    if webhook.enabled and webhook.failing_since is not None:
-        why = rules.disable(webhook.failing_since, outcome, at)
+    if _why_disabled(webhook, outcome, at) is not None:
+        hold(session, webhook)  # by now another worker may have disabled it, or a person removed it
+        why = _why_disabled(webhook, outcome, at)
         if why is not None:
             disable(session, webhook, {"code": why.code, "message": why.message}, at)
     if webhook.removed_at is not None:
         return REMOVED
     return None if webhook.enabled else DISABLED
+
+
+def _why_disabled(webhook: Webhook, outcome: Outcome, at: datetime) -> GiveUp | None:
+    called = webhook.enabled and webhook.removed_at is None
+    if not called or webhook.failing_since is None:
+        return None
+    return rules.disable(webhook.failing_since, outcome, at)
 
 
 def _judge_delivery(session: Session, result: Result, following: rules.Next, *, stopped: dict[str, Any] | None) -> None:

@@ -15,6 +15,14 @@ from app.webhooks.subscription import DISABLED
 REMOVED = {"code": "webhook_removed", "message": "the webhook was removed"}
 
 
+def hold(session: Session, webhook: Webhook) -> None:
+    """Read it anew and keep others from changing it in this transaction.
+
+    Unlike the lock of `fetch` it lets deliveries be added meanwhile: a change of a pilot never waits for an endpoint.
+    """
+    session.refresh(webhook, with_for_update={"key_share": True})
+
+
 def disable(session: Session, webhook: Webhook, reason: dict[str, Any], at: datetime) -> None:
     """Call it no more, tell the others, and fail what waits, so that it can be recovered."""
     failing_since = webhook.failing_since

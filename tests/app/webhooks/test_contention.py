@@ -1,0 +1,106 @@
+"""Who waits for whom: people never for endpoints, no endpoint for ever for others, nobody for a backlog."""
+
+import asyncio
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from fastapi import FastAPI
+from sqlmodel import Session, select
+
+from app.db import now, transaction
+from app.outbox.models import OutboxEvent
+from app.webhooks import service
+from app.webhooks.claims import Room
+from app.webhooks.delivery import Answered
+from app.webhooks.settling import Result, settle
+from tests.app.steps import ok, start
+from tests.app.webhooks.steps import register
+from tests.app.webhooks.test_claims import WAITS, Post
+from tests.conftest import House
+
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+"""SQLite has one writer: there nothing happens at once."""
+PATIENCE = 10
+
+
+@pytest.fixture
+def post(app: FastAPI) -> Post:
+    return Post(app.state.engine)
+
+
+@on_postgresql
+@pytest.mark.anyio
+async def test_nobody_waits_while_an_endpoint_is_changed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    hook = await register(house.administrator)
+    entered, go_on = threading.Event(), threading.Event()
+
+    def slow(*_: Any) -> tuple[int, int]:
+        entered.set()
+        assert go_on.wait(PATIENCE)
+        return 0, 0
+
+    monkeypatch.setattr(service, "recover", slow)
+    body = {"since": "2026-01-01T00:00:00Z"}
+    recovery = asyncio.create_task(house.administrator.post(f"/v1/webhooks/{hook['id']}/recover", json=body))
+    try:
+        assert await asyncio.to_thread(entered.wait, PATIENCE)
+        await asyncio.wait_for(start(house), PATIENCE / 2)
+    finally:
+        go_on.set()
+    await ok(recovery, 202)
+
+
+@on_postgresql
+@pytest.mark.anyio
+async def test_two_that_are_disabled_at_once_do_not_wait_in_a_circle(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hooks = [await register(house.administrator) for _ in range(2)]
+    both, disable = threading.Barrier(2, timeout=PATIENCE), service.disable
+
+    def together(*arguments: Any) -> None:
+        both.wait()
+        disable(*arguments)
+
+    monkeypatch.setattr(service, "disable", together)
+    requests = (house.administrator.patch(f"/v1/webhooks/{hook['id']}", json={"enabled": False}) for hook in hooks)
+    assert [answer.status_code for answer in await asyncio.gather(*requests)] == [200, 200]
+
+
+@on_postgresql
+def test_two_workers_disable_an_endpoint_once(post: Post) -> None:
+    webhook = post.endpoint(failing_since=post.began)
+    post.post(webhook, 2)
+    mine, theirs = (Result(p, Answered(410), 0.1, post.began) for p in post.claim(room=Room(each_failing=2)))
+    faults: list[Exception] = []
+
+    def work() -> None:
+        try:
+            with transaction(post.engine) as session:
+                settle(session, [theirs], WAITS, lambda: 0.0)
+        except Exception as error:  # noqa: BLE001 - shown below
+            faults.append(error)
+
+    other = threading.Thread(target=work)
+    with transaction(post.engine) as session:
+        settle(session, [mine], WAITS, lambda: 0.0)
+        other.start()
+        _until_one_waits(post)
+    other.join()
+    assert faults == []
+    with transaction(post.engine) as session:
+        assert len(session.exec(select(OutboxEvent).where(OutboxEvent.type == "webhook.disabled")).all()) == 1
+    assert post.webhook(webhook).version == 2
+
+
+def _until_one_waits(post: Post) -> None:
+    waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    deadline = now() + timedelta(seconds=PATIENCE)
+    while True:
+        with Session(post.engine) as session:
+            if session.connection().scalar(waiting):
+                return
+        assert now() < deadline, "nobody waits"
