@@ -5,10 +5,11 @@ pending ──claim──▶ sending ──settle──▶ delivered | failed | 
                      └── its worker fell silent: `due_at` passes and another one claims it
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import random
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -23,6 +24,7 @@ from app.webhooks.subscription import DISABLED
 
 INTERRUPTED: Final = {"code": "interrupted", "message": "the worker ended before it knew the answer; it is tried again"}
 SILENT: Final = {"code": "interrupted", "message": "the worker ended in the middle of the last try; send it again"}
+UNDER_WAY: Final = (DeliveryStatus.PENDING, DeliveryStatus.SENDING)
 EXPUNGED: Final = {"code": "payload_expunged", "message": "its time was over: the payload is not kept any more"}
 
 
@@ -57,38 +59,46 @@ class Parcel:
 
 def anything_due(session: Session, now: datetime) -> bool:
     """Whether a delivery waits for a worker, or for nobody because its endpoint is not called any more."""
-    of_endpoint = col(Webhook.id) == col(Delivery.webhook_id)
     unpaused = sa.or_(~_called(), _unpaused(now))
-    waits = sa.select(sa.literal(1)).select_from(Delivery).join(Webhook, of_endpoint).where(*_waits(now), unpaused)
-    return session.scalar(waits.limit(1)) is not None
+    return session.scalar(sa.select(col(Webhook.id)).where(unpaused, _something_waits(now)).limit(1)) is not None
 
 
 def fail_uncalled(session: Session, now: datetime) -> None:
     """Fail what still waits for endpoints that are disabled or removed, so that nothing rests unseen."""
-    uncalled = sa.select(col(Webhook.id)).where(~_called())
+    uncalled = session.scalars(sa.select(col(Webhook.id)).where(~_called(), _something_waits(now))).all()
+    if not uncalled:
+        return
+    there = (*_waits(now), col(Delivery.webhook_id).in_(uncalled))
+    silent = sa.select(col(Delivery.id)).where(*there, col(Delivery.status) == DeliveryStatus.SENDING)
+    _interrupt(session, silent, SILENT)
     failed = {"status": DeliveryStatus.FAILED, "claim": None, "failure": DISABLED}
-    session.execute(sa.update(Delivery).where(*_waits(now), col(Delivery.webhook_id).in_(uncalled)).values(**failed))
+    session.execute(sa.update(Delivery).where(*there).values(**failed))
 
 
 def claim_due(
-    session: Session, now: datetime, lease: timedelta, under_way: Mapping[str, int], room: Room, limit: int
+    session: Session,
+    now: datetime,
+    lease: timedelta,
+    under_way: Mapping[str, int],
+    room: Room,
+    limit: int,
+    chance: Callable[[], float] = random.random,
 ) -> list[Parcel]:
     """Take what is due, as far as there is room beside the tries `under_way` (how many, by endpoint).
 
     The log has a row for each before its request leaves. A delivery that was tried `limit` times in this round without
-    an end known (its worker died each time) fails.
+    an end known (its worker died each time) fails. `chance` decides between endpoints when there is no place for all.
     """
     fail_uncalled(session, now)
     taken: list[tuple[Webhook, Delivery]] = []
-    for webhook, places in _places(session, now, under_way, room):
+    for webhook, places in _places(session, now, under_way, room, chance):
         taken += [
             (webhook, row) for row in _take(session, webhook, min(places, _pace(session, webhook, now)), now, lease)
         ]
     if not taken:
         return []
     ids = [row.id for _, row in taken]
-    unknown = (col(Try.delivery_id).in_(ids), col(Try.duration_ms).is_(None), col(Try.error).is_(None))
-    session.execute(sa.update(Try).where(*unknown).values(error=INTERRUPTED))
+    _interrupt(session, ids, INTERRUPTED)
     payloads = _payloads(session, {row.event_id for _, row in taken})
     sealed = _sealed(session, {webhook.id for webhook, _ in taken}, now)
     parcels = []
@@ -128,10 +138,31 @@ def release(session: Session, parcels: Collection[Parcel], now: datetime) -> Non
         session.execute(sa.update(Try).where(col(Try.id) == parcel.try_id).values(error=INTERRUPTED))
 
 
+def _interrupt(session: Session, deliveries: Any, told: dict[str, str]) -> None:
+    """Tell it of tries whose end nobody will write any more; `deliveries`: ids, or a query of them."""
+    unknown = (col(Try.duration_ms).is_(None), col(Try.error).is_(None))
+    session.execute(sa.update(Try).where(col(Try.delivery_id).in_(deliveries), *unknown).values(error=told))
+
+
 def _waits(now: datetime) -> tuple[ColumnElement[bool], ...]:
     """Whether a delivery waits: for its (next) try, or since its worker fell silent."""
-    under_way = col(Delivery.status).in_((DeliveryStatus.PENDING, DeliveryStatus.SENDING))
-    return under_way, col(Delivery.due_at) <= now
+    return col(Delivery.status).in_(UNDER_WAY), col(Delivery.due_at) <= now
+
+
+def _something_waits(now: datetime) -> ColumnElement[bool]:
+    """Whether an endpoint has something due: a look at the ends of an index, however much waits or was delivered.
+
+    As the least of each status, not as EXISTS, which PostgreSQL may answer by reading all that was ever delivered.
+    """
+    return sa.or_(
+        *(
+            sa.select(sa.func.min(col(Delivery.due_at)))
+            .where(col(Delivery.webhook_id) == col(Webhook.id), col(Delivery.status) == status)
+            .scalar_subquery()
+            <= now
+            for status in UNDER_WAY
+        )
+    )
 
 
 def _called() -> ColumnElement[bool]:
@@ -142,17 +173,20 @@ def _unpaused(now: datetime) -> ColumnElement[bool]:
     return sa.or_(col(Webhook.paused_until).is_(None), col(Webhook.paused_until) <= now)
 
 
-def _places(session: Session, now: datetime, under_way: Mapping[str, int], room: Room) -> list[tuple[Webhook, int]]:
-    """Endpoints with something due and how many tries each may start, those with the fewest under way first."""
-    waiting = sa.select(col(Delivery.webhook_id)).where(*_waits(now))
-    ready = sa.select(col(Webhook.id)).where(_called(), _unpaused(now), col(Webhook.id).in_(waiting))
-    due = set(session.scalars(ready))
+def _places(
+    session: Session, now: datetime, under_way: Mapping[str, int], room: Room, chance: Callable[[], float]
+) -> list[tuple[Webhook, int]]:
+    """Endpoints with something due and how many tries each may start, those with the fewest under way first.
+
+    Among equals chance decides: by any fixed order those behind would wait for ever while those before have a backlog.
+    """
+    due = set(session.scalars(sa.select(col(Webhook.id)).where(_called(), _unpaused(now), _something_waits(now))))
     statement = select(Webhook).where(col(Webhook.id).in_(due | set(under_way)))
     known = session.exec(statement, execution_options={"populate_existing": True}).all()
     free = room.together - sum(under_way.values())
     free_failing = room.together_failing - sum(under_way.get(w.id, 0) for w in known if w.failing_since)
     found = []
-    for webhook in sorted(known, key=lambda w: (under_way.get(w.id, 0), w.id)):
+    for webhook in sorted(known, key=lambda w: (under_way.get(w.id, 0), chance())):
         if webhook.id not in due:
             continue
         each = room.each_failing if webhook.failing_since else room.each
@@ -178,11 +212,9 @@ def _pace(session: Session, webhook: Webhook, now: datetime) -> int:
 def _take(session: Session, webhook: Webhook, places: int, now: datetime, lease: timedelta) -> Sequence[Delivery]:
     if places <= 0:
         return []
-    oldest = select(Delivery).where(*_waits(now), col(Delivery.webhook_id) == webhook.id)
-    oldest = oldest.order_by(col(Delivery.due_at), col(Delivery.id)).limit(places)
-    if session.get_bind().dialect.name == "postgresql":
-        oldest = oldest.with_for_update(skip_locked=True)
-    rows = session.exec(oldest, execution_options={"populate_existing": True}).all()
+    # Each status alone, so that the order is that of the index: nothing is sorted, however much waits.
+    oldest = [row for status in UNDER_WAY for row in _oldest(session, webhook, status, places, now)]
+    rows = sorted(oldest, key=lambda row: (row.due_at, row.id))[:places]
     claim = str(uuid4())
     for row in rows:
         row.status, row.claim, row.due_at = DeliveryStatus.SENDING, claim, now + lease
@@ -192,6 +224,16 @@ def _take(session: Session, webhook: Webhook, places: int, now: datetime, lease:
         webhook.paced_until = max(webhook.paced_until or now, now) + len(rows) * step
         session.add(webhook)
     return rows
+
+
+def _oldest(
+    session: Session, webhook: Webhook, status: DeliveryStatus, number: int, now: datetime
+) -> Sequence[Delivery]:
+    here = (col(Delivery.webhook_id) == webhook.id, col(Delivery.status) == status, col(Delivery.due_at) <= now)
+    statement = select(Delivery).where(*here).order_by(col(Delivery.due_at), col(Delivery.id)).limit(number)
+    if session.get_bind().dialect.name == "postgresql":
+        statement = statement.with_for_update(skip_locked=True)
+    return session.exec(statement, execution_options={"populate_existing": True}).all()
 
 
 def _payloads(session: Session, event_ids: Collection[str]) -> dict[str, bytes | None]:

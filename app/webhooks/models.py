@@ -77,9 +77,8 @@ class Delivery(SQLModel, table=True):
     __tablename__ = "webhook_deliveries"
     __table_args__ = (
         sa.UniqueConstraint("event_id", "webhook_id"),
-        sa.Index(None, "webhook_id", "status", "due_at"),
+        sa.Index(None, "webhook_id", "status", "due_at", "id"),
         sa.Index(None, "webhook_id", "id"),
-        sa.Index(None, "status", "due_at"),
     )
 
     id: str = id_field()
@@ -101,6 +100,14 @@ class Try(SQLModel, table=True):
     """One request to the endpoint, written before it leaves; `duration_ms` is empty until its end is known."""
 
     __tablename__ = "webhook_tries"
+    __table_args__ = (
+        sa.Index(
+            None,
+            "started_at",
+            postgresql_where=sa.text("answer IS NOT NULL"),
+            sqlite_where=sa.text("answer IS NOT NULL"),
+        ),
+    )
 
     id: str = id_field()
     delivery_id: str = Field(foreign_key="webhook_deliveries.id", index=True, max_length=36)

@@ -17,17 +17,17 @@ depends_on = None
 
 STATUS = ("pending", "sending", "delivered", "failed")
 INDEXES = {
-    "outbox_events": (("created_at",),),
     "webhooks": (("organization_id",),),
     "webhook_secrets": (("webhook_id",),),
     "webhook_deliveries": (
         ("organization_id",),
-        ("webhook_id", "status", "due_at"),
+        ("webhook_id", "status", "due_at", "id"),
         ("webhook_id", "id"),
-        ("status", "due_at"),
     ),
     "webhook_tries": (("delivery_id",),),
 }
+# What can still be expunged: by when, of what is not empty.
+KEPT = {"outbox_events": ("created_at", "payload"), "webhook_tries": ("started_at", "answer")}
 
 
 def _id(name: str, *, nullable: bool = False) -> sa.Column[str]:
@@ -120,6 +120,11 @@ def upgrade() -> None:
     for table, indexes in INDEXES.items():
         for columns in indexes:
             op.create_index(op.f(f"ix_{table}_{'_'.join(columns)}"), table, list(columns), unique=False)
+    for table, (at, kept) in KEPT.items():
+        there = sa.text(f"{kept} IS NOT NULL")
+        op.create_index(
+            op.f(f"ix_{table}_{at}"), table, [at], unique=False, postgresql_where=there, sqlite_where=there
+        )
 
 
 def downgrade() -> None:

@@ -266,6 +266,8 @@ def test_nothing_rests_under_way_at_an_endpoint_that_is_not_called(post: Post, h
     assert post.due(after=31)
     assert post.claim(after=31) == []
     assert post.delivery(sending.delivery_id).status is DeliveryStatus.FAILED
+    [told] = post.tries(sending.delivery_id)
+    assert (told.error or {})["code"] == "interrupted"
     assert not post.due(after=1e6)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -12,14 +13,14 @@ from sqlmodel import Session, select
 
 from app.db import now, transaction
 from app.outbox.models import OutboxEvent
-from app.webhooks import service
+from app.webhooks import claims, service
 from app.webhooks.claims import Room
 from app.webhooks.delivery import Answered
 from app.webhooks.settling import Result, settle
 from tests.app.steps import ok, start
 from tests.app.webhooks.steps import register
-from tests.app.webhooks.test_claims import WAITS, Post
-from tests.conftest import House
+from tests.app.webhooks.test_claims import LEASE, WAITS, Post
+from tests.conftest import House, on_sqlite
 
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 """SQLite has one writer: there nothing happens at once."""
@@ -104,3 +105,36 @@ def _until_one_waits(post: Post) -> None:
             if session.connection().scalar(waiting):
                 return
         assert now() < deadline, "nobody waits"
+
+
+def test_none_of_many_that_fail_waits_for_ever(post: Post) -> None:
+    failing = [post.endpoint(failing_since=now()) for _ in range(3)]
+    for webhook in failing:
+        post.post(webhook, 40)
+    room = Room(each_failing=1, together_failing=2)
+    taken = Counter(parcel.webhook_id for _ in range(40) for parcel in post.claim(room=room))
+    assert set(taken) == set(failing)
+    assert min(taken.values()) > 5
+
+
+@on_sqlite
+def test_a_look_for_work_takes_as_long_however_much_waits(post: Post) -> None:
+    dead, quiet = post.endpoint(failing_since=now()), post.endpoint()
+    post.post(quiet)
+    post.post(dead, 20)
+    little = _steps_of_a_look(post)
+    post.post(dead, 400)
+    assert _steps_of_a_look(post) < 2 * little
+
+
+def _steps_of_a_look(post: Post) -> int:
+    """Instructions of SQLite, in tens."""
+    steps: list[None] = []
+    with transaction(post.engine) as session:
+        connection: Any = session.connection().connection.driver_connection
+        connection.set_progress_handler(lambda: steps.append(None), 10)
+        assert claims.anything_due(session, post.began)
+        assert len(claims.claim_due(session, post.began, LEASE, {}, Room(), 3)) == 2
+        connection.set_progress_handler(None, 10)
+        session.rollback()
+    return len(steps)
