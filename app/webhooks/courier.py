@@ -143,11 +143,17 @@ class Courier(threading.Thread):
             self._ended.remove(result)
 
     def _tidy(self) -> None:
+        """A batch of what is to be expunged, each turn until nothing is left for this hour."""
         at = now()
         if self._tidied_at is not None and at - self._tidied_at < TIDY_EVERY:
             return
-        retention.expunge(self._engine, at, timedelta(days=self._settings.webhook_payload_days))
-        self._tidied_at = at
+        try:
+            done = retention.expunge(self._engine, at, timedelta(days=self._settings.webhook_payload_days))
+        except Exception:
+            log.exception("not_tidied")  # deliveries do not wait for it
+            done = True
+        if done:
+            self._tidied_at = at
 
     def _close(self, given_up: list[Parcel]) -> None:
         """Write what ended and give the rest back; what cannot be written is claimed by another worker later."""

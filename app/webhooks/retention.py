@@ -15,16 +15,28 @@ BATCH: Final = 500
 """Rows a transaction: on SQLite nobody else writes meanwhile."""
 
 
-def expunge(engine: Engine, now: datetime, kept: timedelta) -> None:
-    """Empty payloads and answers older than `kept`, but for events still under way; delete secrets that expired."""
+def expunge(engine: Engine, now: datetime, kept: timedelta) -> bool:
+    """Empty payloads and answers older than `kept`, but for events still under way; delete secrets that expired.
+
+    One batch of each, so that whoever calls can do something else in between; whether nothing is left.
+    """
     before = now - kept
-    under_way = sa.select(col(Delivery.event_id)).where(
-        col(Delivery.status).in_((DeliveryStatus.PENDING, DeliveryStatus.SENDING))
+    under_way = sa.exists().where(
+        col(Delivery.event_id) == col(OutboxEvent.id),
+        col(Delivery.status).in_((DeliveryStatus.PENDING, DeliveryStatus.SENDING)),
     )
     payload, answer = col(OutboxEvent.payload), col(Try.answer)
-    old_payloads = (col(OutboxEvent.created_at) < before, payload.is_not(None), col(OutboxEvent.id).not_in(under_way))
-    _empty(engine, OutboxEvent, old_payloads, {"payload": None})
-    _empty(engine, Try, (col(Try.started_at) < before, answer.is_not(None)), {"answer": None})
+    old_payloads = (col(OutboxEvent.created_at) < before, payload.is_not(None), ~under_way)
+    old_answers = (col(Try.started_at) < before, answer.is_not(None))
+    emptied = [
+        _empty(engine, OutboxEvent, old_payloads, {"payload": None}),
+        _empty(engine, Try, old_answers, {"answer": None}),
+    ]
+    _delete_expired_secrets(engine, now)
+    return max(emptied) < BATCH
+
+
+def _delete_expired_secrets(engine: Engine, now: datetime) -> None:
     with reading(engine) as session:
         expired = session.scalars(sa.select(col(WebhookSecret.id)).where(col(WebhookSecret.expires_at) < now)).all()
     if expired:
@@ -37,12 +49,10 @@ def expunge(engine: Engine, now: datetime, kept: timedelta) -> None:
 
 def _empty(
     engine: Engine, model: type[OutboxEvent | Try], old: tuple[ColumnElement[bool], ...], values: dict[str, None]
-) -> None:
-    statement = sa.select(col(model.id)).where(*old).limit(BATCH)
-    while True:
-        with reading(engine) as session:
-            ids = session.scalars(statement).all()
-        if not ids:
-            return
-        with transaction(engine) as session:
-            session.execute(sa.update(model).where(col(model.id).in_(ids)).values(**values))
+) -> int:
+    """How many rows were emptied."""
+    with transaction(engine) as session:
+        ids = session.scalars(sa.select(col(model.id)).where(*old).limit(BATCH)).all()
+        if ids:
+            session.execute(sa.update(model).where(col(model.id).in_(ids), *old).values(**values))
+        return len(ids)
