@@ -55,16 +55,24 @@ async def check_address(
     request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> None:
-    """Raise Invalid for an address that may not be called.
+    """Find out whether the address may be called; `_require_callable` says so.
 
     Before the request's transaction begins, since a name server may take seconds and SQLite has one writer; and only
     for who may manage webhooks, since it makes the service ask for names.
     """
+    request.state.refused = None
     if body.url is None or not await run_in_threadpool(_may_manage, request, credentials):
         return
     try:
         await request.app.state.sender.check(body.url)
     except Refused as refused:
+        request.state.refused = refused
+
+
+def _require_callable(request: Request) -> None:
+    """Raise Invalid for an address that may not be called; a repeated request has got its first answer before."""
+    refused: Refused | None = request.state.refused
+    if refused is not None:
         raise Invalid(refused.message, [fault(["url"], refused.message, refused.code)], refused.code) from refused
 
 
@@ -105,6 +113,7 @@ def create_webhook(
 ) -> NewWebhookOut:
     """Subscribe an endpoint. The answer shows its signing secret this once; it is stored sealed."""
     caller.require(MANAGE)
+    _require_callable(request)
     organization_id = acting_organization(session, caller, body.organization_id)
     master = _settings(session).secret()
     webhook, secret = service.register(session, body, organization_id, caller.person, master, now())
@@ -148,11 +157,13 @@ def change_webhook(
     body: WebhookPatch,
     session: SessionDep,
     caller: CallerDep,
+    request: Request,
     response: Response,
     if_match: IfMatch = None,
 ) -> WebhookOut:
     """Change address or subscription, disable or enable. What failed meanwhile: `…/recover`."""
     webhook = _webhook(session, caller, webhook_id)
+    _require_callable(request)
     check_match(if_match, webhook.version, "the webhook")
     service.change(session, webhook, body.model_dump(mode="json", exclude_unset=True), now())
     response.headers["ETag"] = etag(webhook.version)
