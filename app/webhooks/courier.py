@@ -44,7 +44,9 @@ class Courier(threading.Thread):
         self._settings = settings
         self._stopping = stopping
         self._room = room or Room()
+        # Here and not in the thread: settings that cannot be read end the start, not the deliveries alone.
         self._waits = waits_of(settings.webhook_retry_seconds)
+        self._sender = Sender.of(settings)
         self._lease = timedelta(seconds=settings.webhook_timeout_seconds + settings.lease_seconds)
         self._awake: Callable[[], object] = lambda: None
         self._under_way: dict[asyncio.Task[None], Parcel] = {}
@@ -64,7 +66,7 @@ class Courier(threading.Thread):
         loop, awake = asyncio.get_running_loop(), asyncio.Event()
         self._awake = lambda: loop.call_soon_threadsafe(awake.set)
         with ThreadPoolExecutor(1, "courier-ledger") as ledger:
-            async with Sender.of(self._settings) as sender:
+            async with self._sender as sender:
                 while not self._stopping.is_set():
                     awake.clear()
                     under_way = Counter(parcel.webhook_id for parcel in self._under_way.values())

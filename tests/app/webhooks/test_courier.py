@@ -188,7 +188,10 @@ async def test_no_delivery_waits_for_what_cannot_be_expunged(
 
 @on_sqlite
 async def test_settings_that_cannot_be_read_are_named_at_the_start(app: FastAPI, settings: Settings) -> None:
+    hosts = settings.model_copy(update={"webhook_allow": "not a host"})
     with pytest.raises(ValueError, match="PILOTLIGHT_WEBHOOK_ALLOW: 'not a host'"):
-        create_app(settings.model_copy(update={"webhook_allow": "not a host"}))
-    with pytest.raises(ValueError, match="PILOTLIGHT_WEBHOOK_RETRY_SECONDS: 'soon'"):
-        Runner(app.state.engine, settings.model_copy(update={"webhook_retry_seconds": "soon"}), [], [courier.Courier])
+        create_app(hosts)
+    waits = settings.model_copy(update={"webhook_retry_seconds": "soon"})
+    for unreadable, named in ((hosts, "ALLOW: 'not a host'"), (waits, "RETRY_SECONDS: 'soon'")):
+        with pytest.raises(ValueError, match=f"PILOTLIGHT_WEBHOOK_{named}"):
+            Runner(app.state.engine, unreadable, [], [courier.Courier])
