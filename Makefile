@@ -12,7 +12,7 @@ WORKERS ?= 2
 # One folder of compile caches for everything that is run from here.
 export PILOTLIGHT_CACHE_DIR ?= $(abspath var/cache)
 
-.PHONY: help setup run test check format slow bench lock clean
+.PHONY: help setup run test check format slow chaos bench lock clean
 
 help: ## What there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -39,7 +39,7 @@ run: setup ## Serve API, Swagger UI and worker on SQLite, with the demonstration
 
 test: setup ## The tests, on SQLite and PostgreSQL
 	@echo "test: the models compile first where no cache is there; a few minutes in all"
-	PILOTLIGHT_TEST_BOTH=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow"
+	PILOTLIGHT_TEST_BOTH=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not chaos"
 
 check: setup ## Format, lint, types, import contracts, migrations
 	$(BIN)/ruff format --check .
@@ -55,9 +55,13 @@ format: setup ## Put the code into the common format
 slow: setup ## Calibration and other proofs that take long
 	PILOTLIGHT_TEST_BOTH=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow
 
+chaos: setup ## A thousand moves while the worker is killed ten times; prints what became of them
+	$(BIN)/python -m pytest -m chaos
+
 bench: setup ## Measure what the README and the methods claim
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.webhooks
 
 lock: setup ## Resolve the dependencies anew
 	$(BIN)/uv lock

@@ -37,3 +37,9 @@ def on_server(url: str, statement: str) -> None:
     with engine.connect() as connection:
         connection.execute(sa.text(statement))
     engine.dispose()
+
+
+def database_on(server: str, name: str) -> str:
+    """The URL of a new, empty database."""
+    on_server(server, f'CREATE DATABASE "{name}"')
+    return sa.make_url(server).set(database=name).render_as_string(hide_password=False)

@@ -41,15 +41,23 @@ def waiting(engine: sa.Engine, *webhook_ids: str) -> int:
         return int(session.exec(select(sa.func.count(col(Delivery.id))).where(*open_)).one())
 
 
+def names(told: dict[str, OutboxEvent]) -> dict[str, str]:
+    """The pilot and where it moved, of each event."""
+    found = {key: json.loads(event.payload or b"")["data"] for key, event in told.items()}
+    return {key: f"{data['pilot']['id']} {data['to']}" for key, data in found.items()}
+
+
 def statuses(session: Session, webhook_id: str) -> Counter[str]:
     """How many deliveries of an endpoint stand where."""
     return Counter(session.exec(select(Delivery.status).where(Delivery.webhook_id == webhook_id)))
 
 
-def tries(session: Session, webhook_id: str) -> Sequence[Try]:
-    """Every try at an endpoint."""
+def errors(engine: sa.Engine, webhook_id: str) -> Counter[str]:
+    """How often tries at an endpoint ended without an answer, by code."""
     of_delivery = col(Delivery.id) == col(Try.delivery_id)
-    return session.exec(select(Try).join(Delivery, of_delivery).where(Delivery.webhook_id == webhook_id)).all()
+    failed = select(Try.error).join(Delivery, of_delivery).where(Delivery.webhook_id == webhook_id)
+    with reading(engine) as session:
+        return Counter(error["code"] for error in session.exec(failed) if error)
 
 
 def heard_all(receiver: Receiver, told: dict[str, OutboxEvent]) -> list[Arrival]:
@@ -105,10 +113,16 @@ class Delay:
         return f"p50 {self.median:.3f} s, p95 {self.p95:.3f} s, longest {self.longest:.3f} s (n = {self.n})"
 
 
-def delays(told: dict[str, OutboxEvent], arrivals: Sequence[Arrival]) -> dict[datetime, float]:
-    """Seconds until each event was first received, by when it was recorded."""
+def first_received(arrivals: Sequence[Arrival]) -> dict[str, float]:
+    """When each event was first received, by id."""
     first: dict[str, float] = {}
     for arrival in arrivals:
         if arrival.answered:
             first[arrival.event_id] = min(arrival.at, first.get(arrival.event_id, arrival.at))
+    return first
+
+
+def delays(told: dict[str, OutboxEvent], arrivals: Sequence[Arrival]) -> dict[datetime, float]:
+    """Seconds until each event was first received, by when it was recorded."""
+    first = first_received(arrivals)
     return {told[key].created_at: at - told[key].created_at.timestamp() for key, at in first.items()}

@@ -1,0 +1,60 @@
+"""Thirty moves with three endpoints while workers are killed twice; `make chaos` does the same at length."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from fastapi import FastAPI
+
+from app.config import Settings
+from app.webhooks.sender import Sender
+from tests.acceptance.journeys import Ward
+from tests.acceptance.processes import Installation
+from tests.acceptance.receivers import Receiver
+from tests.acceptance.storm import Storm
+
+MOVES = 30
+KILLS = (8, 20)
+SETTINGS = {
+    "PILOTLIGHT_WEBHOOK_ALLOW": "127.0.0.1",
+    "PILOTLIGHT_WEBHOOK_TIMEOUT_SECONDS": "1",
+    "PILOTLIGHT_WEBHOOK_RETRY_SECONDS": ",".join(["0.2"] * 40),
+    "PILOTLIGHT_LEASE_SECONDS": "0.5",
+}
+WORKERS = {"sqlite": 1, "postgresql": 2}
+
+
+@pytest.fixture
+def couriers(engine: sa.Engine, settings: Settings, tmp_path: Path) -> Iterator[Installation]:
+    """Workers that only deliver: those that analyse take half a minute to warm up."""
+    commands = ["tests.acceptance.courier"] * WORKERS[engine.dialect.name]
+    made = Installation(commands, settings.url, tmp_path, SETTINGS)
+    made.start_all()
+    yield made
+    made.stop()
+
+
+@pytest.mark.anyio
+async def test_killed_workers_lose_nothing(
+    couriers: Installation,
+    app: FastAPI,
+    root: httpx.AsyncClient,
+    settings: Settings,
+    engine: sa.Engine,
+    healthy: Receiver,
+    flaky: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    allowing = settings.model_copy(update={"webhook_allow": "127.0.0.1"})
+    monkeypatch.setattr(app.state, "sender", Sender.of(allowing))
+    ward = Ward(root)
+    await ward.open()
+    workers = range(WORKERS[engine.dialect.name])
+    storm = Storm(ward, engine, couriers, workers, healthy, flaky, clients=3, pause=0.15)
+    await storm.alone(0)
+    await storm.breaks(MOVES, KILLS)
+    await storm.holds()
+    assert len(storm.since) == MOVES
+    assert len(storm.killed) == len(KILLS)
