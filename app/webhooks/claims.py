@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -20,26 +20,12 @@ from app.db import new_id
 from app.outbox.models import OutboxEvent
 from app.webhooks.delivery import allowance
 from app.webhooks.models import Delivery, DeliveryStatus, Try, Webhook, WebhookSecret
-from app.webhooks.subscription import DISABLED
+from app.webhooks.room import Room, places
+from app.webhooks.subscription import uncalled
 
 INTERRUPTED: Final = {"code": "interrupted", "message": "the worker ended before it knew the answer; it is tried again"}
 SILENT: Final = {"code": "interrupted", "message": "the worker ended in the middle of the last try; send it again"}
-UNDER_WAY: Final = (DeliveryStatus.PENDING, DeliveryStatus.SENDING)
 EXPUNGED: Final = {"code": "payload_expunged", "message": "its time was over: the payload is not kept any more"}
-
-
-@dataclass(frozen=True)
-class Room:
-    """How many tries one process has under way at most: for an endpoint, for one that fails, in all, all that fail.
-
-    An endpoint that fails gets one at a time, and those that fail never more than half of the places: the slow and the
-    dead do not hold up the others.
-    """
-
-    each: int = 8
-    each_failing: int = 1
-    together: int = 256
-    together_failing: int = 128
 
 
 @dataclass(frozen=True)
@@ -60,19 +46,35 @@ class Parcel:
 def anything_due(session: Session, now: datetime) -> bool:
     """Whether a delivery waits for a worker, or for nobody because its endpoint is not called any more."""
     unpaused = sa.or_(~_called(), _unpaused(now))
-    return session.scalar(sa.select(col(Webhook.id)).where(unpaused, _something_waits(now)).limit(1)) is not None
+    waiting = (_has_due(DeliveryStatus.PENDING, now), _has_due(DeliveryStatus.SENDING, now))
+    return session.scalar(sa.select(col(Webhook.id)).where(unpaused, sa.or_(*waiting)).limit(1)) is not None
+
+
+def reopen_silent(session: Session, now: datetime) -> None:
+    """Put back what is with a worker that fell silent; the log tells that its try was interrupted.
+
+    All of it at once: behind an endpoint's long queue it would read `sending` for as long as the queue lasts.
+    """
+    endpoints = session.scalars(sa.select(col(Webhook.id)).where(_has_due(DeliveryStatus.SENDING, now))).all()
+    if not endpoints:
+        return
+    overdue = (col(Delivery.status) == DeliveryStatus.SENDING, col(Delivery.due_at) <= now)
+    silent = sa.select(col(Delivery.id)).where(col(Delivery.webhook_id).in_(endpoints), *overdue)
+    if session.get_bind().dialect.name == "postgresql":
+        silent = silent.with_for_update(skip_locked=True)
+    ids = session.scalars(silent).all()
+    again = {"status": DeliveryStatus.PENDING, "claim": None}
+    session.execute(sa.update(Delivery).where(col(Delivery.id).in_(ids)).values(**again))
+    unknown = (col(Try.duration_ms).is_(None), col(Try.error).is_(None))
+    session.execute(sa.update(Try).where(col(Try.delivery_id).in_(ids), *unknown).values(error=INTERRUPTED))
 
 
 def fail_uncalled(session: Session, now: datetime) -> None:
     """Fail what still waits for endpoints that are disabled or removed, so that nothing rests unseen."""
-    uncalled = session.scalars(sa.select(col(Webhook.id)).where(~_called(), _something_waits(now))).all()
-    if not uncalled:
-        return
-    there = (*_waits(now), col(Delivery.webhook_id).in_(uncalled))
-    silent = sa.select(col(Delivery.id)).where(*there, col(Delivery.status) == DeliveryStatus.SENDING)
-    _interrupt(session, silent, SILENT)
-    failed = {"status": DeliveryStatus.FAILED, "claim": None, "failure": DISABLED}
-    session.execute(sa.update(Delivery).where(*there).values(**failed))
+    for webhook in session.exec(select(Webhook).where(~_called(), _has_due(DeliveryStatus.PENDING, now))).all():
+        waiting = (col(Delivery.webhook_id) == webhook.id, col(Delivery.status) == DeliveryStatus.PENDING)
+        failed = {"status": DeliveryStatus.FAILED, "failure": uncalled(webhook)}
+        session.execute(sa.update(Delivery).where(*waiting).values(**failed))
 
 
 def claim_due(
@@ -89,16 +91,14 @@ def claim_due(
     The log has a row for each before its request leaves. A delivery that was tried `limit` times in this round without
     an end known (its worker died each time) fails. `chance` decides between endpoints when there is no place for all.
     """
+    reopen_silent(session, now)
     fail_uncalled(session, now)
     taken: list[tuple[Webhook, Delivery]] = []
-    for webhook, places in _places(session, now, under_way, room, chance):
-        taken += [
-            (webhook, row) for row in _take(session, webhook, min(places, _pace(session, webhook, now)), now, lease)
-        ]
+    for webhook, number in _places(session, now, under_way, room, chance):
+        rows = _take(session, webhook, min(number, _pace(session, webhook, now)), now, lease)
+        taken += [(webhook, row) for row in rows]
     if not taken:
         return []
-    ids = [row.id for _, row in taken]
-    _interrupt(session, ids, INTERRUPTED)
     payloads = _payloads(session, {row.event_id for _, row in taken})
     sealed = _sealed(session, {webhook.id for webhook, _ in taken}, now)
     parcels = []
@@ -138,31 +138,13 @@ def release(session: Session, parcels: Collection[Parcel], now: datetime) -> Non
         session.execute(sa.update(Try).where(col(Try.id) == parcel.try_id).values(error=INTERRUPTED))
 
 
-def _interrupt(session: Session, deliveries: Any, told: dict[str, str]) -> None:
-    """Tell it of tries whose end nobody will write any more; `deliveries`: ids, or a query of them."""
-    unknown = (col(Try.duration_ms).is_(None), col(Try.error).is_(None))
-    session.execute(sa.update(Try).where(col(Try.delivery_id).in_(deliveries), *unknown).values(error=told))
+def _has_due(status: DeliveryStatus, now: datetime) -> ColumnElement[bool]:
+    """Whether an endpoint has something due: a look at the end of an index, however much waits or was delivered.
 
-
-def _waits(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    """Whether a delivery waits: for its (next) try, or since its worker fell silent."""
-    return col(Delivery.status).in_(UNDER_WAY), col(Delivery.due_at) <= now
-
-
-def _something_waits(now: datetime) -> ColumnElement[bool]:
-    """Whether an endpoint has something due: a look at the ends of an index, however much waits or was delivered.
-
-    As the least of each status, not as EXISTS, which PostgreSQL may answer by reading all that was ever delivered.
+    As the least of its instants, not as EXISTS, which PostgreSQL may answer by reading all that was ever delivered.
     """
-    return sa.or_(
-        *(
-            sa.select(sa.func.min(col(Delivery.due_at)))
-            .where(col(Delivery.webhook_id) == col(Webhook.id), col(Delivery.status) == status)
-            .scalar_subquery()
-            <= now
-            for status in UNDER_WAY
-        )
-    )
+    there = (col(Delivery.webhook_id) == col(Webhook.id), col(Delivery.status) == status)
+    return sa.select(sa.func.min(col(Delivery.due_at))).where(*there).scalar_subquery() <= now
 
 
 def _called() -> ColumnElement[bool]:
@@ -176,26 +158,15 @@ def _unpaused(now: datetime) -> ColumnElement[bool]:
 def _places(
     session: Session, now: datetime, under_way: Mapping[str, int], room: Room, chance: Callable[[], float]
 ) -> list[tuple[Webhook, int]]:
-    """Endpoints with something due and how many tries each may start, those with the fewest under way first.
-
-    Among equals chance decides: by any fixed order those behind would wait for ever while those before have a backlog.
-    """
-    due = set(session.scalars(sa.select(col(Webhook.id)).where(_called(), _unpaused(now), _something_waits(now))))
+    """Endpoints with something due and how many tries each may start."""
+    ready = sa.select(col(Webhook.id)).where(_called(), _unpaused(now), _has_due(DeliveryStatus.PENDING, now))
+    due = set(session.scalars(ready))
     statement = select(Webhook).where(col(Webhook.id).in_(due | set(under_way)))
-    known = session.exec(statement, execution_options={"populate_existing": True}).all()
-    free = room.together - sum(under_way.values())
-    free_failing = room.together_failing - sum(under_way.get(w.id, 0) for w in known if w.failing_since)
-    found = []
-    for webhook in sorted(known, key=lambda w: (under_way.get(w.id, 0), chance())):
-        if webhook.id not in due:
-            continue
-        each = room.each_failing if webhook.failing_since else room.each
-        places = min(each - under_way.get(webhook.id, 0), free, free_failing if webhook.failing_since else free)
-        if places > 0:
-            found.append((webhook, places))
-            free -= places
-            free_failing -= places if webhook.failing_since else 0
-    return found
+    known = {w.id: w for w in session.exec(statement, execution_options={"populate_existing": True})}
+    failing = {webhook_id for webhook_id, webhook in known.items() if webhook.failing_since is not None}
+    failing_under_way = sum(number for webhook_id, number in under_way.items() if webhook_id in failing)
+    found = places([(one, one in failing) for one in due], under_way, failing_under_way, room, chance)
+    return [(known[webhook_id], number) for webhook_id, number in found.items()]
 
 
 def _pace(session: Session, webhook: Webhook, now: datetime) -> int:
@@ -209,12 +180,16 @@ def _pace(session: Session, webhook: Webhook, now: datetime) -> int:
     return 0 if row is None or row.rate_limit is None else allowance(row.paced_until, now, row.rate_limit)[0]
 
 
-def _take(session: Session, webhook: Webhook, places: int, now: datetime, lease: timedelta) -> Sequence[Delivery]:
-    if places <= 0:
+def _take(session: Session, webhook: Webhook, number: int, now: datetime, lease: timedelta) -> Sequence[Delivery]:
+    """Claim the oldest that are due; in the order of the index, so that nothing is sorted, however much waits."""
+    if number <= 0:
         return []
-    # Each status alone, so that the order is that of the index: nothing is sorted, however much waits.
-    oldest = [row for status in UNDER_WAY for row in _oldest(session, webhook, status, places, now)]
-    rows = sorted(oldest, key=lambda row: (row.due_at, row.id))[:places]
+    pending = (col(Delivery.webhook_id) == webhook.id, col(Delivery.status) == DeliveryStatus.PENDING)
+    oldest = select(Delivery).where(*pending, col(Delivery.due_at) <= now)
+    oldest = oldest.order_by(col(Delivery.due_at), col(Delivery.id)).limit(number)
+    if session.get_bind().dialect.name == "postgresql":
+        oldest = oldest.with_for_update(skip_locked=True)
+    rows = session.exec(oldest, execution_options={"populate_existing": True}).all()
     claim = str(uuid4())
     for row in rows:
         row.status, row.claim, row.due_at = DeliveryStatus.SENDING, claim, now + lease
@@ -224,16 +199,6 @@ def _take(session: Session, webhook: Webhook, places: int, now: datetime, lease:
         webhook.paced_until = max(webhook.paced_until or now, now) + len(rows) * step
         session.add(webhook)
     return rows
-
-
-def _oldest(
-    session: Session, webhook: Webhook, status: DeliveryStatus, number: int, now: datetime
-) -> Sequence[Delivery]:
-    here = (col(Delivery.webhook_id) == webhook.id, col(Delivery.status) == status, col(Delivery.due_at) <= now)
-    statement = select(Delivery).where(*here).order_by(col(Delivery.due_at), col(Delivery.id)).limit(number)
-    if session.get_bind().dialect.name == "postgresql":
-        statement = statement.with_for_update(skip_locked=True)
-    return session.exec(statement, execution_options={"populate_existing": True}).all()
 
 
 def _payloads(session: Session, event_ids: Collection[str]) -> dict[str, bytes | None]:

@@ -21,8 +21,9 @@ from app.config import Settings
 from app.db import now, reading, transaction
 from app.jobs.ledger import AWAY
 from app.webhooks import claims, retention
-from app.webhooks.claims import Parcel, Room
+from app.webhooks.claims import Parcel
 from app.webhooks.delivery import Outcome, Unreached, waits_of
+from app.webhooks.room import Room
 from app.webhooks.sender import Sender
 from app.webhooks.settling import Result, settle
 from app.webhooks.signing import Unreadable, readable, signed_headers

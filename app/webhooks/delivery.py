@@ -17,6 +17,7 @@ BREATH: Final = timedelta(seconds=5)
 BUSY: Final = frozenset({429, 502, 503, 504})
 """Answers of a receiver, or of what stands before it, that has too much to do."""
 GONE: Final = 410
+OUR_FAULTS: Final = frozenset({"internal", "secret_unreadable"})
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Unreached:
 
     code: str
     message: str
+
+    @property
+    def ours(self) -> bool:
+        """Whether the fault is this service's own: it says nothing of the endpoint."""
+        return self.code in OUR_FAULTS
 
 
 type Outcome = Answered | Unreached

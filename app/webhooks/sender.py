@@ -5,10 +5,12 @@ connection of its own, so none waits for another's.
 """
 
 import asyncio
+import contextlib
 import socket
 import ssl
+import threading
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, InvalidStateError
 from contextlib import aclosing, suppress
 from functools import partial
 from importlib.metadata import version
@@ -29,7 +31,6 @@ type LookUp = Callable[[str, int], Sequence[str]]
 
 CHECK_SECONDS = 3.0
 KEPT_BYTES = 1024
-LOOK_UP_THREADS = 256
 DEFAULT_PORTS = {"http": 80, "https": 443}
 OWN_HEADERS = {
     "accept-encoding": "identity",
@@ -51,6 +52,15 @@ def system_look_up(host: str, port: int) -> list[str]:
     return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
+def _settle(found: Future[Sequence[str]], addresses: Sequence[str] = (), error: Exception | None = None) -> None:
+    """Hand over what a look-up gave; nothing when nobody waits any more."""
+    with contextlib.suppress(InvalidStateError):
+        if error is None:
+            found.set_result(addresses)
+        else:
+            found.set_exception(error)
+
+
 class Sender:
     """Makes the tries; `timeout_seconds` is for one try as a whole, from the look-up to the last byte kept."""
 
@@ -66,8 +76,6 @@ class Sender:
         self._allowed, self._https_only, self._seconds = allowed, https_only, timeout_seconds
         self._blocking_look_up = look_up
         self._ssl = ssl_context or httpx.create_ssl_context(trust_env=False)
-        # Threads of its own: a resolver that hangs holds up no other work of the process.
-        self._threads = ThreadPoolExecutor(LOOK_UP_THREADS, thread_name_prefix="look-up")
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -84,7 +92,7 @@ class Sender:
     async def __aexit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Nothing is left open between tries."""
 
     async def check(self, url: str) -> None:
         """Refuse a URL that may not be registered; nobody is called. Raises Refused."""
@@ -123,7 +131,19 @@ class Sender:
         return partial(resolve, allowed=self._allowed, look_up=self._look_up, only_allowed=only_allowed)
 
     async def _look_up(self, host: str, port: int) -> Sequence[str]:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._blocking_look_up, host, port)
+        """Look up in a thread of its own: one that hangs holds up no other, nor the end of the process."""
+        found: Future[Sequence[str]] = Future()
+
+        def ask() -> None:
+            try:
+                addresses = self._blocking_look_up(host, port)
+            except Exception as error:  # noqa: BLE001 - raised where it is awaited
+                _settle(found, error=error)
+            else:
+                _settle(found, addresses)
+
+        threading.Thread(target=ask, name="look-up", daemon=True).start()
+        return await asyncio.wrap_future(found)
 
     async def _ask(
         self, target: httpx.URL, network: PinnedNetwork, headers: Mapping[str, str], body: bytes

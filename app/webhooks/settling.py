@@ -12,8 +12,8 @@ from app.webhooks import delivery as rules
 from app.webhooks.claims import Parcel
 from app.webhooks.delivery import Answered, Delivered, GiveUp, Outcome, RetryAt
 from app.webhooks.models import Delivery, DeliveryStatus, Try, Webhook
-from app.webhooks.standing import REMOVED, disable, hold
-from app.webhooks.subscription import DISABLED
+from app.webhooks.standing import disable, hold
+from app.webhooks.subscription import uncalled
 
 REDIRECT = {"code": "redirect", "message": "redirects are not followed; register the address it points to"}
 
@@ -67,7 +67,7 @@ def _judge_endpoint(session: Session, result: Result) -> dict[str, Any] | None:
     outcome, at = result.outcome, result.ended_at
     if isinstance(outcome, Answered) and outcome.received:
         session.execute(sa.update(Webhook).where(here, failing.is_not(None)).values(failing_since=None))
-    else:
+    elif isinstance(outcome, Answered) or not outcome.ours:
         session.execute(sa.update(Webhook).where(here, failing.is_(None)).values(failing_since=at))
     if until := rules.pause(outcome, at):
         later = sa.or_(col(Webhook.paused_until).is_(None), col(Webhook.paused_until) < until)
@@ -78,14 +78,11 @@ def _judge_endpoint(session: Session, result: Result) -> dict[str, Any] | None:
         why = _why_disabled(webhook, outcome, at)
         if why is not None:
             disable(session, webhook, {"code": why.code, "message": why.message}, at)
-    if webhook.removed_at is not None:
-        return REMOVED
-    return None if webhook.enabled else DISABLED
+    return uncalled(webhook)
 
 
 def _why_disabled(webhook: Webhook, outcome: Outcome, at: datetime) -> GiveUp | None:
-    called = webhook.enabled and webhook.removed_at is None
-    if not called or webhook.failing_since is None:
+    if uncalled(webhook) is not None or webhook.failing_since is None:
         return None
     return rules.disable(webhook.failing_since, outcome, at)
 

@@ -10,9 +10,7 @@ from sqlmodel import Session, col
 from app.outbox.models import record
 from app.webhooks.events import AboutDisabled, WebhookDisabled, WhyDisabled
 from app.webhooks.models import Delivery, DeliveryStatus, Webhook, WebhookSecret
-from app.webhooks.subscription import DISABLED
-
-REMOVED = {"code": "webhook_removed", "message": "the webhook was removed"}
+from app.webhooks.subscription import DISABLED, REMOVED
 
 
 def hold(session: Session, webhook: Webhook) -> None:

@@ -13,6 +13,7 @@ from app.webhooks.models import EVERY_EVENT, Delivery, DeliveryStatus, Webhook
 
 DELIVERIES = "deliveries"
 DISABLED = {"code": "webhook_disabled", "message": "the webhook was disabled; enable it, then recover what failed"}
+REMOVED = {"code": "webhook_removed", "message": "the webhook was removed"}
 
 
 def wants(
@@ -33,6 +34,13 @@ def wants(
     about = data.get("pilot") or data.get("program") or {}
     driver = about.get("driver")
     return (stages is None or to is None or to in stages) and (drivers is None or driver is None or driver in drivers)
+
+
+def uncalled(webhook: Webhook) -> dict[str, str] | None:
+    """Why nothing is sent to the endpoint; None: it is called."""
+    if webhook.removed_at is not None:
+        return REMOVED
+    return None if webhook.enabled else DISABLED
 
 
 def fan_out(session: Session, event: OutboxEvent, data: Mapping[str, Any]) -> None:
@@ -70,7 +78,7 @@ def _add(session: Session, webhook: Webhook, event: OutboxEvent) -> Delivery:
         organization_id=webhook.organization_id,
         event_type=event.type,
         status=DeliveryStatus.PENDING if webhook.enabled else DeliveryStatus.FAILED,
-        failure=None if webhook.enabled else DISABLED,
+        failure=uncalled(webhook),
         due_at=event.created_at,
         created_at=event.created_at,
     )

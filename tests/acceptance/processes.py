@@ -36,7 +36,9 @@ def wait_until(condition: Callable[[], Any], seconds: float = 60) -> Any:
 class Installation:
     """Processes of one database; a command is the name of a module and its arguments."""
 
-    def __init__(self, commands: Sequence[str], database_url: str, folder: Path, more: Mapping[str, str] = QUICK) -> None:
+    def __init__(
+        self, commands: Sequence[str], database_url: str, folder: Path, more: Mapping[str, str] = QUICK
+    ) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -53,7 +55,7 @@ class Installation:
 
     def run(self, command: str) -> str:
         """The output of a command that ends by itself."""
-        return subprocess.run(  # noqa: S603 - our own
+        return subprocess.run(
             [sys.executable, "-m", *command.split()],
             cwd=ROOT, env=self._environment, stdout=subprocess.PIPE, text=True, check=True,
         ).stdout  # fmt: skip
@@ -61,7 +63,7 @@ class Installation:
     def start(self, number: int) -> None:
         """Start the process of one of the commands."""
         with self.log.open("a") as output:
-            self._processes[number] = subprocess.Popen(  # noqa: S603 - our own
+            self._processes[number] = subprocess.Popen(
                 [sys.executable, "-m", *self._commands[number].split()],
                 cwd=ROOT, env=self._environment, stdout=output, stderr=output,
             )  # fmt: skip

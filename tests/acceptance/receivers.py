@@ -25,7 +25,7 @@ from examples.receiver import Inbox, receiver
 
 ROOT = Path(__file__).parents[2]
 FAULTS = {"error": 50, "dropped": 24, "answer_lost": 25, "busy": 1}
-"""How a flaky receiver fails, with weights: 500; no answer; no answer although it was kept; 503, which asks for time."""
+"""How a flaky receiver fails, with weights: 500; no answer; none although it was kept; 503, which asks for time."""
 STATUSES = {"error": 500, "busy": 503}
 
 

@@ -6,10 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 import sqlalchemy as sa
-from fastapi import FastAPI
 
 from app.config import Settings
-from app.webhooks.sender import Sender
 from tests.acceptance.journeys import Ward
 from tests.acceptance.processes import Installation
 from tests.acceptance.receivers import Receiver
@@ -39,16 +37,11 @@ def couriers(engine: sa.Engine, settings: Settings, tmp_path: Path) -> Iterator[
 @pytest.mark.anyio
 async def test_killed_workers_lose_nothing(
     couriers: Installation,
-    app: FastAPI,
     root: httpx.AsyncClient,
-    settings: Settings,
     engine: sa.Engine,
     healthy: Receiver,
     flaky: Receiver,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    allowing = settings.model_copy(update={"webhook_allow": "127.0.0.1"})
-    monkeypatch.setattr(app.state, "sender", Sender.of(allowing))
     ward = Ward(root)
     await ward.open()
     workers = range(WORKERS[engine.dialect.name])

@@ -49,7 +49,8 @@ def names(told: dict[str, OutboxEvent]) -> dict[str, str]:
 
 def statuses(session: Session, webhook_id: str) -> Counter[str]:
     """How many deliveries of an endpoint stand where."""
-    return Counter(session.exec(select(Delivery.status).where(Delivery.webhook_id == webhook_id)))
+    found = session.exec(select(Delivery.status).where(Delivery.webhook_id == webhook_id))
+    return Counter(status.value for status in found)
 
 
 def errors(engine: sa.Engine, webhook_id: str) -> Counter[str]:

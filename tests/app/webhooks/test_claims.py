@@ -16,9 +16,10 @@ from app.audit.models import AuditEntry
 from app.db import now, transaction
 from app.outbox.models import OutboxEvent, frozen
 from app.webhooks import claims
-from app.webhooks.claims import Parcel, Room
+from app.webhooks.claims import Parcel
 from app.webhooks.delivery import Answered, Outcome, Unreached
 from app.webhooks.models import Delivery, DeliveryStatus, Try, Webhook
+from app.webhooks.room import Room
 from app.webhooks.settling import Result, settle
 from app.webhooks.standing import disable, enable, remove
 from app.webhooks.subscription import send
@@ -133,6 +134,16 @@ def test_whose_worker_fell_silent_is_tried_again_and_the_log_says_so(post: Post)
     assert first.error is not None
     assert first.error["code"] == "interrupted"
     assert (second.number, second.error) == (2, None)
+
+
+def test_what_a_silent_worker_had_is_put_back_although_others_are_taken_first(post: Post) -> None:
+    webhook = post.endpoint()
+    post.post(webhook, 3)
+    lost = post.claim(room=Room(each=2))
+    [another] = post.claim(after=31, room=Room(each=1))
+    assert another.delivery_id not in {parcel.delivery_id for parcel in lost}
+    assert post.every(DeliveryStatus.SENDING) == 1
+    assert [t.error for parcel in lost for t in post.tries(parcel.delivery_id)] == [claims.INTERRUPTED] * 2
 
 
 def test_a_late_result_ends_nothing_but_is_told(post: Post) -> None:
