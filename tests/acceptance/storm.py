@@ -2,10 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from signal import SIGTERM
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -141,7 +142,8 @@ class Storm:
         client, path = self.ward.client, f"/v1/webhooks/{self._ids['dead']}"
         webhook = (await client.get(path)).json()
         assert webhook["notice"]["code"] == "failing"
-        lines = (await client.get(f"{path}/deliveries", params={"limit": 200})).json()["items"]
+        lines = [line async for line in self._lines(f"{path}/deliveries")]
+        assert len({line["id"] for line in lines}) == len(lines) == self.made - len(self._before)
         assert {line["status"] for line in lines} <= {"pending", "sending", "failed"}
         tried = next(line for line in lines if line["tries"] and line["last_try"]["error"])
         one = (await client.get(f"/v1/deliveries/{tried['id']}")).json()
@@ -149,3 +151,12 @@ class Storm:
         assert ended
         assert all(row["status"] is None and row["error"]["message"] for row in ended)
         assert [row["number"] for row in one["log"]] == list(range(1, one["tries"] + 1))
+
+    async def _lines(self, path: str) -> AsyncIterator[dict[str, Any]]:
+        cursor: str | None = ""
+        while cursor is not None:
+            asked = {"limit": "200"} | ({"cursor": cursor} if cursor else {})
+            page = (await self.ward.client.get(path, params=asked)).json()
+            for line in page["items"]:
+                yield line
+            cursor = page["next_cursor"]
