@@ -4,6 +4,7 @@ A session that writes on SQLite begins IMMEDIATE, so that two writers queue inst
 a session opened by `reading` begins deferred and blocks nobody.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, Session, SQLModel
 from uuid6 import uuid7
@@ -26,6 +28,10 @@ SQLModel.metadata.naming_convention = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+
+WRITER_PATIENCE = 30.0  # seconds
+WRITES = "app.db.writes"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -103,7 +109,7 @@ def make_engine(url: str) -> Engine:
     # isolation_level None leaves BEGIN to us; SQLAlchemy still commits and rolls back.
     engine = sa.create_engine(
         url,
-        connect_args={"isolation_level": None, "check_same_thread": False, "timeout": 30},
+        connect_args={"isolation_level": None, "check_same_thread": False, "timeout": WRITER_PATIENCE},
         pool_size=10,
         max_overflow=40,
         hide_parameters=True,
@@ -114,12 +120,32 @@ def make_engine(url: str) -> Engine:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
+    _queue_writers(engine)
+    return engine
+
+
+def _queue_writers(engine: Engine) -> None:
+    """Let the threads of this process write one after the other.
+
+    Between processes SQLite itself waits, by asking again after up to 0.1 s; where many threads ask, one of them (the
+    worker's, which hears of each change) may ask in vain for many seconds.
+    """
+    turn = threading.Lock()
+
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        reads = connection.get_execution_options().get("reading", False)
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+        if connection.get_execution_options().get("reading", False):
+            connection.exec_driver_sql("BEGIN")
+            return
+        if WRITES not in connection.info:
+            # Who does not get its turn in time asks SQLite all the same, which then tells what is wrong.
+            connection.info[WRITES] = turn.acquire(timeout=WRITER_PATIENCE)
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    return engine
+    @event.listens_for(engine, "checkin")
+    def _done(_connection: Any, record: ConnectionPoolEntry) -> None:
+        if record.info.pop(WRITES, False):
+            turn.release()
 
 
 @contextmanager
