@@ -14,8 +14,8 @@ from sqlmodel import Session, select
 from app.db import now, transaction
 from app.outbox.models import OutboxEvent
 from app.webhooks import claims, service
-from app.webhooks.claims import Room
 from app.webhooks.delivery import Answered
+from app.webhooks.room import Room
 from app.webhooks.settling import Result, settle
 from tests.app.steps import ok, start
 from tests.app.webhooks.steps import register
@@ -111,7 +111,7 @@ def test_none_of_many_that_fail_waits_for_ever(post: Post) -> None:
     failing = [post.endpoint(failing_since=now()) for _ in range(3)]
     for webhook in failing:
         post.post(webhook, 40)
-    room = Room(each_failing=1, together_failing=2)
+    room = Room(together=4)
     taken = Counter(parcel.webhook_id for _ in range(40) for parcel in post.claim(room=room))
     assert set(taken) == set(failing)
     assert min(taken.values()) > 5
