@@ -23,6 +23,9 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = Field(default=None, description="Made under var_dir when missing")
     environment: Literal["development", "production"] = "development"
     webhook_allow: str = Field(default="", description="Hosts or networks webhooks may reach although private")
+    webhook_ca_file: Path | None = Field(
+        default=None, description="Certificates of authorities trusted beside the usual"
+    )
     webhook_timeout_seconds: float = Field(default=15, gt=0, le=60, description="For one try of a delivery, in all")
     webhook_retry_seconds: str = Field(
         default="5,300,1800,7200,18000,36000,50400,72000,86400", description="Waits before the tries after the first"

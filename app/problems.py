@@ -1,6 +1,7 @@
 """Turns whatever goes wrong into problem details (RFC 9457); what is refused and why, `errors.py` says."""
 
 import re
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
@@ -44,11 +45,13 @@ async def on_app_error(_request: Request, error: Exception) -> JSONResponse:
 async def on_malformed(request: Request, error: Exception) -> JSONResponse:
     """A request that is not of the form: every place, without echoing the input back."""
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    faults = []
+    faults: list[dict[str, Any]] = []
     for entry in error.errors():
         loc = [part for i, part in enumerate(entry["loc"]) if not (i == 0 and part in PARTS)]
         help_ = "unknown field; leave it out or see /docs for the names" if entry["type"] == "extra_forbidden" else ""
-        faults.append(fault(loc, help_ or entry["msg"].removeprefix("Value error, "), entry["type"]))
+        found = fault(loc, help_ or entry["msg"].removeprefix("Value error, "), entry["type"])
+        if found not in faults:  # a body that two parts of an endpoint read is judged twice
+            faults.append(found)
     kind = request.headers.get("content-type", "")
     unread = any(f["loc"] == [] and f["code"] in UNREAD for f in faults)
     if any(f["code"] == "json_invalid" for f in faults):

@@ -85,8 +85,8 @@ def verified(secrets: Sequence[str], body: bytes, headers: dict[str, str]) -> tu
     for secret in secrets:
         try:
             return headers.get("webhook-id", ""), Webhook(secret).verify(body, headers)
-        except WebhookVerificationError:
-            continue
+        except (WebhookVerificationError, ValueError, TypeError):
+            continue  # the library raises the latter two for headers that are no signature at all
     raise HTTPException(401, "no signature of this body by a secret known here")
 
 

@@ -179,7 +179,10 @@ async def resolve(host: str, port: int, allowed: Allowed, look_up: LookUp, *, on
     try:
         answers = [host] if literal(host) else await look_up(host, port)
     except (OSError, UnicodeError) as error:
-        raise Refused("unresolvable", f"the host name {host} cannot be resolved") from error
+        raise Refused(
+            "unresolvable",
+            f"the host name {host} cannot be resolved; is it spelt right, and known to the name server here?",
+        ) from error
     if not answers:
         raise Refused("unresolvable", f"the host name {host} has no address")
     addresses = [literal(answer) for answer in answers]

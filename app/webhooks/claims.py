@@ -21,7 +21,7 @@ from app.outbox.models import OutboxEvent
 from app.webhooks.delivery import allowance
 from app.webhooks.models import Delivery, DeliveryStatus, Try, Webhook, WebhookSecret
 from app.webhooks.room import Room, places
-from app.webhooks.subscription import uncalled
+from app.webhooks.subscription import at_rest, uncalled
 
 INTERRUPTED: Final = {"code": "interrupted", "message": "the worker ended before it knew the answer; it is tried again"}
 SILENT: Final = {"code": "interrupted", "message": "the worker ended in the middle of the last try; send it again"}
@@ -73,8 +73,7 @@ def fail_uncalled(session: Session, now: datetime) -> None:
     """Fail what still waits for endpoints that are disabled or removed, so that nothing rests unseen."""
     for webhook in session.exec(select(Webhook).where(~_called(), _has_due(DeliveryStatus.PENDING, now))).all():
         waiting = (col(Delivery.webhook_id) == webhook.id, col(Delivery.status) == DeliveryStatus.PENDING)
-        failed = {"status": DeliveryStatus.FAILED, "failure": uncalled(webhook)}
-        session.execute(sa.update(Delivery).where(*waiting).values(**failed))
+        session.execute(sa.update(Delivery).where(*waiting).values(**at_rest(uncalled(webhook))))
 
 
 def claim_due(

@@ -29,7 +29,7 @@ from app.webhooks.settling import Result, settle
 from app.webhooks.signing import Unreadable, readable, signed_headers
 
 SWEEP = 0.5  # seconds between two looks for what became due, and for what no poke told of
-GRACE = 2.0  # seconds that requests may still take when the worker stops
+GRACE = 5.0  # seconds that requests may still take when the worker stops
 TIDY_EVERY = timedelta(hours=1)
 
 log = structlog.get_logger(__name__)

@@ -112,20 +112,22 @@ def pause(outcome: Outcome, now: datetime) -> datetime | None:
     return now + wait if wait else None
 
 
-def disable(failing_since: datetime, outcome: Outcome, now: datetime) -> GiveUp | None:
-    """Why the endpoint is disabled after this failed try, if it is; one success in between starts the days anew."""
+def disable(failing_since: datetime, outcome: Outcome, following: Next, now: datetime) -> GiveUp | None:
+    """Why the endpoint is disabled after this failed try, if it is; one success in between starts the days anew.
+
+    Only when the delivery had all its tries: an endpoint that is seldom called, and failed weeks ago, may fail once.
+    """
     if isinstance(outcome, Answered) and outcome.status == GONE:
         return GiveUp("gone", "the receiver answered 410: it is gone and wants no more events")
-    if now - failing_since >= DISABLE_AFTER:
-        return GiveUp(
-            "failed_for_days", f"every try has failed for {DISABLE_AFTER.days} days; the last one: {told(outcome)}"
-        )
+    if isinstance(following, GiveUp) and now - failing_since >= DISABLE_AFTER:
+        since = failing_since.date().isoformat()
+        return GiveUp("failed_for_days", f"every try has failed since {since}; the last one: {told(outcome)}")
     return None
 
 
 def told(outcome: Outcome) -> str:
     """The outcome in a few words, without a byte of the answer."""
-    return f"answered {outcome.status}" if isinstance(outcome, Answered) else outcome.message
+    return f"answered {outcome.status}" if isinstance(outcome, Answered) else outcome.message[:400]
 
 
 def _asked_for(outcome: Outcome) -> timedelta:

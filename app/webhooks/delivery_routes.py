@@ -47,7 +47,7 @@ def list_deliveries(
     if until is not None:
         statement = statement.where(created <= until)
     rows, following = page_of(session, statement, Delivery.id, limit, cursor, newest_first=True)
-    return Page(items=lines_of(session, rows), next_cursor=following)
+    return Page(items=lines_of(session, webhook, rows), next_cursor=following)
 
 
 @router.get("/deliveries/{delivery_id}")

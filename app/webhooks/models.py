@@ -22,7 +22,7 @@ class Webhook(Versioned, SQLModel, table=True):
     """
 
     __tablename__ = "webhooks"
-    unaudited: ClassVar[frozenset[str]] = frozenset({"failing_since", "paused_until", "paced_until"})
+    unaudited: ClassVar[frozenset[str]] = frozenset({"failing_since", "last_error", "paused_until", "paced_until"})
 
     id: str = id_field()
     organization_id: str | None = Field(default=None, foreign_key="organizations.id", index=True, max_length=36)
@@ -37,6 +37,7 @@ class Webhook(Versioned, SQLModel, table=True):
     disabled_reason: dict[str, Any] | None = Field(default=None, sa_type=Json)
     removed_at: datetime | None = instant_field(nullable=True)
     failing_since: datetime | None = instant_field(nullable=True)
+    last_error: str | None = Field(default=None, max_length=500)
     paused_until: datetime | None = instant_field(nullable=True)
     paced_until: datetime | None = instant_field(nullable=True)
     created_by: str = Field(max_length=200)

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-SECONDS = re.compile(r"-?[0-9]{1,9}", re.ASCII)
+SECONDS = re.compile(r"-?[0-9]+", re.ASCII)
 
 
 def retry_after(text: str, now: datetime) -> float | None:

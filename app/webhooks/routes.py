@@ -101,6 +101,11 @@ def _settings(session: SessionDep) -> Settings:
     return settings
 
 
+def _one(session: SessionDep, webhook: Webhook) -> WebhookOut:
+    [answer] = shown(session, [webhook], now())
+    return answer
+
+
 def _webhook(session: SessionDep, caller: Caller, webhook_id: str) -> Webhook:
     webhook = fetch(session, caller, Webhook, webhook_id, MANAGE)
     hold(session, webhook)
@@ -120,7 +125,7 @@ def create_webhook(
     response.headers["Location"] = f"/v1/webhooks/{webhook.id}"
     response.headers["ETag"] = etag(webhook.version)
     show_once(request, "secret")
-    return NewWebhookOut(**shown(webhook).model_dump(), secret=secret)
+    return NewWebhookOut(**_one(session, webhook).model_dump(), secret=secret)
 
 
 @router.get("")
@@ -140,7 +145,7 @@ def list_webhooks(
     gone: Any = Webhook.removed_at
     statement = statement.where(gone.is_not(None) if removed else gone.is_(None))
     rows, following = page_of(session, statement, Webhook.id, limit, cursor)
-    return Page(items=[shown(row) for row in rows], next_cursor=following)
+    return Page(items=shown(session, rows, now()), next_cursor=following)
 
 
 @router.get("/{webhook_id}")
@@ -148,7 +153,7 @@ def read_webhook(webhook_id: str, session: SessionDep, caller: CallerDep, respon
     """One endpoint, without its secret."""
     webhook = fetch(session, caller, Webhook, webhook_id, MANAGE)
     response.headers["ETag"] = etag(webhook.version)
-    return shown(webhook)
+    return _one(session, webhook)
 
 
 @router.patch("/{webhook_id}", dependencies=[Depends(_check_changed)])
@@ -165,26 +170,28 @@ def change_webhook(
     webhook = _webhook(session, caller, webhook_id)
     _require_callable(request)
     check_match(if_match, webhook.version, "the webhook")
-    service.change(session, webhook, body.model_dump(mode="json", exclude_unset=True), now())
+    service.change(session, webhook, body.model_dump(mode="json", exclude_unset=True), caller.person, now())
     response.headers["ETag"] = etag(webhook.version)
-    return shown(webhook)
+    return _one(session, webhook)
 
 
 @router.delete("/{webhook_id}")
-def remove_webhook(webhook_id: str, session: SessionDep, caller: CallerDep) -> WebhookOut:
+def remove_webhook(webhook_id: str, session: SessionDep, caller: CallerDep, if_match: IfMatch = None) -> WebhookOut:
     """Remove an endpoint for good, with its secrets; its log stays (`?removed=true`)."""
     webhook = _webhook(session, caller, webhook_id)
+    check_match(if_match, webhook.version, "the webhook")
     if webhook.removed_at is None:
         remove(session, webhook, now())
-    return shown(webhook)
+    return _one(session, webhook)
 
 
 @router.post("/{webhook_id}/ping", status_code=202, dependencies=[idempotent])
 def ping_webhook(webhook_id: str, session: SessionDep, caller: CallerDep, response: Response) -> DeliveryLine:
     """Send `webhook.ping` to this endpoint; follow `Location` for what came of it."""
-    delivery = service.ping(session, _webhook(session, caller, webhook_id), caller.person, now())
+    webhook = _webhook(session, caller, webhook_id)
+    delivery = service.ping(session, webhook, caller.person, now())
     response.headers["Location"] = f"/v1/deliveries/{delivery.id}"
-    return line_of(delivery, None)
+    return line_of(webhook, delivery, None)
 
 
 @router.post("/{webhook_id}/examples", status_code=202, dependencies=[idempotent])
@@ -192,9 +199,10 @@ def send_example(
     webhook_id: str, body: ExampleIn, session: SessionDep, caller: CallerDep, response: Response
 ) -> DeliveryLine:
     """Send the catalogue's example of an event, with `"example": true` beside its data."""
-    delivery = service.send_example(session, _webhook(session, caller, webhook_id), body.type, now())
+    webhook = _webhook(session, caller, webhook_id)
+    delivery = service.send_example(session, webhook, body.type, now())
     response.headers["Location"] = f"/v1/deliveries/{delivery.id}"
-    return line_of(delivery, None)
+    return line_of(webhook, delivery, None)
 
 
 @router.post("/{webhook_id}/rotate-secret", dependencies=[idempotent])
@@ -211,8 +219,11 @@ def rotate_secret(
 
 
 @router.post("/{webhook_id}/recover", status_code=202, dependencies=[idempotent])
-def recover_deliveries(webhook_id: str, body: RecoveryIn, session: SessionDep, caller: CallerDep) -> RecoveredOut:
-    """Send again everything that failed of events since then, the oldest first; every `webhook-id` stays."""
+def recover_deliveries(
+    webhook_id: str, session: SessionDep, caller: CallerDep, body: RecoveryIn | None = None
+) -> RecoveredOut:
+    """Send again everything that failed (of events since then), the oldest first; every `webhook-id` stays."""
     webhook = _webhook(session, caller, webhook_id)
+    body = body or RecoveryIn()
     recovered, expunged = service.recover(session, webhook, body.since, body.until, now())
     return RecoveredOut(recovered=recovered, expunged=expunged)

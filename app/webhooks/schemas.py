@@ -1,8 +1,8 @@
 """Requests and answers about webhooks, their deliveries and tries."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from app.forms import Answer, AtInstant, CatalogueKey, Form, Id, Line, When
 from app.pilots.models import Stage
@@ -87,8 +87,13 @@ class WebhookOut(Answer):
     enabled: bool
     notice: Notice | None = Field(description="Why it is not called, or that it fails")
     disabled_at: AtInstant | None
+    failed: int = Field(description="Deliveries that failed for good and can still be recovered")
+    failed_since: AtInstant | None = Field(description="The oldest of their events")
     failing_since: AtInstant | None = Field(description="The first failed try after the last success")
-    paused_until: AtInstant | None = Field(description="It asked for time, or is too busy: nothing is sent before")
+    last_error: str | None = Field(description="What the last of them said")
+    paused_until: AtInstant | None = Field(
+        description='It asked for time, or is too busy: nothing is sent before. PATCH {"enabled": true} ends it'
+    )
     removed_at: AtInstant | None
     created_by: str
     created_at: AtInstant
@@ -115,15 +120,22 @@ class RotatedOut(Answer):
 
     webhook_id: str
     secret: str | None
-    older_expire_at: AtInstant = Field(description="Until then the older ones sign too")
+    older_expire_at: AtInstant = Field(description="Until then, at the latest, the older ones sign too")
 
 
 class RecoveryIn(Form):
     """Of which time all that failed is sent again."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"since": "2026-03-01T00:00:00Z"}]})
-    since: When
+    model_config = ConfigDict(json_schema_extra={"examples": [{"since": "2026-03-01T00:00:00Z"}, {}]})
+    since: When | None = Field(default=None, description="Of events at this instant or later; empty: of all")
     until: When | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.since is not None and self.until is not None and self.until < self.since:
+            msg = "until lies before since: that is no time at all"
+            raise ValueError(msg)
+        return self
 
 
 class RecoveredOut(Answer):
@@ -160,7 +172,7 @@ class DeliveryLine(Answer):
     event_type: str
     status: DeliveryStatus
     tries: int
-    next_try_at: AtInstant | None
+    next_try_at: AtInstant | None = Field(description="Null: nothing is planned. Not before a pause is over")
     failure: dict[str, Any] | None = Field(description="Why it rests as failed")
     created_at: AtInstant
     delivered_at: AtInstant | None

@@ -14,6 +14,7 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import aclosing, suppress
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
@@ -42,7 +43,7 @@ SENTENCES = {
     "timeout": "the receiver did not answer in time",
     "connection_refused": "the receiver's host refused the connection",
     "unreachable": "the receiver's host could not be reached",
-    "tls_failed": "no secure connection: the certificate is not trusted or not for this host, or TLS was broken off",
+    "tls_failed": "no secure connection",
     "protocol_error": "the receiver closed the connection, or answered with something that is not HTTP",
 }
 
@@ -75,15 +76,16 @@ class Sender:
     ) -> None:
         self._allowed, self._https_only, self._seconds = allowed, https_only, timeout_seconds
         self._blocking_look_up = look_up
-        self._ssl = ssl_context or httpx.create_ssl_context(trust_env=False)
+        self._ssl = ssl_context or _trusting(None)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """The sender of these settings; raises ValueError when `webhook_allow` names what is no host or network."""
+        """The sender of these settings; raises ValueError that names the setting which cannot be used."""
         return cls(
             Allowed.parse(settings.webhook_allow),
             https_only=settings.environment != "development",
             timeout_seconds=settings.webhook_timeout_seconds,
+            ssl_context=_trusting(settings.webhook_ca_file),
         )
 
     async def __aenter__(self) -> Self:
@@ -156,6 +158,18 @@ class Sender:
         return await connection.handle_async_request(request)
 
 
+def _trusting(ca_file: Path | None) -> ssl.SSLContext:
+    """The usual authorities, and those of an organization of its own; never the environment's."""
+    context = httpx.create_ssl_context(trust_env=False)
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except (OSError, ssl.SSLError) as error:
+            msg = f"PILOTLIGHT_WEBHOOK_CA_FILE: {str(ca_file)!r} holds no certificates in PEM that can be read"
+            raise ValueError(msg) from error
+    return context
+
+
 def _port(target: httpx.URL) -> int:
     return target.port or DEFAULT_PORTS[target.scheme]
 
@@ -181,11 +195,13 @@ def _unreached(error: BaseException, *, connected: bool) -> Unreached:
     elif isinstance(error, ssl.SSLError) or (connected and isinstance(error, httpcore.ConnectError)):
         code = "tls_failed"
     elif isinstance(error, httpcore.ConnectError):
-        code = "connection_refused" if _caused_by(error, ConnectionRefusedError) else "unreachable"
+        code = "connection_refused" if _cause(error, ConnectionRefusedError) else "unreachable"
     else:
         code = "protocol_error"
-    return Unreached(code, SENTENCES[code])
+    distrust = _cause(error, ssl.SSLCertVerificationError)
+    why = f": {distrust.verify_message}" if distrust is not None else ""
+    return Unreached(code, SENTENCES[code] + why)
 
 
-def _caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
-    return error is not None and (isinstance(error, kind) or _caused_by(error.__cause__, kind))
+def _cause[E: BaseException](error: BaseException | None, kind: type[E]) -> E | None:
+    return error if error is None or isinstance(error, kind) else _cause(error.__cause__, kind)

@@ -24,7 +24,6 @@ from app.webhooks.subscription import DELIVERIES, send
 MOST = 50
 """Endpoints of one organization: each adds a row to every event."""
 MOST_SECRETS = 5
-BY_A_PERSON = {"code": "disabled_by_person", "message": "an administrator disabled it"}
 
 
 def register(
@@ -49,8 +48,8 @@ def register(
     return webhook, _add_secret(session, webhook, master, at)
 
 
-def change(session: Session, webhook: Webhook, changes: dict[str, Any], at: datetime) -> None:
-    """Apply what a form names; disabling tells the other endpoints, enabling forgets the failures."""
+def change(session: Session, webhook: Webhook, changes: dict[str, Any], person: str, at: datetime) -> None:
+    """Apply what a form names; disabling tells the other endpoints, enabling forgets failures and ends a pause."""
     require_kept(webhook)
     for name in ("url", "events", "enabled"):
         if changes.get(name, ...) is None:
@@ -58,16 +57,18 @@ def change(session: Session, webhook: Webhook, changes: dict[str, Any], at: date
             raise Invalid(msg, [fault([name], msg, "missing")])
     enabled = changes.pop("enabled", None)
     if changes.get("url", webhook.url) != webhook.url:
-        webhook.failing_since = webhook.paused_until = None  # what the old address did is not the new one's
+        webhook.failing_since = webhook.paused_until = webhook.last_error = (
+            None  # what the old address did is not the new one's
+        )
     for name, value in changes.items():
         setattr(webhook, name, value)
     _require_fitting(session, webhook.organization_id, webhook.events, webhook.stages, webhook.drivers)
     session.add(webhook)
     session.flush()
-    if enabled is True and not webhook.enabled:
+    if enabled is True:
         enable(session, webhook)
     elif enabled is False and webhook.enabled:
-        disable(session, webhook, BY_A_PERSON, at)
+        disable(session, webhook, {"code": "disabled_by_person", "message": f"{person} disabled it"}, at)
 
 
 def _require_fitting(
@@ -117,6 +118,7 @@ def rotate(session: Session, webhook: Webhook, overlap: timedelta, master: str, 
     if overlap and len(signing) >= MOST_SECRETS:
         msg = f"{MOST_SECRETS} secrets sign already; wait until the older ones expire, or rotate with overlap_hours 0"
         raise Conflict(msg, "too_many_secrets")
+    note_row(session, "secret_rotated", webhook, {"older_expire_at": instant_text(at + overlap)})
     for secret in signing:
         secret.expires_at = min(secret.expires_at or at + overlap, at + overlap)
         session.add(secret)
@@ -181,15 +183,16 @@ def redeliver(session: Session, delivery: Delivery, at: datetime) -> None:
 
 
 def recover(
-    session: Session, webhook: Webhook, since: datetime, until: datetime | None, at: datetime
+    session: Session, webhook: Webhook, since: datetime | None, until: datetime | None, at: datetime
 ) -> tuple[int, int]:
     """Send again all that failed of events since then: how many, and of how many the payload is not kept any more."""
     require_enabled(webhook)
     failed = [
         col(Delivery.webhook_id) == webhook.id,
         col(Delivery.status) == DeliveryStatus.FAILED,
-        col(Delivery.created_at) >= since,
     ]
+    if since is not None:
+        failed.append(col(Delivery.created_at) >= since)
     if until is not None:
         failed.append(col(Delivery.created_at) <= until)
     kept = sa.select(col(OutboxEvent.id)).where(col(OutboxEvent.payload).is_not(None))
@@ -197,7 +200,7 @@ def recover(
     found = sa.update(Delivery).where(*failed, col(Delivery.event_id).in_(kept)).values(**again)
     recovered = len(session.scalars(found.returning(col(Delivery.id))).all())
     expunged = session.exec(select(func.count(col(Delivery.id))).where(*failed)).one()
-    span = {"since": instant_text(since), "until": until and instant_text(until)}
+    span = {"since": since and instant_text(since), "until": until and instant_text(until)}
     note_row(session, "recovered", webhook, {**span, "deliveries": recovered})
     if recovered:
         poke(session, DELIVERIES, webhook.id)

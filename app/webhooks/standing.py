@@ -10,7 +10,7 @@ from sqlmodel import Session, col
 from app.outbox.models import record
 from app.webhooks.events import AboutDisabled, WebhookDisabled, WhyDisabled
 from app.webhooks.models import Delivery, DeliveryStatus, Webhook, WebhookSecret
-from app.webhooks.subscription import DISABLED, REMOVED
+from app.webhooks.subscription import DISABLED, REMOVED, at_rest
 
 
 def hold(session: Session, webhook: Webhook) -> None:
@@ -41,14 +41,14 @@ def disable(session: Session, webhook: Webhook, reason: dict[str, Any], at: date
 def enable(session: Session, webhook: Webhook) -> None:
     """Call it again; what it missed is sent when somebody recovers it."""
     webhook.enabled, webhook.disabled_at, webhook.disabled_reason = True, None, None
-    webhook.failing_since = webhook.paused_until = None
+    webhook.failing_since = webhook.paused_until = webhook.last_error = None
     session.add(webhook)
     session.flush()
 
 
 def remove(session: Session, webhook: Webhook, at: datetime) -> None:
     """Forget its secrets and call it no more; the log stays."""
-    webhook.removed_at = at
+    webhook.removed_at, webhook.enabled = at, False
     session.add(webhook)
     session.flush()
     _fail_waiting(session, webhook, REMOVED)
@@ -57,4 +57,4 @@ def remove(session: Session, webhook: Webhook, at: datetime) -> None:
 
 def _fail_waiting(session: Session, webhook: Webhook, failure: dict[str, Any]) -> None:
     waiting = (col(Delivery.webhook_id) == webhook.id, col(Delivery.status) == DeliveryStatus.PENDING)
-    session.execute(sa.update(Delivery).where(*waiting).values(status=DeliveryStatus.FAILED, failure=failure))
+    session.execute(sa.update(Delivery).where(*waiting).values(**at_rest(failure)))

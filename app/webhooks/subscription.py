@@ -43,15 +43,25 @@ def uncalled(webhook: Webhook) -> dict[str, str] | None:
     return None if webhook.enabled else DISABLED
 
 
+def at_rest(failure: dict[str, str] | None) -> dict[str, Any]:
+    """The columns of a delivery that is not tried any more; one that was received before stays `delivered`."""
+    received = col(Delivery.delivered_at).is_not(None)
+    status = sa.case((received, DeliveryStatus.DELIVERED.value), else_=DeliveryStatus.FAILED.value)
+    return {"status": status, "failure": failure, "claim": None}
+
+
 def fan_out(session: Session, event: OutboxEvent, data: Mapping[str, Any]) -> None:
     """Add a delivery for every endpoint that subscribes, in this transaction.
 
-    For a disabled endpoint it is `failed` from the start, so that what it missed can be recovered.
+    For a disabled endpoint it is `failed` from the start, so that what it missed can be recovered. No endpoint hears
+    of itself.
     """
     hears: ColumnElement[bool] = col(Webhook.organization_id).is_(None)
     if event.organization_id is not None:
         hears = sa.or_(hears, col(Webhook.organization_id) == event.organization_id)
-    candidates = session.exec(select(Webhook).where(hears, col(Webhook.removed_at).is_(None))).all()
+    candidates = session.exec(
+        select(Webhook).where(hears, col(Webhook.removed_at).is_(None), col(Webhook.id) != (event.subject_id or ""))
+    ).all()
     found = [w for w in candidates if wants(event.type, data, events=w.events, stages=w.stages, drivers=w.drivers)]
     if not found:
         return

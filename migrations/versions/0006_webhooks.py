@@ -61,6 +61,7 @@ def upgrade() -> None:
         sa.Column("disabled_reason", Json, nullable=True),
         _at("removed_at", nullable=True),
         _at("failing_since", nullable=True),
+        sa.Column("last_error", sa.String(length=500), nullable=True),
         _at("paused_until", nullable=True),
         _at("paced_until", nullable=True),
         sa.Column("created_by", sa.String(length=200), nullable=False),

@@ -20,6 +20,7 @@ from app.webhooks.claims import Parcel
 from app.webhooks.delivery import Answered, Outcome, Unreached
 from app.webhooks.models import Delivery, DeliveryStatus, Try, Webhook
 from app.webhooks.room import Room
+from app.webhooks.service import redeliver
 from app.webhooks.settling import Result, settle
 from app.webhooks.standing import disable, enable, remove
 from app.webhooks.subscription import send
@@ -215,20 +216,31 @@ def test_who_asks_for_time_is_left_alone_and_the_others_are_not(post: Post) -> N
 
 def test_five_days_of_failure_disable_and_a_success_in_between_does_not(post: Post) -> None:
     webhook = post.endpoint()
-    days = 86400.0
-    for day, outcome in [(0, REFUSED), (4.9, BROKEN), (5.1, FINE), (5.2, BROKEN), (10.1, REFUSED)]:
+
+    def send_on(day: float, *outcomes: Outcome) -> str:
+        """Send an event that is tried with these outcomes, as the schedule has it."""
         [delivery] = post.post(webhook)
-        parcel = next(p for p in post.claim(after=day * days + 1) if p.delivery_id == delivery)
-        post.end(parcel, outcome, after=day * days + 1)
-        assert post.webhook(webhook).enabled, day
-    [delivery] = post.post(webhook)
-    parcel = next(p for p in post.claim(after=10.3 * days) if p.delivery_id == delivery)
-    post.end(parcel, REFUSED, after=10.3 * days)
+        for seconds, outcome in zip((1, 6, 310), outcomes, strict=False):
+            parcel = next(p for p in post.claim(after=86400 * day + seconds) if p.delivery_id == delivery)
+            post.end(parcel, outcome, after=86400 * day + seconds)
+        return delivery
+
+    send_on(0, BROKEN, BROKEN, REFUSED)
+    send_on(4.9, BROKEN, BROKEN, BROKEN)
+    send_on(5.1, BROKEN, FINE)
+    send_on(5.2, BROKEN, BROKEN, REFUSED)
+    send_on(10.1, REFUSED, BROKEN, REFUSED)
+    assert post.webhook(webhook).enabled
+    delivery = send_on(10.3, REFUSED, REFUSED)
+    assert post.webhook(webhook).enabled
+    [parcel] = post.claim(after=86400 * 10.3 + 310)
+    post.end(parcel, REFUSED, after=86400 * 10.3 + 310)
     found = post.webhook(webhook)
     assert not found.enabled
+    since = (post.began + timedelta(days=5.2)).date().isoformat()
     assert found.disabled_reason == {
         "code": "failed_for_days",
-        "message": "every try has failed for 5 days; the last one: The receiver's host refused the connection.",
+        "message": f"every try has failed since {since}; the last one: The receiver's host refused the connection.",
     }
     assert post.delivery(delivery).status is DeliveryStatus.FAILED
     assert post.every(DeliveryStatus.PENDING) == 0
@@ -237,6 +249,27 @@ def test_five_days_of_failure_disable_and_a_success_in_between_does_not(post: Po
         assert [event.subject_id for event in said] == [webhook]
         entry = session.exec(select(AuditEntry).where(AuditEntry.resource_id == webhook)).all()[-1]
         assert (entry.person, (entry.changes or {})["enabled"]) == ("pilotlight", [True, False])
+
+
+def test_our_own_faults_say_nothing_of_the_endpoint(post: Post) -> None:
+    webhook = post.endpoint()
+    [delivery] = post.post(webhook)
+    [parcel] = post.claim()
+    post.end(parcel, Unreached("secret_unreadable", "m"))
+    assert post.webhook(webhook).failing_since is None
+    assert post.delivery(delivery).status is DeliveryStatus.PENDING
+
+
+def test_what_was_received_once_stays_so_when_sending_it_again_fails(post: Post) -> None:
+    webhook = post.endpoint()
+    [delivery] = post.post(webhook)
+    post.end(post.claim()[0], FINE)
+    with transaction(post.engine) as session:
+        redeliver(session, session.get_one(Delivery, delivery), post.began)
+    for at in (0, 5, 305):
+        post.end(post.claim(after=at)[0], BROKEN, after=at)
+    kept = post.delivery(delivery)
+    assert (kept.status, (kept.failure or {})["code"], kept.tries) == (DeliveryStatus.DELIVERED, "gave_up", 4)
 
 
 def test_an_answer_410_disables_at_once(post: Post) -> None:

@@ -64,7 +64,7 @@ def test_gone_means_never_again_at_once() -> None:
     found = plan(1, Answered(410), NOW, DEFAULT)
     assert isinstance(found, GiveUp)
     assert found.code == "gone"
-    why = disable(NOW, Answered(410), NOW)
+    why = disable(NOW, Answered(410), found, NOW)
     assert why is not None
     assert why.code == "gone"
 
@@ -98,8 +98,10 @@ def test_who_asks_for_time_gets_it_and_who_is_too_busy_a_breath() -> None:
 
 
 def test_only_five_days_of_failure_disable() -> None:
-    assert disable(NOW - DISABLE_AFTER + timedelta(seconds=1), Answered(500), NOW) is None
-    why = disable(NOW - DISABLE_AFTER, TIMEOUT, NOW)
+    over, again = GiveUp("gave_up", "tried 10 times"), RetryAt(NOW)
+    assert disable(NOW - DISABLE_AFTER + timedelta(seconds=1), Answered(500), over, NOW) is None
+    assert disable(NOW - 9 * DISABLE_AFTER, Answered(500), again, NOW) is None, "it may fail once after weeks"
+    why = disable(NOW - DISABLE_AFTER, TIMEOUT, over, NOW)
     assert why is not None
     assert why.code == "failed_for_days"
     assert why.message.endswith("the receiver did not answer in time")

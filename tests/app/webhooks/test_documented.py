@@ -1,5 +1,6 @@
 """What docs/webhooks.md tells receivers to run works, and its figures are those of the code."""
 
+import itertools
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,6 +34,9 @@ def test_the_plain_way_to_verify_agrees_with_the_library() -> None:
     assert not verified(new_secret(), headers, body)
     assert not verified(secret, signed_headers("019b2f04", at - timedelta(minutes=6), body, [secret]), body)
     assert not verified(secret, headers | {"webhook-id": "another"}, body)
+    for name, value in itertools.product(headers, ["", "x", "v1", "v1,", "v1,é", "-1", "9" * 30]):
+        assert not verified(secret, headers | {name: value}, body)
+    assert not verified(secret, {}, body)
 
 
 def test_the_table_of_tries_is_the_schedule() -> None:

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from app.config import Settings
 from app.webhooks.addresses import Allowed, Refused
 from app.webhooks.delivery import Answered, Outcome, Unreached
 from app.webhooks.sender import Sender
@@ -355,6 +356,23 @@ async def test_a_certificate_must_be_trusted_and_of_the_name(secure: Peer, certi
     async with sender(allowed=allowed, ssl_context=trusting(certificate)) as client:
         assert code(await client.post(f"https://other.example:{secure.port}/", {}, b"secret")) == "tls_failed"
     assert not secure.requests
+
+
+async def test_an_authority_of_an_organization_is_trusted_when_it_is_named(
+    secure: Peer, certificate: Path, tmp_path: Path
+) -> None:
+    settings = Settings(_env_file=None, webhook_allow="127.0.0.1")  # type: ignore[call-arg]
+    async with Sender.of(settings) as client:
+        refused = await client.post(f"https://127.0.0.1:{secure.port}/", {}, b"")
+    assert isinstance(refused, Unreached)
+    assert "self-signed certificate" in refused.message
+    trusted = settings.model_copy(update={"webhook_ca_file": certificate})
+    async with Sender.of(trusted) as client:
+        assert isinstance(await client.post(f"https://127.0.0.1:{secure.port}/", {}, b""), Answered)
+    (tmp_path / "empty.pem").write_text("nothing")
+    for name in ("empty.pem", "missing.pem"):
+        with pytest.raises(ValueError, match=f"PILOTLIGHT_WEBHOOK_CA_FILE: .*{name}"):
+            Sender.of(settings.model_copy(update={"webhook_ca_file": tmp_path / name}))
 
 
 async def test_a_receiver_that_knows_no_tls() -> None:

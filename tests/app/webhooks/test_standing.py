@@ -1,18 +1,20 @@
 """An endpoint that is gone or fails for days: disabled, told to the others, enabled again, nothing lost."""
 
+import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from starlette.responses import Response
 
 from app.db import now, transaction
 from app.jobs.runner import Runner
 from app.webhooks.models import Webhook
 from tests.app.steps import ok, start
 from tests.app.webhooks.peer import Peer
-from tests.app.webhooks.steps import LOOPBACK, deliveries, register, rests, until
+from tests.app.webhooks.steps import LOOPBACK, PATIENCE, deliveries, register, rests, until
 from tests.conftest import Client, House, on_sqlite
 
 pytestmark = pytest.mark.anyio
@@ -83,28 +85,39 @@ async def test_days_of_failure_disable_and_one_success_starts_them_anew(
 
     deliver(webhook_retry_seconds="0")
     peer.instead += [500, 500]
-    assert (await sent(admin, hook))["status"] == "failed"
+    failed_first = await sent(admin, hook)
+    assert failed_first["status"] == "failed"
     failing = await ok(admin.get(path))
     assert (failing["enabled"], failing["notice"]["code"]) == (True, "failing")
     assert failing["failing_since"] is not None
+    assert failing["last_error"] == "answered 500"
+    assert "answered 500" in failing["notice"]["message"]
     days_pass(4.99)
     peer.instead += [500, 500]
     assert (await sent(admin, hook))["status"] == "failed"
     assert (await ok(admin.get(path)))["enabled"] is True
     assert (await sent(admin, hook))["status"] == "delivered"  # one success
     well = await ok(admin.get(path))
-    assert (well["notice"], well["failing_since"]) == (None, None)
+    assert (well["notice"]["code"], well["failed"], well["failing_since"]) == ("failed_deliveries", 2, None)
 
     peer.instead += [500, 500]
     await sent(admin, hook)
     days_pass(5.01)
+    peer.instead.append(500)
+    assert (await sent(admin, hook))["status"] == "delivered"  # seldom called, it may fail once
     peer.instead += [500, 500]
-    assert (await sent(admin, hook))["failure"]["code"] == "webhook_disabled"
+    await sent(admin, hook)
+    days_pass(5.01)
+    peer.instead += [500, 500]
+    assert (await sent(admin, hook))["failure"]["code"] == "gave_up"
     disabled = await ok(admin.get(path))
     assert (disabled["enabled"], disabled["notice"]["code"]) == (False, "failed_for_days")
-    assert "5 days" in disabled["notice"]["message"]
+    assert "every try has failed since" in disabled["notice"]["message"]
     enabled = await ok(admin.patch(path, json={"enabled": True}))
-    assert (enabled["notice"], enabled["failing_since"]) == (None, None)
+    assert (enabled["failing_since"], enabled["last_error"], enabled["failed"]) == (None, None, 5)
+    assert enabled["failed_since"] == failed_first["created_at"]
+    assert await ok(admin.post(f"{path}/recover"), 202) == {"recovered": 5, "expunged": 0}
+    assert (await ok(admin.get(path)))["notice"] is None
 
 
 @on_sqlite
@@ -126,6 +139,46 @@ async def test_a_new_address_starts_without_the_old_ones_failures(
     peer.instead.append(500)
     assert (await sent(admin, hook))["status"] == "delivered"  # at the second try; the first did not disable it
     assert (await ok(admin.get(path)))["enabled"] is True
+
+
+async def test_who_asks_for_time_is_told_of_and_a_person_may_end_it(
+    house: House, peer: Peer, deliver: Callable[..., Runner]
+) -> None:
+    admin = house.administrator
+    hook = await register(admin, peer)
+    path = f"/v1/webhooks/{hook['id']}"
+    deliver()
+    peer.instead.append(Response(status_code=429, headers={"retry-after": "3600"}))
+    first = await ok(admin.post(f"{path}/ping"), 202)
+    await until(lambda: peer.came)
+
+    async def paused() -> Any:
+        return (await ok(admin.get(path)))["paused_until"]
+
+    deadline = time.monotonic() + PATIENCE
+    while await paused() is None:
+        assert time.monotonic() < deadline
+    until_then = datetime.fromisoformat(await paused())
+    assert timedelta(minutes=59) < until_then - now() <= timedelta(hours=1)
+    second = await ok(admin.post(f"{path}/ping"), 202)
+    for ping in (first, second):
+        waiting = await ok(admin.get(f"/v1/deliveries/{ping['id']}"))
+        assert (waiting["status"], waiting["next_try_at"]) == ("pending", await paused())
+    await ok(admin.patch(path, json={"enabled": True}))
+    assert (await ok(admin.get(path)))["notice"] is None
+    assert (await rests(admin, second["id"]))["status"] == "delivered"
+
+
+@on_sqlite
+async def test_a_pause_alone_is_a_notice(app: FastAPI, house: House) -> None:
+    hook = await register(house.administrator)
+    path = f"/v1/webhooks/{hook['id']}"
+    for pause, code in ((timedelta(hours=1), "paused"), (timedelta(seconds=-1), None)):
+        with transaction(app.state.engine) as session:
+            session.get_one(Webhook, hook["id"]).paused_until = now() + pause
+        found = await ok(house.administrator.get(path))
+        assert (found["notice"] or {}).get("code") == code
+        assert (found["paused_until"] is None) == (code is None)
 
 
 async def test_a_person_disables_and_the_others_are_told_once(house: House) -> None:
