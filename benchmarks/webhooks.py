@@ -53,7 +53,10 @@ async def paced(ward: Ward, pilots: Sequence[str]) -> dict[str, tuple[float, flo
 
     async def move(path: str, body: dict[str, str]) -> None:
         sent = time.time()
-        (await ward.client.post(f"{path}/moves", json=body)).raise_for_status()
+        answer = await ward.client.post(f"{path}/moves", json=body)
+        if not answer.is_success:
+            msg = f"{path}/moves: {answer.status_code} {answer.text}"
+            raise RuntimeError(msg)
         answered[f"{path.rpartition('/')[2]} {body['to']}"] = sent, time.time()
 
     began = time.monotonic()
@@ -75,7 +78,10 @@ async def measured(kind: str, url: str, folder: Path, *, beside: bool) -> Delay:
         wait_until(installation.ready)
         key = installation.run("app.cli keys create --role administrator --label bench").splitlines()[-1]
         headers = {"Authorization": f"Bearer {key}"}
-        async with httpx.AsyncClient(base_url=installation.url, headers=headers, timeout=60) as client:
+        # Idle connections are let go of before the service closes them: a request may meet the end of one.
+        async with httpx.AsyncClient(
+            base_url=installation.url, headers=headers, timeout=60, limits=httpx.Limits(keepalive_expiry=2)
+        ) as client:
             ward = Ward(client)
             await ward.open()
             pilots = await prepared(ward)
@@ -89,6 +95,9 @@ async def measured(kind: str, url: str, folder: Path, *, beside: bool) -> Delay:
             wait_until(lambda: not told.waiting(engine, webhook))
         events = told.events(engine)
         arrivals = told.heard_all(healthy, events)
+    except BaseException:
+        print(f"{kind}: the end of the service's log\n{installation.log.read_text()[-5000:]}")
+        raise
     finally:
         installation.stop()
         healthy.stop()
