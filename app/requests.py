@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import sqlalchemy as sa
+from anyio import CapacityLimiter
+from anyio.lowlevel import RunVar
 from fastapi import Depends, Header, Query, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
@@ -53,6 +55,24 @@ class Replay(Exception):
         )
 
 
+AT_ONCE = 30
+"""Requests worked on at the same time: fewer than there are threads (40) and connections.
+
+One holds its connection while it waits for a thread; were all threads taken by others that wait for a connection,
+nobody would go on. Bodies are read before: who sends slowly takes no place.
+"""
+_limiter: RunVar[CapacityLimiter] = RunVar("app.requests.places")
+
+
+def _places() -> CapacityLimiter:
+    """The places of this event loop."""
+    try:
+        return _limiter.get()
+    except LookupError:
+        _limiter.set(made := CapacityLimiter(AT_ONCE))
+        return made
+
+
 class TransactionalRoute(APIRoute):
     """A route whose handler runs in one transaction, committed before the answer is sent."""
 
@@ -68,18 +88,19 @@ class TransactionalRoute(APIRoute):
             session = Session(engine, expire_on_commit=False)
             session.info["settings"] = request.app.state.settings
             request.state.session = session
-            try:
-                _refuse_unknown_query(request, known)
-                await _refuse_unstorable(request)
-                response = await inner(request)
-                if request.method in SAFE:
-                    _content_etag(response)
-                else:
-                    await run_in_threadpool(_conclude, request, session, response)
-            except Replay as replay:
-                return replay.response
-            finally:
-                await run_in_threadpool(session.close)
+            _refuse_unknown_query(request, known)
+            await _refuse_unstorable(request)
+            async with _places():
+                try:
+                    response = await inner(request)
+                    if request.method in SAFE:
+                        _content_etag(response)
+                    else:
+                        await run_in_threadpool(_conclude, request, session, response)
+                except Replay as replay:
+                    return replay.response
+                finally:
+                    await run_in_threadpool(session.close)
             return response
 
         return handle
