@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -25,6 +25,8 @@ from app.webhooks.subscription import at_rest, uncalled
 
 INTERRUPTED: Final = {"code": "interrupted", "message": "the worker ended before it knew the answer; it is tried again"}
 SILENT: Final = {"code": "interrupted", "message": "the worker ended in the middle of the last try; send it again"}
+UNSEEN: Final = {"synchronize_session": False}
+"""No delivery is an object in the sessions here; there is nothing to bring up to date."""
 EXPUNGED: Final = {"code": "payload_expunged", "message": "its time was over: the payload is not kept any more"}
 
 
@@ -50,7 +52,13 @@ def anything_due(session: Session, now: datetime) -> bool:
     return session.scalar(sa.select(col(Webhook.id)).where(unpaused, sa.or_(*waiting)).limit(1)) is not None
 
 
-def reopen_silent(session: Session, now: datetime) -> None:
+def tend(session: Session, now: datetime) -> None:
+    """Put in order what nobody else does: deliveries of dead workers, and of endpoints that are not called."""
+    _reopen_silent(session, now)
+    _fail_uncalled(session, now)
+
+
+def _reopen_silent(session: Session, now: datetime) -> None:
     """Put back what is with a worker that fell silent; the log tells that its try was interrupted.
 
     All of it at once: behind an endpoint's long queue it would read `sending` for as long as the queue lasts.
@@ -69,7 +77,7 @@ def reopen_silent(session: Session, now: datetime) -> None:
     session.execute(sa.update(Try).where(col(Try.delivery_id).in_(ids), *unknown).values(error=INTERRUPTED))
 
 
-def fail_uncalled(session: Session, now: datetime) -> None:
+def _fail_uncalled(session: Session, now: datetime) -> None:
     """Fail what still waits for endpoints that are disabled or removed, so that nothing rests unseen."""
     for webhook in session.exec(select(Webhook).where(~_called(), _has_due(DeliveryStatus.PENDING, now))).all():
         waiting = (col(Delivery.webhook_id) == webhook.id, col(Delivery.status) == DeliveryStatus.PENDING)
@@ -90,40 +98,44 @@ def claim_due(
     The log has a row for each before its request leaves. A delivery that was tried `limit` times in this round without
     an end known (its worker died each time) fails. `chance` decides between endpoints when there is no place for all.
     """
-    reopen_silent(session, now)
-    fail_uncalled(session, now)
-    taken: list[tuple[Webhook, Delivery]] = []
-    for webhook, number in _places(session, now, under_way, room, chance):
-        rows = _take(session, webhook, min(number, _pace(session, webhook, now)), now, lease)
-        taken += [(webhook, row) for row in rows]
+    taken = [
+        (webhook, row)
+        for webhook, number in _places(session, now, under_way, room, chance)
+        for row in _oldest(session, webhook, min(number, _pace(session, webhook, now)), now)
+    ]
     if not taken:
         return []
     payloads = _payloads(session, {row.event_id for _, row in taken})
     sealed = _sealed(session, {webhook.id for webhook, _ in taken}, now)
-    parcels = []
+    claim, parcels, tries = str(uuid4()), [], []
     for webhook, row in taken:
         payload = payloads[row.event_id]
-        if payload is None or row.attempts > limit:
-            row.status, row.claim = DeliveryStatus.FAILED, None
-            row.failure = EXPUNGED if payload is None else SILENT
-            row.attempts -= 1
+        if payload is None or row.attempts >= limit:
+            _fail(session, row.id, EXPUNGED if payload is None else SILENT)
             continue
-        row.tries += 1
-        made = Try(id=new_id(), delivery_id=row.id, number=row.tries, started_at=now)
-        session.add(made)
+        tries.append({"id": new_id(), "delivery_id": row.id, "number": row.tries + 1, "started_at": now})
         parcels.append(
             Parcel(
                 delivery_id=row.id,
                 webhook_id=webhook.id,
-                try_id=made.id,
-                claim=str(row.claim),
-                attempts=row.attempts,
+                try_id=tries[-1]["id"],
+                claim=claim,
+                attempts=row.attempts + 1,
                 event_id=row.event_id,
                 url=webhook.url,
                 payload=payload,
                 sealed=sealed.get(webhook.id, ()),
             )
         )
+        if webhook.rate_limit is not None:
+            _, step = allowance(webhook.paced_until, now, webhook.rate_limit)
+            webhook.paced_until = max(webhook.paced_until or now, now) + step
+    if parcels:
+        sending = {"status": DeliveryStatus.SENDING, "claim": claim, "due_at": now + lease}
+        more = {"attempts": col(Delivery.attempts) + 1, "tries": col(Delivery.tries) + 1}
+        mine = col(Delivery.id).in_([parcel.delivery_id for parcel in parcels])
+        session.execute(sa.update(Delivery).where(mine).values(**sending, **more), execution_options=UNSEEN)
+        session.execute(sa.insert(Try), tries)
     session.flush()
     return parcels
 
@@ -158,14 +170,14 @@ def _places(
     session: Session, now: datetime, under_way: Mapping[str, int], room: Room, chance: Callable[[], float]
 ) -> list[tuple[Webhook, int]]:
     """Endpoints with something due and how many tries each may start."""
-    ready = sa.select(col(Webhook.id)).where(_called(), _unpaused(now), _has_due(DeliveryStatus.PENDING, now))
-    due = set(session.scalars(ready))
-    statement = select(Webhook).where(col(Webhook.id).in_(due | set(under_way)))
-    known = {w.id: w for w in session.exec(statement, execution_options={"populate_existing": True})}
-    failing = {webhook_id for webhook_id, webhook in known.items() if webhook.failing_since is not None}
+    due = sa.and_(_called(), _unpaused(now), _has_due(DeliveryStatus.PENDING, now))
+    statement = select(Webhook, due).where(sa.or_(due, col(Webhook.id).in_(list(under_way))))
+    known = {w.id: (w, is_due) for w, is_due in session.exec(statement, execution_options={"populate_existing": True})}
+    failing = {webhook_id for webhook_id, (webhook, _) in known.items() if webhook.failing_since is not None}
     failing_under_way = sum(number for webhook_id, number in under_way.items() if webhook_id in failing)
-    found = places([(one, one in failing) for one in due], under_way, failing_under_way, room, chance)
-    return [(known[webhook_id], number) for webhook_id, number in found.items()]
+    asking = [(webhook_id, webhook_id in failing) for webhook_id, (_, is_due) in known.items() if is_due]
+    found = places(asking, under_way, failing_under_way, room, chance)
+    return [(known[webhook_id][0], number) for webhook_id, number in found.items()]
 
 
 def _pace(session: Session, webhook: Webhook, now: datetime) -> int:
@@ -179,25 +191,25 @@ def _pace(session: Session, webhook: Webhook, now: datetime) -> int:
     return 0 if row is None or row.rate_limit is None else allowance(row.paced_until, now, row.rate_limit)[0]
 
 
-def _take(session: Session, webhook: Webhook, number: int, now: datetime, lease: timedelta) -> Sequence[Delivery]:
-    """Claim the oldest that are due; in the order of the index, so that nothing is sorted, however much waits."""
+def _oldest(session: Session, webhook: Webhook, number: int, now: datetime) -> Sequence[Any]:
+    """The deliveries that wait longest, ours until the transaction ends.
+
+    In the order of the index, so that nothing is sorted, however much waits.
+    """
     if number <= 0:
         return []
+    columns = (col(Delivery.id), col(Delivery.event_id), col(Delivery.attempts), col(Delivery.tries))
     pending = (col(Delivery.webhook_id) == webhook.id, col(Delivery.status) == DeliveryStatus.PENDING)
-    oldest = select(Delivery).where(*pending, col(Delivery.due_at) <= now)
+    oldest = sa.select(*columns).where(*pending, col(Delivery.due_at) <= now)
     oldest = oldest.order_by(col(Delivery.due_at), col(Delivery.id)).limit(number)
     if session.get_bind().dialect.name == "postgresql":
         oldest = oldest.with_for_update(skip_locked=True)
-    rows = session.exec(oldest, execution_options={"populate_existing": True}).all()
-    claim = str(uuid4())
-    for row in rows:
-        row.status, row.claim, row.due_at = DeliveryStatus.SENDING, claim, now + lease
-        row.attempts += 1
-    if webhook.rate_limit is not None and rows:
-        _, step = allowance(webhook.paced_until, now, webhook.rate_limit)
-        webhook.paced_until = max(webhook.paced_until or now, now) + len(rows) * step
-        session.add(webhook)
-    return rows
+    return session.execute(oldest).all()
+
+
+def _fail(session: Session, delivery_id: str, failure: dict[str, str]) -> None:
+    mine = sa.update(Delivery).where(col(Delivery.id) == delivery_id)
+    session.execute(mine.values(**at_rest(failure)), execution_options=UNSEEN)
 
 
 def _payloads(session: Session, event_ids: Collection[str]) -> dict[str, bytes | None]:

@@ -29,6 +29,7 @@ from app.webhooks.settling import Result, settle
 from app.webhooks.signing import Unreadable, readable, signed_headers
 
 SWEEP = 0.5  # seconds between two looks for what became due, and for what no poke told of
+TOGETHER = 0.03  # seconds in which what ends and what becomes due is gathered into one transaction
 GRACE = 5.0  # seconds that requests may still take when the worker stops
 TIDY_EVERY = timedelta(hours=1)
 
@@ -53,6 +54,7 @@ class Courier(threading.Thread):
         self._under_way: dict[asyncio.Task[None], Parcel] = {}
         self._ended: list[Result] = []
         self._tidied_at: datetime | None = None
+        self._tended = 0.0
 
     def nudge(self) -> None:
         """Look around now; any thread may call this."""
@@ -60,8 +62,14 @@ class Courier(threading.Thread):
             self._awake()
 
     def run(self) -> None:
-        """Deliver until the worker stops."""
-        asyncio.run(self._deliver())
+        """Deliver until the worker stops; after a fault of its own it starts anew, what was under way is sent again."""
+        while not self._stopping.is_set():
+            try:
+                asyncio.run(self._deliver())
+            except Exception:
+                log.exception("courier_failed")
+                self._under_way.clear()
+                self._stopping.wait(SWEEP)
 
     async def _deliver(self) -> None:
         loop, awake = asyncio.get_running_loop(), asyncio.Event()
@@ -78,6 +86,7 @@ class Courier(threading.Thread):
                         task.add_done_callback(lambda _: awake.set())
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(awake.wait(), SWEEP)
+                        await asyncio.sleep(TOGETHER)
                 given_up = await self._let_end()
             await loop.run_in_executor(ledger, self._close, given_up)
 
@@ -116,7 +125,10 @@ class Courier(threading.Thread):
             if not ended and not self._anything_due():
                 return []
             with transaction(self._engine) as session:
-                settle(session, ended, self._waits, random.random)
+                settled = settle(session, ended, self._waits, random.random)
+                if monotonic() - self._tended >= SWEEP:
+                    claims.tend(session, now())
+                    self._tended = monotonic()
                 limit = len(self._waits) + 1
                 taken = claims.claim_due(session, now(), self._lease, under_way, self._room, limit)
         except AWAY as error:
@@ -126,7 +138,8 @@ class Courier(threading.Thread):
             log.exception("turn_failed")
             self._settle_singly(ended)
             return []
-        del self._ended[: len(ended)]
+        for result in settled:
+            self._ended.remove(result)
         return taken
 
     def _anything_due(self) -> bool:
@@ -138,12 +151,14 @@ class Courier(threading.Thread):
         for result in ended:
             try:
                 with transaction(self._engine) as session:
-                    settle(session, [result], self._waits, random.random)
+                    settled = settle(session, [result], self._waits, random.random)
             except AWAY:
                 return
             except Exception:
                 log.exception("not_settled", delivery=result.parcel.delivery_id)
-            self._ended.remove(result)
+                settled = [result]
+            for one in settled:
+                self._ended.remove(one)
 
     def _tidy(self) -> None:
         """A batch of what is to be expunged, each turn until nothing is left for this hour."""

@@ -1,20 +1,19 @@
-"""What a try leaves behind: in the log, on its delivery, on its endpoint; one transaction for all that ended."""
+"""What tries leave behind: in the log, on their deliveries, on their endpoints."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 import structlog
-from sqlmodel import Session, col
+from sqlmodel import Session, col, select
 
-from app.db import Instant
 from app.webhooks import delivery as rules
 from app.webhooks.claims import Parcel
 from app.webhooks.delivery import Answered, Delivered, GiveUp, Outcome, RetryAt
 from app.webhooks.models import Delivery, DeliveryStatus, Try, Webhook
-from app.webhooks.standing import disable, hold
+from app.webhooks.standing import disable
 from app.webhooks.subscription import at_rest, uncalled
 
 log = structlog.get_logger(__name__)
@@ -33,26 +32,85 @@ class Result:
 
 def settle(
     session: Session, results: Sequence[Result], waits: Sequence[timedelta], chance: Callable[[], float]
-) -> None:
-    """Write all results, endpoint by endpoint so that two workers never wait for each other in a circle."""
-    for result in sorted(results, key=lambda r: (r.parcel.webhook_id, r.ended_at)):
-        _log(session, result)
-        following = rules.plan(result.parcel.attempts, result.outcome, result.ended_at, waits, chance())
-        _judge_delivery(session, result, following, stopped=_judge_endpoint(session, result, following))
+) -> list[Result]:
+    """Write results, all in a few statements; those that were written.
+
+    Those of an endpoint that somebody else is changing at the moment are left for the next time: nobody waits here.
+    """
+    endpoints = _hold_free(session, {result.parcel.webhook_id for result in results})
+    held = sorted((r for r in results if r.parcel.webhook_id in endpoints), key=lambda r: r.ended_at)
+    judged = [(r, rules.plan(r.parcel.attempts, r.outcome, r.ended_at, waits, chance())) for r in held]
+    for result, following in judged:
+        _judge_endpoint(session, endpoints[result.parcel.webhook_id], result, following)
+    _write(session, TRIES, [_tried(result) for result in held])
+    for kind, statement in DELIVERIES.items():
+        rows = [
+            _row(result, following, uncalled(endpoints[result.parcel.webhook_id]))
+            for result, following in judged
+            if kind is _kind(following, endpoints[result.parcel.webhook_id])
+        ]
+        _write(session, statement, rows)
+    session.flush()
+    return held
 
 
-def _log(session: Session, result: Result) -> None:
+def _hold_free(session: Session, webhook_ids: Collection[str]) -> dict[str, Webhook]:
+    """The endpoints, held as `standing.hold` does, but for those that others hold."""
+    statement = select(Webhook).where(col(Webhook.id).in_(webhook_ids)).order_by(col(Webhook.id))
+    if session.get_bind().dialect.name == "postgresql":
+        statement = statement.with_for_update(key_share=True, skip_locked=True)
+    return {w.id: w for w in session.exec(statement, execution_options={"populate_existing": True})}
+
+
+def _judge_endpoint(session: Session, webhook: Webhook, result: Result, following: rules.Next) -> None:
+    """Keep how the endpoint fares; it may be called no more."""
+    outcome, at = result.outcome, result.ended_at
+    if isinstance(outcome, Answered) and outcome.received:
+        webhook.failing_since = webhook.last_error = None
+    elif isinstance(outcome, Answered) or not outcome.ours:
+        webhook.failing_since = webhook.failing_since or at
+        webhook.last_error = rules.told(outcome)
+    until = rules.pause(outcome, at)
+    if until is not None:
+        webhook.paused_until = max(webhook.paused_until or until, until)
+    if uncalled(webhook) is None and webhook.failing_since is not None:
+        why = rules.disable(webhook.failing_since, outcome, following, at)
+        if why is not None:
+            log.warning("webhook_disabled", webhook=webhook.id, code=why.code)
+            disable(session, webhook, {"code": why.code, "message": why.message}, at)
+
+
+def _kind(following: rules.Next, webhook: Webhook) -> type[rules.Next]:
+    """How a delivery goes on: a try that would follow is none where nothing is sent any more."""
+    return GiveUp if isinstance(following, RetryAt) and uncalled(webhook) is not None else type(following)
+
+
+def _row(result: Result, following: rules.Next, stopped: dict[str, str] | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"its_id": result.parcel.delivery_id, "its_claim": result.parcel.claim}
+    match following:
+        case Delivered():
+            return row | {"at": result.ended_at}
+        case RetryAt(at) if stopped is None:
+            return row | {"at": at}
+        case RetryAt():
+            return row | {"why": stopped}
+        case GiveUp(code, message):
+            log.warning("delivery_failed", delivery=row["its_id"], webhook=result.parcel.webhook_id, code=code)
+            return row | {"why": {"code": code, "message": message}}
+
+
+def _tried(result: Result) -> dict[str, Any]:
+    """The line of the log."""
     outcome = result.outcome
-    values: dict[str, Any] = {"duration_ms": round(1000 * result.seconds), "error": None}
+    row = {"its_id": result.parcel.try_id, "took": round(1000 * result.seconds), "said": None, "text": None}
     if isinstance(outcome, Answered):
-        values |= {"status": outcome.status, "answer": _text(outcome.body)}
-        if 300 <= outcome.status < 400:  # noqa: PLR2004 - HTTP's class of redirects
-            values["error"] = REDIRECT
+        moved = 300 <= outcome.status < 400  # noqa: PLR2004 - HTTP's class of redirects
+        row |= {"said": outcome.status, "text": _text(outcome.body), "fault": REDIRECT if moved else None}
     else:
-        values["error"] = {"code": outcome.code, "message": outcome.message}
-    session.execute(sa.update(Try).where(col(Try.id) == result.parcel.try_id).values(**values))
+        row |= {"fault": {"code": outcome.code, "message": outcome.message}}
     if not (isinstance(outcome, Answered) and outcome.received):
         log.info("try_failed", delivery=result.parcel.delivery_id, outcome=rules.told(outcome))
+    return row
 
 
 def _text(body: bytes) -> str:
@@ -60,50 +118,40 @@ def _text(body: bytes) -> str:
     return body.decode(errors="replace").replace("\x00", "\ufffd")[:1024]
 
 
-def _judge_endpoint(session: Session, result: Result, following: rules.Next) -> dict[str, Any] | None:
-    """Keep how the endpoint fares; why it is called no more, None as long as it is."""
-    here = col(Webhook.id) == result.parcel.webhook_id
-    failing = col(Webhook.failing_since)
-    outcome, at = result.outcome, result.ended_at
-    if isinstance(outcome, Answered) and outcome.received:
-        session.execute(
-            sa.update(Webhook).where(here, failing.is_not(None)).values(failing_since=None, last_error=None)
-        )
-    elif isinstance(outcome, Answered) or not outcome.ours:
-        since = sa.func.coalesce(failing, sa.bindparam("at", at, type_=Instant))
-        session.execute(sa.update(Webhook).where(here).values(failing_since=since, last_error=rules.told(outcome)))
-    if until := rules.pause(outcome, at):
-        later = sa.or_(col(Webhook.paused_until).is_(None), col(Webhook.paused_until) < until)
-        session.execute(sa.update(Webhook).where(here, later).values(paused_until=until))
-    webhook = session.get_one(Webhook, result.parcel.webhook_id, populate_existing=True)
-    if _why_disabled(webhook, result, following) is not None:
-        hold(session, webhook)  # by now another worker may have disabled it, or a person removed it
-        why = _why_disabled(webhook, result, following)
-        if why is not None:
-            log.warning("webhook_disabled", webhook=webhook.id, code=why.code)
-            disable(session, webhook, {"code": why.code, "message": why.message}, at)
-    return uncalled(webhook)
+def _write(session: Session, statement: sa.Update, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        session.connection().execute(statement, rows)
 
 
-def _why_disabled(webhook: Webhook, result: Result, following: rules.Next) -> GiveUp | None:
-    if uncalled(webhook) is not None or webhook.failing_since is None:
-        return None
-    return rules.disable(webhook.failing_since, result.outcome, following, result.ended_at)
+def _bound(name: str, column: Any) -> sa.BindParameter[Any]:
+    return sa.bindparam(name, type_=column.type)
 
 
-def _judge_delivery(session: Session, result: Result, following: rules.Next, *, stopped: dict[str, Any] | None) -> None:
-    values: dict[str, Any]
-    match following:
-        case Delivered():
-            values = {"status": DeliveryStatus.DELIVERED, "delivered_at": result.ended_at, "failure": None}
-        case RetryAt(at) if stopped is None:
-            values = {"status": DeliveryStatus.PENDING, "due_at": at}
-        case RetryAt():
-            values = at_rest(stopped)
-        case GiveUp(code, message):
-            values = at_rest({"code": code, "message": message})
-            log.warning(
-                "delivery_failed", delivery=result.parcel.delivery_id, webhook=result.parcel.webhook_id, code=code
-            )
-    mine = (col(Delivery.id) == result.parcel.delivery_id, col(Delivery.claim) == result.parcel.claim)
-    session.execute(sa.update(Delivery).where(*mine).values(**{"claim": None, **values}))
+_tries: Any = Try.__table__  # type: ignore[attr-defined]
+_deliveries: Any = Delivery.__table__  # type: ignore[attr-defined]
+_mine = (_deliveries.c.id == sa.bindparam("its_id"), _deliveries.c.claim == sa.bindparam("its_claim"))
+
+TRIES: Final = (
+    sa.update(_tries)
+    .where(_tries.c.id == sa.bindparam("its_id"))
+    .values(
+        duration_ms=_bound("took", _tries.c.duration_ms),
+        status=_bound("said", _tries.c.status),
+        answer=_bound("text", _tries.c.answer),
+        error=_bound("fault", _tries.c.error),
+    )
+)
+DELIVERIES: Final[Mapping[type[rules.Next], sa.Update]] = {
+    Delivered: sa.update(_deliveries)
+    .where(*_mine)
+    .values(
+        status=DeliveryStatus.DELIVERED, delivered_at=_bound("at", _deliveries.c.delivered_at), failure=None, claim=None
+    ),
+    RetryAt: sa.update(_deliveries)
+    .where(*_mine)
+    .values(status=DeliveryStatus.PENDING, due_at=_bound("at", _deliveries.c.due_at), claim=None),
+    GiveUp: sa.update(_deliveries)
+    .where(*_mine)
+    .values(**{**at_rest(None), "failure": _bound("why", _deliveries.c.failure)}),
+}
+"""Under the token of who sent it: what another worker has taken over since is not touched."""

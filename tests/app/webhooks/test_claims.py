@@ -59,6 +59,7 @@ class Post:
     ) -> list[Parcel]:
         at = self.began + timedelta(seconds=after)
         with transaction(self.engine) as session:
+            claims.tend(session, at)
             return claims.claim_due(session, at, LEASE, under_way or {}, room or Room(), len(WAITS) + 1)
 
     def due(self, *, after: float = 0) -> bool:

@@ -114,12 +114,12 @@ async def test_an_answer_is_kept_while_the_database_is_away(
 ) -> None:
     away = 3
 
-    def sometimes(session: Any, results: Any, *more: Any) -> None:
+    def sometimes(session: Any, results: Any, *more: Any) -> Any:
         nonlocal away
         if results and away:
             away -= 1
             raise OperationalError("settle", {}, Exception("away"))
-        settle(session, results, *more)
+        return settle(session, results, *more)
 
     monkeypatch.setattr(courier, "settle", sometimes)
     deliver()
@@ -137,13 +137,13 @@ async def test_a_result_that_cannot_be_written_holds_up_no_other(
     poison, fine = await pinged(house.administrator, hook), await pinged(house.administrator, hook)
     spoilt = 2
 
-    def choking(session: Any, results: Any, *more: Any) -> None:
+    def choking(session: Any, results: Any, *more: Any) -> Any:
         nonlocal spoilt
         if spoilt and any(r.parcel.delivery_id == poison["id"] for r in results):
             spoilt -= 1
             msg = "cannot be written"
             raise ValueError(msg)
-        settle(session, results, *more)
+        return settle(session, results, *more)
 
     monkeypatch.setattr(courier, "settle", choking)
     deliver(webhook_timeout_seconds=0.5, lease_seconds=0.5)
@@ -151,6 +151,28 @@ async def test_a_result_that_cannot_be_written_holds_up_no_other(
     found = await rests(house.administrator, poison["id"])
     assert found["status"] == "delivered"
     assert [(t["error"] or {}).get("code") for t in found["log"]] == ["interrupted", None]
+
+
+@on_sqlite
+async def test_a_courier_that_breaks_starts_anew(
+    house: House, peer: Peer, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults, turn = 2, courier.Courier._turn
+
+    def breaking(self: courier.Courier, under_way: Any) -> Any:
+        nonlocal faults
+        if faults:
+            faults -= 1
+            msg = "a fault nobody thought of"
+            raise RuntimeError(msg)
+        return turn(self, under_way)
+
+    monkeypatch.setattr(courier.Courier, "_turn", breaking)
+    deliver()
+    hook = await register(house.administrator, peer)
+    sent = await pinged(house.administrator, hook)
+    assert (await rests(house.administrator, sent["id"]))["status"] == "delivered"
+    assert faults == 0
 
 
 @on_sqlite
