@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.jobs.runner import Runner
+from app.webhooks import courier
 from app.works import LOOPS
 from tests.app.webhooks.peer import Peer, a_peer
 
@@ -30,8 +31,9 @@ def peer(make_peer: Callable[[], Peer]) -> Peer:
 
 
 @pytest.fixture
-def deliver(app: FastAPI) -> Iterator[Callable[..., Runner]]:
-    """Starts a worker that does nothing but deliver; its settings may be changed. It is stopped at the end."""
+def deliver(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Runner]]:
+    """Starts a worker that does nothing but deliver; its settings may be changed. It is stopped at the end, at once."""
+    monkeypatch.setattr(courier, "GRACE", 0.2)
     runners: list[Runner] = []
 
     def begin(**changes: Any) -> Runner:

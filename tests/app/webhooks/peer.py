@@ -66,7 +66,7 @@ class Peer:
 @contextmanager
 def served(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
     """An application under uvicorn in a thread of its own."""
-    config = uvicorn.Config(app, log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(app, log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=0)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()

@@ -49,6 +49,7 @@ async def test_every_try_has_the_same_id_and_bytes_and_is_in_the_log(
     assert found["last_try"] == found["log"][2]
 
 
+@on_sqlite
 async def test_the_slow_hold_up_nobody(house: House, make_peer: Callable[[], Peer], deliver: Deliver) -> None:
     slow, quick = make_peer(), make_peer()
     slow.instead += [30.0] * 100
@@ -80,6 +81,7 @@ async def test_a_commit_is_heard_at_once(
     assert (await rests(house.administrator, sent["id"]))["status"] == "delivered"
 
 
+@on_sqlite
 async def test_what_no_poke_told_of_is_found(
     house: House, peer: Peer, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,10 +93,7 @@ async def test_what_no_poke_told_of_is_found(
     assert (await rests(house.administrator, sent["id"]))["status"] == "delivered"
 
 
-async def test_a_worker_that_stops_gives_back_what_is_under_way(
-    house: House, peer: Peer, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(courier, "GRACE", 0.2)
+async def test_a_worker_that_stops_gives_back_what_is_under_way(house: House, peer: Peer, deliver: Deliver) -> None:
     peer.instead.append(30.0)
     hook = await register(house.administrator, peer)
     sent = await pinged(house.administrator, hook)
@@ -109,6 +108,7 @@ async def test_a_worker_that_stops_gives_back_what_is_under_way(
     assert [(t["error"] or {}).get("code") for t in found["log"]] == ["interrupted", None]
 
 
+@on_sqlite
 async def test_an_answer_is_kept_while_the_database_is_away(
     house: House, peer: Peer, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +130,7 @@ async def test_an_answer_is_kept_while_the_database_is_away(
     assert len(peer.came) == 1
 
 
+@on_sqlite
 async def test_a_result_that_cannot_be_written_holds_up_no_other(
     house: House, peer: Peer, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
