@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from time import monotonic
+from time import monotonic, sleep
 
 import structlog
 from sqlalchemy import Engine
@@ -177,7 +177,14 @@ class Courier(threading.Thread):
         """Write what ended and give the rest back; what cannot be written is claimed by another worker later."""
         try:
             with transaction(self._engine) as session:
-                settle(session, self._ended, self._waits, random.random)
                 claims.release(session, given_up, now())
+            until = monotonic() + GRACE
+            while self._ended and monotonic() < until:
+                with transaction(self._engine) as session:
+                    settled = settle(session, self._ended, self._waits, random.random)
+                for result in settled:
+                    self._ended.remove(result)
+                if self._ended:
+                    sleep(TOGETHER)  # another worker writes to the same endpoint
         except AWAY as error:
             log.warning("database_away", error=str(error))

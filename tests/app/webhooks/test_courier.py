@@ -10,10 +10,13 @@ from fastapi import FastAPI
 from sqlalchemy.exc import OperationalError
 
 from app.config import Settings
+from app.db import transaction
 from app.jobs.runner import Runner
 from app.main import create_app
 from app.webhooks import courier, retention, subscription
+from app.webhooks.models import Webhook
 from app.webhooks.settling import settle
+from app.webhooks.standing import hold
 from tests.app.steps import ok, start
 from tests.app.webhooks.peer import Peer
 from tests.app.webhooks.steps import deliveries, register, rests, until
@@ -106,6 +109,25 @@ async def test_a_worker_that_stops_gives_back_what_is_under_way(house: House, pe
     found = await rests(house.administrator, sent["id"])
     assert found["status"] == "delivered"
     assert [(t["error"] or {}).get("code") for t in found["log"]] == ["interrupted", None]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_worker_that_stops_writes_what_ended_also_while_another_writes(
+    app: FastAPI, house: House, peer: Peer, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer.instead.append(0.5)
+    hook = await register(house.administrator, peer)
+    sent = await pinged(house.administrator, hook)
+    runner = deliver()
+    monkeypatch.setattr(courier, "GRACE", 5.0)
+    await until(lambda: peer.came)
+    with transaction(app.state.engine) as session:
+        hold(session, session.get_one(Webhook, hook["id"]))
+        stopping = asyncio.create_task(asyncio.to_thread(runner.stop))
+        await until(peer.inbox.copies)
+        await asyncio.sleep(0.1)
+    await stopping
+    assert (await ok(house.administrator.get(f"/v1/deliveries/{sent['id']}")))["status"] == "delivered"
 
 
 @on_sqlite
