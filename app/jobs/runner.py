@@ -77,7 +77,7 @@ class Runner:
             thread.nudge()
 
     def stop(self) -> None:
-        """Let what is almost done end, give the rest back, end the children; takes about three seconds at most."""
+        """Let what is almost done end, give the rest back, end the children; takes about five seconds at most."""
         poke.unsubscribe(self.wake)
         self._stopping.set()
         self.wake()

@@ -39,13 +39,12 @@ log = structlog.get_logger(__name__)
 class Courier(threading.Thread):
     """Runs once: `start`, then set `stopping` and `join`; `nudge` lets it look around now."""
 
-    def __init__(self, engine: Engine, settings: Settings, stopping: threading.Event, room: Room | None = None) -> None:
+    def __init__(self, engine: Engine, settings: Settings, stopping: threading.Event) -> None:
         super().__init__(name="courier", daemon=True)
-        self.warm = True
         self._engine = engine
         self._settings = settings
         self._stopping = stopping
-        self._room = room or Room()
+        self._room = Room()
         # Here and not in the thread: settings that cannot be read end the start, not the deliveries alone.
         self._waits = waits_of(settings.webhook_retry_seconds)
         self._sender = Sender.of(settings)

@@ -57,9 +57,8 @@ def change(session: Session, webhook: Webhook, changes: dict[str, Any], person: 
             raise Invalid(msg, [fault([name], msg, "missing")])
     enabled = changes.pop("enabled", None)
     if changes.get("url", webhook.url) != webhook.url:
-        webhook.failing_since = webhook.paused_until = webhook.last_error = (
-            None  # what the old address did is not the new one's
-        )
+        # What the old address did is not the new one's.
+        webhook.failing_since = webhook.paused_until = webhook.last_error = None
     for name, value in changes.items():
         setattr(webhook, name, value)
     _require_fitting(session, webhook.organization_id, webhook.events, webhook.stages, webhook.drivers)

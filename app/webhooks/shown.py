@@ -49,22 +49,25 @@ def notice_of(webhook: Webhook, failed: int, paused_until: datetime | None) -> N
     if not webhook.enabled and webhook.disabled_reason:
         reason = webhook.disabled_reason
         return Notice(**reason, what_would_help=HELP[reason["code"]])
+    asked = "" if paused_until is None else f"it asked for time: nothing is sent before {instant_text(paused_until)}"
     if webhook.failing_since is not None:
+        since = instant_text(webhook.failing_since)
+        told = [f"every try has failed since {since}", f"the last: {webhook.last_error}", asked]
         return Notice(
             code="failing",
-            message=f"every try has failed since {instant_text(webhook.failing_since)}; the last: {webhook.last_error}",
+            message="; ".join(filter(None, told)),
             what_would_help="mend the receiver; GET …/deliveries has every try. After five days it is disabled",
         )
     if failed:
         return Notice(
             code="failed_deliveries",
-            message=f"{failed} deliveries failed for good",
-            what_would_help="GET …/deliveries?status=failed says why; POST …/recover {} sends them again",
+            message=f"{failed} {'delivery' if failed == 1 else 'deliveries'} failed for good",
+            what_would_help="GET …/deliveries?status=failed says why; POST …/recover {} sends again",
         )
-    if paused_until is not None:
+    if asked:
         return Notice(
             code="paused",
-            message=f"it asked for time: nothing is sent before {instant_text(paused_until)}",
+            message=asked,
             what_would_help='wait, or PATCH {"enabled": true} to send at once',
         )
     return None

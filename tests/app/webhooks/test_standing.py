@@ -99,6 +99,7 @@ async def test_days_of_failure_disable_and_one_success_starts_them_anew(
     assert (await sent(admin, hook))["status"] == "delivered"  # one success
     well = await ok(admin.get(path))
     assert (well["notice"]["code"], well["failed"], well["failing_since"]) == ("failed_deliveries", 2, None)
+    assert well["notice"]["message"] == "2 deliveries failed for good"
 
     peer.instead += [500, 500]
     await sent(admin, hook)
@@ -158,6 +159,7 @@ async def test_who_asks_for_time_is_told_of_and_a_person_may_end_it(
     deadline = time.monotonic() + PATIENCE
     while await paused() is None:
         assert time.monotonic() < deadline
+    assert "nothing is sent before" in (await ok(admin.get(path)))["notice"]["message"]
     until_then = datetime.fromisoformat(await paused())
     assert timedelta(minutes=59) < until_then - now() <= timedelta(hours=1)
     second = await ok(admin.post(f"{path}/ping"), 202)
