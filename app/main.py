@@ -11,6 +11,7 @@ from app import __version__, health, problems
 from app.allocations.routes import router as allocations
 from app.analyses.participant_routes import router as participants
 from app.analyses.routes import router as analyses
+from app.analyses.snapshot_routes import router as snapshots
 from app.auth.routes import router as keys
 from app.catalog.routes import catalogue, organizations
 from app.config import Settings
@@ -21,6 +22,7 @@ from app.jobs.runner import Runner
 from app.lifecycle.family_routes import router as family
 from app.lifecycle.review_routes import router as reviews
 from app.lifecycle.routes import router as lifecycle
+from app.measures.correction_routes import router as corrections
 from app.measures.routes import router as measures
 from app.pilots.lesson_routes import router as lessons
 from app.pilots.routes import interventions, pilots
@@ -133,8 +135,10 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
         allocations,
         simulations,
         measures,
+        corrections,
         participants,
         analyses,
+        snapshots,
         decisions,
         lifecycle,
         lessons,

@@ -8,6 +8,7 @@ import app.auth.keys
 import app.catalog.models
 import app.context.models
 import app.decisions.models
+import app.imports.models
 import app.lifecycle.models
 import app.measures.models
 import app.outbox.models

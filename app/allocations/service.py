@@ -14,7 +14,8 @@ from app.allocations.schemas import AllocationIn, ElsewhereIn
 from app.db import new_id
 from app.errors import Conflict, Invalid, fault
 from app.measures.dates import days_of_wave
-from app.measures.models import Measurement, Summary
+from app.measures.models import Measurement, RevisionKind, Summary
+from app.measures.revisions import revise
 from app.measures.rows import settle_arms
 from app.pilots.models import Pilot
 from app.plans.allocated import SEED_GIVEN, allocations_of
@@ -67,7 +68,9 @@ def assign(session: Session, pilot: Pilot, body: AllocationIn, person: str, at: 
         ),
     )
     entries = _enter(session, made, dealt, len(held))
-    settle_arms(session, pilot, {placed.key: placed.arm for placed in dealt}, of_units=level is AllocationLevel.UNIT)
+    arms = {placed.key: placed.arm for placed in dealt}
+    revision = revise(session, pilot, RevisionKind.ALLOCATION, entries=len(arms), person=person, at=at)
+    settle_arms(session, pilot, arms, revision, of_units=level is AllocationLevel.UNIT)
     return made, entries, unchanged
 
 

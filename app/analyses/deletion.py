@@ -11,7 +11,7 @@ from app.analyses.models import Analysis
 from app.audit.models import note
 from app.auth.keys import ApiKey
 from app.errors import NotFound
-from app.measures.models import Measurement
+from app.measures.models import FormerMeasurement, Measurement
 from app.pilots.models import Pilot
 from app.plans.models import Allocation, AllocationEntry, AllocationLevel
 from app.requests import IdempotentAnswer
@@ -32,7 +32,13 @@ def delete_participant(session: Session, pilot: Pilot, participant: str) -> int:
     people = select(Allocation.id).where(
         Allocation.pilot_id == pilot.id, Allocation.level == AllocationLevel.PARTICIPANT
     )
+    former: list[Any] = [FormerMeasurement.pilot_id == pilot.id, FormerMeasurement.participant == participant]
+    for iteration, measure in session.exec(
+        select(FormerMeasurement.iteration, FormerMeasurement.measure).where(*former)
+    ):
+        used[iteration].add(measure)
     rows = _gone(session, sa.delete(Measurement).where(*mine))
+    rows += _gone(session, sa.delete(FormerMeasurement).where(*former))
     rows += _gone(
         session,
         sa.delete(AllocationEntry).where(

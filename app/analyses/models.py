@@ -47,6 +47,8 @@ class Analysis(Operation, table=True):
     seed: int = Field(sa_type=sa.BigInteger)
     plan_hash: str = Field(max_length=64)
     data_hash: str = Field(max_length=64)
+    # The revision of the iteration's data that it took; None: from before these were counted.
+    data_revision: int | None = None
     warnings: list[dict[str, str]] = Field(sa_type=Json)
     # What was hidden of the measures when it was asked for: `{least, units, tables}`; None: before anything was.
     suppressed: dict[str, Any] | None = Field(default=None, sa_type=Json)

@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from app.analyses.models import Kind
 from app.analyses.retention import Retention
-from app.forms import Form, Line, Seed
+from app.forms import Answer, Form, Line, Seed
 from app.operations import OperationLine, OperationOut
 
 
@@ -39,6 +39,16 @@ class AnalysisLine(OperationLine):
     kind: Kind
     retention_wave: str | None = Field(description="The retention wave it is of; null: of a look")
     created_by: str
+
+
+class RebuiltOut(Answer):
+    """The snapshot of an analysis, built again from the revisions of the data."""
+
+    revision: int | None = Field(description="The revision it took; null: it is older than they are")
+    newest: int = Field(description="The revision the data are at now")
+    rebuilt: bool = Field(description="Whether what is stored of that revision gives the very data it used")
+    changed_since: bool = Field(description="Whether the data it would take now are others")
+    says: str
 
 
 class AnalysisOut(OperationOut, AnalysisLine):

@@ -11,6 +11,7 @@ from app.analyses.context import context_since, context_warnings
 from app.analyses.events import analysis_finished
 from app.analyses.looks import LookFacts, forget_look, has_estimate, history_warnings, taken_looks, why_exploratory
 from app.analyses.models import Analysis, AnalysisPlot, Kind
+from app.analyses.rebuilding import revised_since
 from app.analyses.retention import AFTER_SCALING, retention_plan, retention_waves
 from app.analyses.shown import forms, hidden_since, kept, keyed
 from app.analyses.timing import UNDATED, months_apart, too_early
@@ -20,6 +21,7 @@ from app.errors import Conflict, Invalid, NotFound, fault
 from app.jobs.models import JobStatus
 from app.jobs.poke import enqueue
 from app.measures.confidential import smallest_cell, suppressed_of
+from app.measures.revisions import latest
 from app.measures.snapshot import Snapshot, is_linked, snapshot
 from app.measures.too_few import refuse_few, without_few
 from app.measures.waves import responses
@@ -174,6 +176,7 @@ def _queued(session: Session, pilot: Pilot, asked: Asked, taken: Snapshot) -> An
     version, seed = asked.version, asked.seed
     request = FitRequest(plan=asked.plan, data=_documents(taken), look=asked.look, attrition=taken.attrition or None)
     data_hash, plan_hash = request.data_hash(), asked.plan_hash
+    revision = latest(session, pilot.id, pilot.iteration)
     suppressed = suppressed_of(session, pilot, pilot.iteration)
     if suppressed:
         data_hash = keyed(session, data_hash)
@@ -195,12 +198,14 @@ def _queued(session: Session, pilot: Pilot, asked: Asked, taken: Snapshot) -> An
         request={**document, "seed": seed, "look": asked.look},
         plan_hash=plan_hash,
         data_hash=data_hash,
+        data_revision=revision,
         warnings=warnings,
         suppressed=kept(suppressed),
         provenance={
             "plan_version": version.number,
             "plan_hash": plan_hash,
             "data_hash": data_hash,
+            "data_revision": revision,
             "seed": seed,
             "allocations": named_allocations(session, version),
         },
@@ -219,18 +224,26 @@ def _hash_of(plan: Plan, taken: Snapshot) -> str:
 
 def changes_since(session: Session, analysis: Analysis) -> list[dict[str, str]]:
     """Warnings when the pilot's data or attrition differ now from the snapshot the analysis used."""
-    plan = Plan.model_validate(analysis.request["plan"]).expanded()
-    wave = next(planned.wave for planned in plan.looks if planned.look == analysis.look)
-    taken = snapshot(session, analysis.pilot_id, analysis.iteration, _with_later_waves(session, analysis, plan), wave)
-    without_few(taken, plan, wave, smallest_cell(session))
+    taken, same = retaken(session, analysis, None)
     found = []
-    if analysis.data_hash not in forms(session, _hash_of(plan, taken)):
+    if not same:
         message = "data were entered or changed since; this result stands on the snapshot named in provenance"
-        found.append({"code": "data_changed", "message": message})
+        said = " ".join([message, *revised_since(session, analysis)])
+        found.append({"code": "data_changed", "message": said})
     if taken.attrition != (analysis.request.get("attrition") or {}):
         message = "attrition is known differently now; this result stands on what was known when it was asked for"
         found.append({"code": "attrition_changed", "message": message})
     return found + context_since(session, analysis)
+
+
+def retaken(session: Session, analysis: Analysis, at: int | None) -> tuple[Snapshot, bool]:
+    """The snapshot of an analysis taken again, now or of the data `at` a revision; whether it is the one it used."""
+    plan = Plan.model_validate(analysis.request["plan"]).expanded()
+    wave = next(planned.wave for planned in plan.looks if planned.look == analysis.look)
+    later = _with_later_waves(session, analysis, plan)
+    taken = snapshot(session, analysis.pilot_id, analysis.iteration, later, wave, at)
+    without_few(taken, plan, wave, smallest_cell(session))
+    return taken, analysis.data_hash in forms(session, _hash_of(plan, taken))
 
 
 def _with_later_waves(session: Session, analysis: Analysis, plan: Plan) -> Plan:

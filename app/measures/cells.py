@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import aliased
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
-from app.measures.models import UNASSIGNED, Measurement
+from app.measures.models import UNASSIGNED
+from app.measures.revisions import measurements
 
 # Equal values differ from their computed mean by rounding alone.
 ROUNDING = 1e-12
@@ -22,15 +22,23 @@ Entry = dict[str, Any]
 
 
 class Rows:
-    """The rows of one measure in the waves `before` the start and in that of a look."""
+    """The rows of one measure in the waves `before` the start and in that of a look, now or `at` a revision."""
 
     def __init__(
-        self, session: Session, pilot_id: str, iteration: int, measure: str, before: Sequence[str], followup: str
+        self,
+        session: Session,
+        pilot_id: str,
+        iteration: int,
+        measure: str,
+        before: Sequence[str],
+        followup: str,
+        at: int | None = None,
     ) -> None:
         self.before, self.followup = before, followup
         self._session = session
+        self._at, self._table = at, measurements(at)
         self._pilot_id, self._iteration, self._key = pilot_id, iteration, measure
-        self._mine = [*self._of(Measurement), col(Measurement.wave).in_([*before, followup])]
+        self._mine = [*self._of(self._table), self._table.wave.in_([*before, followup])]
 
     def _of(self, side: Any) -> list[Any]:
         return [*self._entered(side), side.arm != UNASSIGNED]
@@ -40,37 +48,35 @@ class Rows:
 
     def waiting(self) -> int:
         """How many rows have no arm, because nobody was assigned to one: no analysis takes them."""
-        mine = self._entered(Measurement)
-        return self._session.exec(select(sa.func.count()).where(*mine, Measurement.arm == UNASSIGNED)).one()
+        mine = self._entered(self._table)
+        return self._session.exec(select(sa.func.count()).where(*mine, self._table.arm == UNASSIGNED)).one()
 
     def exist(self) -> bool:
         """Whether there are any."""
-        return self._session.exec(select(Measurement.id).where(*self._mine).limit(1)).first() is not None
+        return self._session.exec(select(self._table.id).where(*self._mine).limit(1)).first() is not None
 
     def linked(self) -> bool:
         """Whether people have pseudonyms; all rows of a measure have one or none has."""
-        named = col(Measurement.participant).is_not(None)
-        return self._session.exec(select(Measurement.id).where(*self._mine, named).limit(1)).first() is not None
+        named = self._table.participant.is_not(None)
+        return self._session.exec(select(self._table.id).where(*self._mine, named).limit(1)).first() is not None
 
     def people(self) -> int:
         """How many linked people answered in any of the waves."""
-        return self._session.exec(
-            select(sa.func.count(sa.distinct(col(Measurement.participant)))).where(*self._mine)
-        ).one()
+        return self._session.exec(select(sa.func.count(sa.distinct(self._table.participant))).where(*self._mine)).one()
 
     def waves(self) -> list[str]:
         """The waves that anybody answered."""
-        return list(self._session.exec(select(Measurement.wave).where(*self._mine).distinct()))
+        return list(self._session.exec(select(self._table.wave).where(*self._mine).distinct()))
 
     def lost(self) -> dict[str, float]:
         """Share of the linked people of each arm with a value before but none after; empty for anonymous rows."""
-        m = Measurement
-        after = sa.func.max(sa.case((col(m.wave) == self.followup, 1), else_=0))
-        early = sa.func.max(sa.case((col(m.wave) != self.followup, 1), else_=0))
+        m = self._table
+        after = sa.func.max(sa.case((m.wave == self.followup, 1), else_=0))
+        early = sa.func.max(sa.case((m.wave != self.followup, 1), else_=0))
         each: Any = (
-            sa.select(col(m.arm).label("arm"), after.label("kept"))
-            .where(*self._mine, col(m.participant).is_not(None))
-            .group_by(col(m.arm), col(m.participant))
+            sa.select(m.arm.label("arm"), after.label("kept"))
+            .where(*self._mine, m.participant.is_not(None))
+            .group_by(m.arm, m.participant)
             .having(early == 1)
             .subquery()
         )
@@ -82,18 +88,18 @@ class Rows:
 
     def rows(self) -> list[Entry]:
         """Every row as it is, person by person."""
-        m = Measurement
+        m = self._table
         found: Any = self._session.connection().execute(
-            sa.select(col(m.unit_id), col(m.arm), col(m.wave), col(m.participant), col(m.value)).where(*self._mine)
+            sa.select(m.unit_id, m.arm, m.wave, m.participant, m.value).where(*self._mine)
         )
         names = ("unit", "arm", "wave", "participant", "value")
         return _ordered(dict(zip(names, row, strict=True)) for row in found)
 
     def cells(self) -> list[Entry]:
         """n, mean and SD of each unit, arm and wave."""
-        m, shift = Measurement, self._shift()
-        place: Sequence[Any] = [col(m.unit_id), col(m.arm), col(m.wave)]
-        x = col(m.value) - shift
+        m, shift = self._table, self._shift()
+        place: Sequence[Any] = [m.unit_id, m.arm, m.wave]
+        x = m.value - shift
         rows = sa.select(
             *place, x.label("x"), (x - sa.func.avg(x).over(partition_by=place)).label("dx")
         ).where(*self._mine).subquery()  # fmt: skip
@@ -109,7 +115,7 @@ class Rows:
 
     def counts(self) -> list[Entry]:
         """Ones among n of each unit, arm and wave."""
-        m = Measurement
+        m = self._table
         grouped = self._session.exec(
             select(m.unit_id, m.arm, m.wave, sa.func.count(), sa.func.sum(m.value))  # type: ignore[call-overload]
             .where(*self._mine)
@@ -121,15 +127,14 @@ class Rows:
 
     def pairs(self) -> list[Entry]:
         """n, means, SDs and r of each unit and arm, of the people seen both in the last wave before and after."""
-        before, after, shift = aliased(Measurement), aliased(Measurement), self._shift()
-        place: Sequence[Any] = [col(after.unit_id), col(after.arm)]
-        x, y = col(before.value) - shift, col(after.value) - shift
+        before, after, shift = measurements(self._at, again=True), measurements(self._at, again=True), self._shift()
+        place: Sequence[Any] = [after.unit_id, after.arm]
+        x, y = before.value - shift, after.value - shift
         dx, dy = (term - sa.func.avg(term).over(partition_by=place) for term in (x, y))
         rows = (
             sa.select(*place, x.label("x"), y.label("y"), dx.label("dx"), dy.label("dy"))
-            .join_from(before, after, col(before.participant) == col(after.participant))
-            .where(*self._of(before), *self._of(after))
-            .where(col(before.wave) == self.before[-1], col(after.wave) == self.followup)
+            .where(*self._of(before), *self._of(after), before.participant == after.participant)
+            .where(before.wave == self.before[-1], after.wave == self.followup)
             .subquery()
         )
         c = rows.c
@@ -152,7 +157,7 @@ class Rows:
 
     def _shift(self) -> float:
         """The smallest value: near the others, so that means of large values keep their digits."""
-        return float(self._session.exec(select(sa.func.min(Measurement.value)).where(*self._mine)).one() or 0.0)
+        return float(self._session.exec(select(sa.func.min(self._table.value)).where(*self._mine)).one() or 0.0)
 
 
 def _ordered(entries: Iterable[Entry]) -> list[Entry]:

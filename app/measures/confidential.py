@@ -8,13 +8,13 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import aliased
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from analysis.documents import Plan
 from app.config import Settings
 from app.db import Json
-from app.measures.models import Measurement, Shape, Summary
+from app.measures.models import Shape
+from app.measures.revisions import measurements, summaries
 from app.measures.suppression import Suppressed, Table, Unit, suppress
 from app.pilots.models import Pilot
 from app.plans.service import current_version, plan_of
@@ -38,8 +38,8 @@ def smallest_cell(session: Session) -> int:
     return settings.smallest_cell
 
 
-def suppressed_of(session: Session, pilot: Pilot, iteration: int) -> Suppressed:
-    """What is hidden of an iteration now.
+def suppressed_of(session: Session, pilot: Pilot, iteration: int, at: int | None = None) -> Suppressed:
+    """What is hidden of an iteration: now, or of its data `at` a revision, whatever is hidden now left hidden.
 
     Units that an analysis of the iteration was asked for without stay hidden: else two results, each safe alone,
     would tell together what both keep back.
@@ -52,38 +52,39 @@ def suppressed_of(session: Session, pilot: Pilot, iteration: int) -> Suppressed:
         sa.select(ANALYSES.c.suppressed).where(ANALYSES.c.pilot_id == pilot.id, ANALYSES.c.iteration == iteration)
     )
     already = frozenset(unit for (kept,) in rows for unit in (kept or {}).get("units", []))
-    return suppress(people(session, pilot.id, iteration, plan_of(version)), least, already)
+    plan = plan_of(version)
+    now = suppress(people(session, pilot.id, iteration, plan), least, already)
+    return now if at is None else suppress(people(session, pilot.id, iteration, plan, at), least, now.units)
 
 
-def people(session: Session, pilot_id: str, iteration: int, plan: Plan) -> dict[Table, dict[Unit, int]]:
-    """How many people answered, by table and unit: rows, linked people, and what summaries say."""
+def people(
+    session: Session, pilot_id: str, iteration: int, plan: Plan, at: int | None = None
+) -> dict[Table, dict[Unit, int]]:
+    """How many people answered, by table and unit: rows, linked people, and what summaries say; now or then."""
     found: dict[Table, dict[Unit, int]] = defaultdict(dict)
-    m = Measurement
+    m = measurements(at)
     mine: list[Any] = [m.pilot_id == pilot_id, m.iteration == iteration]
-    place: list[Any] = [col(m.measure), col(m.arm), col(m.wave), col(m.unit_id)]
+    place: list[Any] = [m.measure, m.arm, m.wave, m.unit_id]
     connection = session.connection()
     rows: Any = connection.execute(sa.select(*place, sa.func.count()).where(*mine).group_by(*place))
     for measure, arm, wave, unit, n in rows:
         found[Table(measure, arm, wave)][unit] = n
     if plan.baseline is not None:
-        before: Any = aliased(Measurement)
+        before = measurements(at, again=True)
         pairs: Any = (
             sa.select(*place, sa.func.count())
-            .join(
-                before,
-                sa.and_(
-                    before.pilot_id == m.pilot_id,
-                    before.iteration == m.iteration,
-                    before.measure == m.measure,
-                    before.participant == m.participant,
-                ),
+            .where(
+                before.pilot_id == m.pilot_id,
+                before.iteration == m.iteration,
+                before.measure == m.measure,
+                before.participant == m.participant,
             )
-            .where(*mine, before.wave == plan.baseline, col(m.wave) != plan.baseline)
+            .where(*mine, before.wave == plan.baseline, m.wave != plan.baseline)
             .group_by(*place)
         )
         for measure, arm, wave, unit, n in connection.execute(pairs):
             found[Table(measure, arm, wave, linked=True)][unit] = n
-    for summary in session.exec(select(Summary).where(Summary.pilot_id == pilot_id, Summary.iteration == iteration)):
+    for summary in summaries(session, pilot_id, iteration, at):
         n = people_in(summary.shape.value, summary.content)
         if n is not None:
             table = table_of(summary.measure, summary.content, summary.wave or plan.followup)

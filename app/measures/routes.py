@@ -9,9 +9,11 @@ from app.auth.access import fetch, visible
 from app.auth.deps import CallerDep, idempotent
 from app.auth.permissions import Permission
 from app.db import now
+from app.errors import Invalid, fault
 from app.forms import Page
 from app.measures.confidential import smallest_cell, suppressed_of, warning_of
 from app.measures.models import Measurement, Summary, Wave, WaveKind
+from app.measures.revisions import latest
 from app.measures.rows import enter_rows
 from app.measures.schemas import (
     EntryReport,
@@ -171,13 +173,27 @@ def list_summaries(
 
 @router.get("/cells")
 def read_cells(
-    pilot_id: str, session: SessionDep, caller: CallerDep, iteration: OfIteration = None
+    pilot_id: str,
+    session: SessionDep,
+    caller: CallerDep,
+    iteration: OfIteration = None,
+    revision: Annotated[
+        int | None, Query(ge=0, le=2**31 - 1, description="As the data stood at this revision; default: now")
+    ] = None,
 ) -> SufficientStatistics:
-    """The sufficient statistics an analysis would take now, reduced by the database; of too few people not shown."""
+    """The sufficient statistics an analysis would take, reduced by the database; of too few people not shown."""
     pilot = fetch(session, caller, Pilot, pilot_id)
     number = iteration_of(session, pilot, iteration).number
     plan = plan_of(require_version(session, pilot, number))
-    taken = snapshot(session, pilot.id, number, plan, plan.followup)
-    suppressed = suppressed_of(session, pilot, number)
-    data = data_out(taken.data, suppressed, plan.followup)
-    return SufficientStatistics(iteration=number, data=data, warnings=[*taken.warnings, *warning_of(suppressed)])
+    newest = latest(session, pilot.id, number)
+    if revision is not None and revision > newest:
+        msg = f"the data of iteration {number} are at revision {newest}; there is no revision {revision} yet"
+        raise Invalid(msg, [fault(["revision"], msg, "unknown_revision")])
+    taken = snapshot(session, pilot.id, number, plan, plan.followup, revision)
+    suppressed = suppressed_of(session, pilot, number, revision)
+    return SufficientStatistics(
+        iteration=number,
+        revision=newest if revision is None else revision,
+        data=data_out(taken.data, suppressed, plan.followup),
+        warnings=[*taken.warnings, *warning_of(suppressed)],
+    )

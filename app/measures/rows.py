@@ -12,7 +12,8 @@ from app.audit.models import note
 from app.db import new_id
 from app.errors import Invalid, fault
 from app.measures.entry import context_of, known_measure, of_measure, refuse_mixture, refuse_unless_partial, report
-from app.measures.models import UNASSIGNED, Measurement
+from app.measures.models import UNASSIGNED, Measurement, Revision, RevisionKind
+from app.measures.revisions import revise
 from app.measures.rules import (
     Context,
     participant_faults,
@@ -42,7 +43,9 @@ def enter_rows(
     entry = _RowEntry(session, pilot, context, measure, body)
     fresh, unchanged, errors = entry.judge()
     refuse_unless_partial(errors, len(body.rows), partial=partial)
-    settle_arms(session, pilot, entry.settled)
+    if fresh or entry.settled:
+        revision = revise(session, pilot, RevisionKind.ROWS, entries=len(fresh), person=person, at=at)
+        settle_arms(session, pilot, entry.settled, revision)
     if fresh:
         # Lists are in the order of the ids: that of a file would tell whose rows stand together, and who is who.
         SystemRandom().shuffle(fresh)
@@ -64,6 +67,7 @@ def enter_rows(
                     "collected_on": row.collected_on,
                     "created_by": person,
                     "created_at": at,
+                    "entered_in": revision.number,
                 }
                 for row, arm in fresh
             ],
@@ -80,7 +84,9 @@ def enter_rows(
     return report(len(fresh), unchanged, errors)
 
 
-def settle_arms(session: Session, pilot: Pilot, arms: Mapping[str, str], *, of_units: bool = False) -> None:
+def settle_arms(
+    session: Session, pilot: Pilot, arms: Mapping[str, str], revision: Revision, *, of_units: bool = False
+) -> None:
     """Give baseline rows that had no arm yet that of their person, or of their unit."""
     table = Measurement.__table__  # type: ignore[attr-defined]
     subject = table.c.unit_id if of_units else table.c.participant
@@ -88,7 +94,7 @@ def settle_arms(session: Session, pilot: Pilot, arms: Mapping[str, str], *, of_u
         sa.update(table)
         .where(table.c.pilot_id == pilot.id, table.c.iteration == pilot.iteration, table.c.arm == UNASSIGNED)
         .where(subject == sa.bindparam("of"))
-        .values(arm=sa.bindparam("to"))
+        .values(arm=sa.bindparam("to"), placed_in=revision.number)
     )
     if arms:
         session.connection().execute(statement, [{"of": key, "to": arm} for key, arm in arms.items()])

@@ -229,5 +229,6 @@ class SufficientStatistics(Answer):
     """The data of each measure as an analysis would take them now; cells that are not shown are marked `suppressed`."""
 
     iteration: int
+    revision: int = Field(description="The revision of the data: each entry and each correction is one")
     data: dict[str, Any]
     warnings: list[dict[str, str]]

@@ -12,6 +12,7 @@ from sqlmodel import Session, col, select
 from analysis.documents import Design, Family, Plan, PlannedMeasure, Role
 from app.measures.cells import Entry, Rows
 from app.measures.models import Shape, Summary, Wave
+from app.measures.revisions import summaries
 from app.measures.waves import responses
 
 
@@ -48,25 +49,24 @@ class Snapshot:
         self.warnings.append({"code": code, "message": message})
 
 
-def snapshot(session: Session, pilot_id: str, iteration: int, plan: Plan, followup: str) -> Snapshot:
-    """What an analysis of the look at wave `followup` would take, as of this transaction.
+def snapshot(
+    session: Session, pilot_id: str, iteration: int, plan: Plan, followup: str, at: int | None = None
+) -> Snapshot:
+    """What an analysis of the look at wave `followup` would take, as of this transaction or `at` a revision.
 
     The same data give the same snapshot, whatever the order of entry and the database: its hash names the data.
     """
     taken = Snapshot()
+    entered = summaries(session, pilot_id, iteration, at)
     for measure in plan.measures:
-        held = session.exec(
-            select(Summary).where(
-                Summary.pilot_id == pilot_id, Summary.iteration == iteration, Summary.measure == measure.measure
-            )
-        ).all()
+        held = [s for s in entered if s.measure == measure.measure]
         if held:
             ordered = sorted((s for s in held if _is_of(s, plan, followup)), key=lambda s: s.cell)
             if not ordered:
                 continue
             taken.data[measure.measure] = {held[0].shape.value: [s.content for s in ordered]}
             continue
-        rows = Rows(session, pilot_id, iteration, measure.measure, baselines(plan), followup)
+        rows = Rows(session, pilot_id, iteration, measure.measure, baselines(plan), followup, at)
         if waiting := rows.waiting():
             message = (
                 f"{measure.measure}: {waiting} values are of people or units that were not assigned to an arm, and are "
@@ -81,7 +81,7 @@ def snapshot(session: Session, pilot_id: str, iteration: int, plan: Plan, follow
         # Arms that the plan does not compare (a control that has the program by now) are no part of it.
         for shape, entries in shapes.items():
             shapes[shape] = [entry for entry in entries if entry.get("arm") is None or entry["arm"] in arms]
-    taken.attrition = observed_attrition(session, pilot_id, iteration, plan, followup)
+    taken.attrition = observed_attrition(session, pilot_id, iteration, plan, followup, at)
     return taken
 
 
@@ -141,7 +141,9 @@ def _reduced(rows: Rows, design: Design, measure: PlannedMeasure, taken: Snapsho
     return ("counts", rows.counts()) if measure.family is Family.BINARY else ("cells", rows.cells())
 
 
-def observed_attrition(session: Session, pilot_id: str, iteration: int, plan: Plan, followup: str) -> dict[str, float]:
+def observed_attrition(
+    session: Session, pilot_id: str, iteration: int, plan: Plan, followup: str, at: int | None = None
+) -> dict[str, float]:
     """Share lost at the follow-up, by arm; empty unless every arm's is known.
 
     Of those invited, where the wave says how many were; else of the linked people with a value before the start.
@@ -150,11 +152,11 @@ def observed_attrition(session: Session, pilot_id: str, iteration: int, plan: Pl
     wave = session.exec(
         select(Wave).where(Wave.pilot_id == pilot_id, Wave.iteration == iteration, col(Wave.key) == followup)
     ).one_or_none()
-    answered = responses(session, pilot_id, iteration, plan).get(followup, {})
+    answered = responses(session, pilot_id, iteration, plan, at).get(followup, {})
     if wave is not None and all(wave.invited.get(arm) and arm in answered for arm in arms):
         return {arm: 1 - answered[arm] / wave.invited[arm] for arm in arms}
     primary = next((m for m in plan.measures if m.role is Role.PRIMARY), None)
     if primary is None:
         return {}
-    lost = Rows(session, pilot_id, iteration, primary.measure, baselines(plan), followup).lost()
+    lost = Rows(session, pilot_id, iteration, primary.measure, baselines(plan), followup, at).lost()
     return lost if set(arms) <= lost.keys() else {}

@@ -9,7 +9,8 @@ from sqlmodel import Session, select
 from app.audit.models import note
 from app.errors import Invalid, fault
 from app.measures.entry import context_of, known_measure, of_measure, refuse_mixture, refuse_unless_partial, report
-from app.measures.models import Shape, Summary
+from app.measures.models import RevisionKind, Shape, Summary
+from app.measures.revisions import latest, revise
 from app.measures.rules import Context, content_faults, place_faults, shape_faults, wave_faults
 from app.measures.schemas import EntryFault, EntryReport, SummariesIn
 from app.measures.waves import refuse_more_than_allocated, refuse_more_than_invited
@@ -44,6 +45,7 @@ def enter_summaries(
     refuse_mixture(session, pilot, body.measure, shape)
     rows = session.exec(select(Summary).where(*of_measure(Summary, pilot, body.measure))).all()
     held = {s.cell: s.content for s in rows}
+    revision = latest(session, pilot.id, pilot.iteration) + 1
     whole = {_place(s.content, s.wave): s.content["unit"] is None for s in rows}
     accepted, unchanged, errors = 0, 0, []
     for i, given in enumerate(body.entries):
@@ -81,10 +83,12 @@ def enter_summaries(
                 content=content,
                 created_by=person,
                 created_at=at,
+                entered_in=revision,
             )
         )
     refuse_unless_partial(errors, len(body.entries), partial=partial)
     if accepted:
+        revise(session, pilot, RevisionKind.SUMMARIES, entries=accepted, person=person, at=at)
         note(
             session,
             "entered",

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from analysis.documents import Plan
 from app.errors import Conflict, Invalid, fault
 from app.measures.confidential import smallest_cell
 from app.measures.entry import context_of
-from app.measures.models import UNASSIGNED, Measurement, Summary, Wave, WaveKind
+from app.measures.models import UNASSIGNED, Wave, WaveKind
+from app.measures.revisions import measurements, summaries
 from app.measures.rules import Context
 from app.measures.schemas import WaveIn
 from app.pilots.models import Pilot
@@ -57,17 +58,22 @@ def put_wave(session: Session, pilot: Pilot, key: str, body: WaveIn, at: datetim
     return wave
 
 
-def responses(session: Session, pilot_id: str, iteration: int, plan: Plan) -> dict[str, dict[str, int]]:
-    """How many answered: `{wave: {arm: n}}`, the most of any one measure. Changes and pairs count at both ends."""
+def responses(
+    session: Session, pilot_id: str, iteration: int, plan: Plan, at: int | None = None
+) -> dict[str, dict[str, int]]:
+    """How many answered: `{wave: {arm: n}}`, the most of any one measure. Changes and pairs count at both ends.
+
+    Now, or `at` a revision of the data.
+    """
+    m = measurements(at)
     ends = [wave for wave in (plan.baseline, plan.followup) if wave is not None]
     rows = session.exec(
-        select(Measurement.measure, Measurement.wave, Measurement.arm, sa.func.count())
-        .where(Measurement.pilot_id == pilot_id, Measurement.iteration == iteration, Measurement.arm != UNASSIGNED)
-        .group_by(col(Measurement.measure), col(Measurement.wave), col(Measurement.arm))
+        select(m.measure, m.wave, m.arm, sa.func.count())
+        .where(m.pilot_id == pilot_id, m.iteration == iteration, m.arm != UNASSIGNED)
+        .group_by(m.measure, m.wave, m.arm)
     ).all()
     counted: dict[tuple[str, str, str], int] = {(m, w, a): n for m, w, a, n in rows}
-    summaries = session.exec(select(Summary).where(Summary.pilot_id == pilot_id, Summary.iteration == iteration))
-    for summary in summaries:
+    for summary in summaries(session, pilot_id, iteration, at):
         content = summary.content
         n = content.get("n") or sum(content.get("counts") or [])
         named = content.get("wave") or summary.wave

@@ -51,6 +51,10 @@ class Expected:
 
 
 DECISION = {"analysis_id": "{analysis}", "outcome": "refine", "rationale": "As the rule says."}
+CORRECTION = {
+    "reason": "R",
+    "corrections": [{"participant": "p-014", "measure": "mbi_ee", "wave": "pre", "collected_on": "2026-03-02"}],
+}
 DRIVER = {"key": "night_work", "name": "Night work"}
 MEASURE = {
     "key": "room_turnover",
@@ -124,6 +128,11 @@ TABLE: Mapping[str, Expected] = {
     "read_cells": Expected(EVERYBODY),
     "list_measurements": Expected(EVERYBODY),
     "list_summaries": Expected(EVERYBODY),
+    "correct_measures": Expected(LEADS, CORRECTION, 422),  # nobody of this pseudonym answered
+    "list_corrections": Expected(EVERYBODY),
+    "list_summary_corrections": Expected(EVERYBODY),
+    "list_revisions": Expected(EVERYBODY),
+    "rebuild_snapshot": Expected(EVERYBODY),
     "forget_participant": Expected(LEADS, accepted=404),  # nobody of this pseudonym answered
     "request_analysis": Expected(ANALYSTS, {"seed": 1}, 202),
     "list_analyses": Expected(EVERYBODY),
