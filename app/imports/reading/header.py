@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from app.imports.reading.facts import Cell, Fault, Unreadable
-from app.imports.reading.lookup import fold, listed, text_of
+from app.imports.reading.lookup import PLAIN, fold, listed, text_of
 
 MOST_COLUMNS = 1000
+NO_NAMES = "row {row} holds values, and no names of columns: write the names above, or state their row as header_row"
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,11 @@ class Header:
     names: tuple[str, ...]
     positions: Mapping[str, int]
     doubled: Mapping[str, tuple[str, ...]]
+
+    @property
+    def holds_numbers(self) -> bool:
+        """Whether it is rather a row of values, which messages do not repeat: one may be a person's name."""
+        return any(PLAIN.fullmatch(name) for name in self.names)
 
     def fault_of(self, wanted: str) -> Fault | None:
         """Why the header has no such column, or None when it has."""
@@ -84,4 +90,6 @@ def column_faults(header: Header, wanted: Iterable[str], top: Iterable[tuple[int
         if row != header.row and {fold(name) for name in names} <= {fold(text_of(cell)) for cell in cells}:
             msg = f"row {header.row} does not name the mapped columns, but row {row} does: state header_row: {row}"
             return [Fault(header.row, None, "other_header_row", msg)]
+    if header.holds_numbers:
+        return [Fault(header.row, None, "no_header", NO_NAMES.format(row=header.row))]
     return faults

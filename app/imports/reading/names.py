@@ -1,7 +1,7 @@
 """Words of a file turned into keys: arms, units, waves, measures; and people into pseudonyms, never repeated."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from difflib import get_close_matches
 
@@ -16,7 +16,7 @@ EXACT = 2.0**53
 
 
 def key_reader(
-    what: str, place: str, stated: Mapping[str, str], own: Iterable[tuple[str, str]], missing: Iterable[str]
+    what: str, place: str, stated: Mapping[str, str], own: Sequence[tuple[str, str]], missing: Iterable[str]
 ) -> Callable[[Cell], str | Wrong | None]:
     """Turns a text into a key: as `place` of the mapping states, else by its own (text, key), without regard to case.
 
@@ -25,6 +25,7 @@ def key_reader(
     """
     found: dict[str, str | None] = {}
     texts: dict[str, str] = {}
+    written = {fold(text): text for text in [*(text for text, _ in own), *stated]}
     for text, key in own:
         folded = fold(text)
         found[folded] = key if found.get(folded, key) == key else None
@@ -45,7 +46,7 @@ def key_reader(
             return None
         said = shown(text_of(cell), of_people=False)
         close = get_close_matches(folded, list(found), n=1) if len(folded) <= LONGEST_PSEUDONYM else []
-        meant = f" (is {close[0]!r} meant?)" if close else ""
+        meant = f" (is {written[close[0]]!r} meant?)" if close else ""
         return Wrong(
             f"unknown_{what}",
             f"no {what} is called {said}{meant}; there is {listed(texts.values(), 12)}. "

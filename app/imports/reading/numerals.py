@@ -15,7 +15,7 @@ PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 MARKED = re.compile(r"[+-]?\d*([.,])\d+([eE][+-]?\d+)?", re.ASCII)
 # One to three digits, a mark, three digits: a thousand to some, a decimal to others.
 EITHER = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}", re.ASCII)
-BOTH = re.compile(r"[+-]?[\d.,' \u00a0\u202f’]*\d", re.ASCII)
+GROUPED = re.compile(r"[+-]?\d{1,3}([.,' \u00a0\u202f’]\d{3})+([.,]\d+)?", re.ASCII)
 WORDS: dict[Decimal, str] = {".": "point", ",": "comma"}
 ERRORS = re.compile(r"#([A-ZÀ-Ü][\wÀ-Ü/]*[!?]?|DIV/0!)")
 NUMBER = r"[+-]?[\d.,]+"
@@ -114,7 +114,7 @@ def _why_not(text: str, decimal: Decimal | None) -> Wrong:
                 f"{text} has a decimal {WORDS[other]}, and the decimal mark of this file is a {WORDS[decimal]}; "
                 f"write all numbers alike",
             )
-    if BOTH.fullmatch(text):
+    if GROUPED.fullmatch(text):
         return Wrong(
             "thousands", f"{shown(text)} may have a mark of thousands; write the number without any, such as 1234"
         )
@@ -132,4 +132,7 @@ def _in_doubt(text: str) -> str:
         apart = re.sub(r"[.,]", "", text)
         return f"{text} may be {text.replace(',', '.')} or {apart}: state the decimal mark as decimal, “.” or “,”"
     mark: Decimal = "," if "," in text else "."
-    return f"{text} has a decimal {WORDS[mark]}, which the first rows do not confirm: state it as decimal, “{mark}”"
+    return (
+        f"{text} has a decimal {WORDS[mark]}, and the first rows leave in doubt which mark is used: write all numbers "
+        f"with one, and state it as decimal, “{mark}”"
+    )

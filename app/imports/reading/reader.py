@@ -9,7 +9,7 @@ from app.imports.reading import encodings, separated
 from app.imports.reading.columns import Resolver, answer_columns, key_faults, texts_of, wanted_columns
 from app.imports.reading.dictionary import Described, dictionary_of, without
 from app.imports.reading.facts import Cell, Fault, Known, Unreadable, Value
-from app.imports.reading.header import Header, column_faults, header_of
+from app.imports.reading.header import NO_NAMES, Header, column_faults, header_of
 from app.imports.reading.kinds import kind_of
 from app.imports.reading.lookup import fold, listed
 from app.imports.reading.mapping import Mapping
@@ -63,11 +63,8 @@ class Reading:
         width = len(self.header.names)
         records = fitted(self.table.records(), self.header.row, width, padded=epoch is not None)
         resolver = Resolver(self.mapping, self.header, self.known, epoch, self.dictionary)
-        failed = False
-        for item in resolver.values(records, counts):
-            failed = failed or isinstance(item, Fault)
-            yield item
-        if not counts.rows and not failed:
+        yield from resolver.values(records, counts)
+        if not counts.rows:
             yield Fault(None, None, "no_rows", f"there is no row under the header in row {self.header.row}")
 
 
@@ -97,7 +94,7 @@ def read(
         used = used.model_copy(update={"decimal": decimal})
         words += [f"decimal {WORDS[decimal]}"] if decimal else ["decimal marks of both kinds"] if both else []
     if lines is not None:
-        words.append(f"{lines:,} lines")
+        words.append(f"{lines:,} line{'s' * (lines != 1)}")
     return Reading(used, header.names, ", ".join(words), lines, table, header, known, fields, faults)
 
 
@@ -127,6 +124,8 @@ def _suggested(top: Sequence[tuple[int, Sequence[Cell]]], rows: Sequence[Sequenc
                 return found.model_copy(update={"header_row": row})
     row, cells = max(top, key=lambda record: len([cell for cell in record[1] if cell != ""]))
     header = header_of(cells, row)
+    if header.holds_numbers:
+        raise Unreadable("no_header", NO_NAMES.format(row=row))
     names = header.names
     raise Unreadable(
         "mapping_needed",

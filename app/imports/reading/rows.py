@@ -130,6 +130,7 @@ def long_values(
     position, name, plain = answer
     for record in records:
         if isinstance(record, Fault):
+            counts.rows += 1
             yield record
             continue
         row, fields = record
@@ -145,8 +146,10 @@ def long_values(
         who, unit, arm, day = whose = person.of(fields)
         if (
             isinstance(value, Wrong)
-            or isinstance(of_measure, Wrong | None)
-            or isinstance(at_wave, Wrong | None)
+            or of_measure is None
+            or isinstance(of_measure, Wrong)
+            or at_wave is None
+            or isinstance(at_wave, Wrong)
             or isinstance(who, Wrong)
             or isinstance(unit, Wrong)
             or isinstance(arm, Wrong)
@@ -184,6 +187,7 @@ def wide_values(
     """
     for record in records:
         if isinstance(record, Fault):
+            counts.rows += 1
             yield record
             continue
         row, fields = record
@@ -199,7 +203,7 @@ def wide_values(
         faults = [*person.faults(row, whose), *_event_faults(row, event, at, fields, repeated)]
         faults += [Fault(row, a.name, *value) for a, value in given if isinstance(value, Wrong)]
         yield from faults
-        if (
+        if any(fault.column is None for fault in faults) or (
             isinstance(who, Wrong)
             or isinstance(unit, Wrong)
             or isinstance(arm, Wrong)

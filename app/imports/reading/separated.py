@@ -4,7 +4,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO, cast, get_args
@@ -75,10 +75,11 @@ def _declared(first: str) -> Delimiter:
 
 def _splitting(lines: list[str]) -> Delimiter:
     def fit(delimiter: Delimiter) -> tuple[int, int]:
-        try:
-            widths = Counter(len(fields) for fields in csv.reader(lines, delimiter=delimiter) if any(fields))
-        except csv.Error:
-            return 0, 0
+        widths: Counter[int] = Counter()
+        # A cell that never ends stops the count, and is told of when the rows are read.
+        with suppress(csv.Error):
+            for fields in csv.reader(lines, delimiter=delimiter):
+                widths[len(fields)] += any(fields)
         return max(((rows, width) for width, rows in widths.items() if width > 1), default=(0, 0))
 
     best = max(IN_DOUBT, key=fit)
