@@ -68,7 +68,7 @@ class Resolver:
         person = self._person()
         if mapping.layout == "long":
             plain = number_reader(mapping.decimal, mapping.missing)
-            measures = [(key, key) for key in self.known.measures]
+            measures = [(key, key) for key in sorted(self.known.measures)]
             waves = [(key, key) for key in self.known.waves]
             return long_values(
                 records,

@@ -50,7 +50,7 @@ def shown(text: str, *, of_people: bool = True) -> str:
     if ADDRESS.search(text) and not PLAIN.fullmatch(text):
         return "a text that may tell of a person"
     if of_people and FULL_NAME.search(text):
-        return "a text"
+        return "a text of several words"
     return repr(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
 
 

@@ -113,7 +113,8 @@ def _fit(row: int, fields: Sequence[Cell], width: int, *, padded: bool) -> Recor
         row,
         None,
         "too_few_cells",
-        f"row {row} has {len(fields)} cells, the header names {width} columns: was the row broken in two?",
+        f"row {row} has {len(fields)} cell{'s' * (len(fields) != 1)}, the header names {width} columns: was the row "
+        "broken in two?",
     )
 
 

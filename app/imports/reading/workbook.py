@@ -44,21 +44,24 @@ SHEET = re.compile(r"xl/worksheets/[^/]+\.xml")
 
 @dataclass(frozen=True)
 class Sheet:
-    """A sheet of a checked workbook; `epoch` is the day its serial numbers of dates count from."""
+    """A sheet of a checked workbook; `epoch` is the day its serial numbers of dates count from.
 
-    file: BinaryIO
+    `formulas` is the same sheet showing its formulas, where it has any.
+    """
+
     name: str
     epoch: datetime
-    formulas: bool
+    results: Any
+    formulas: Any
 
     def records(self) -> Iterator[Record]:
         """Each row with its number; dates and numbers stay what they are."""
         row = 0
         try:
-            shown = _rows(self.file, self.name, data_only=True)
-            if self.formulas:
+            shown = _rows(self.results)
+            if self.formulas is not None:
                 # A formula without a stored result looks empty; only beside its formula it can be told from no answer.
-                shown = map(_computed, shown, _rows(self.file, self.name, data_only=False))
+                shown = map(_computed, shown, _rows(self.formulas))
             for row, cells in enumerate(shown, 1):
                 if row > LAST_ROW:
                     break
@@ -68,17 +71,21 @@ class Sheet:
 
 
 def sheet(file: BinaryIO, stated: str | None) -> Sheet:
-    """The sheet as stated, else the only one that holds anything; Unreadable for damage and for hostile sizes."""
+    """The sheet as stated, else the only one that people see anything on.
+
+    Unreadable for damage, and for sizes that would not fit into memory.
+    """
     try:
         formulas = _checked(file)
-        book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
-        names = [ws.title for ws in book.worksheets]
-        epoch = book.epoch
-        filled = [ws.title for ws in book.worksheets if (ws.title == stated if stated else _holds(ws))]
+        book = _book(file, data_only=True)
+        names = [found.title for found in book.worksheets]
+        filled = [found.title for found in book.worksheets if (found.title == stated if stated else _holds(found))]
+        beside = _book(file, data_only=False) if formulas else None
     except DAMAGED:
         raise Unreadable("damaged_workbook", BROKEN) from None
     if len(filled) == 1:
-        return Sheet(file, filled[0], epoch, formulas)
+        name = filled[0]
+        return Sheet(name, book.epoch, book[name], beside[name] if beside else None)
     listed = ", ".join(repr(name) for name in names)
     if stated:
         raise Unreadable("no_such_sheet", f"the workbook has no sheet {stated!r}; it has {listed}")
@@ -132,10 +139,12 @@ def _walk(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> bool:
     return found and SHEET.fullmatch(part.filename) is not None
 
 
-def _rows(file: BinaryIO, name: str, *, data_only: bool) -> Iterator[tuple[Any, ...]]:
+def _book(file: BinaryIO, *, data_only: bool) -> Any:
     file.seek(0)
-    book = load_workbook(file, read_only=True, data_only=data_only, keep_links=False)
-    found = book[name]
+    return load_workbook(file, read_only=True, data_only=data_only, keep_links=False)
+
+
+def _rows(found: Any) -> Iterator[tuple[Any, ...]]:
     # Programs write wrong dimensions: read what is there.
     found.reset_dimensions()
     rows: Iterator[tuple[Any, ...]] = found.iter_rows(values_only=True)
@@ -144,9 +153,7 @@ def _rows(file: BinaryIO, name: str, *, data_only: bool) -> Iterator[tuple[Any, 
 
 def _holds(found: Any) -> bool:
     """Whether people see anything on the sheet; it is read to its first cell."""
-    found.reset_dimensions()
-    shown = found.sheet_state == "visible"
-    return shown and any(any(cell is not None for cell in cells) for cells in found.iter_rows(values_only=True))
+    return found.sheet_state == "visible" and any(any(cell is not None for cell in cells) for cells in _rows(found))
 
 
 def _computed(shown: tuple[Any, ...], formulas: tuple[Any, ...]) -> tuple[Any, ...]:
