@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     webhook_payload_days: int = Field(default=90, ge=1, description="Then payloads and kept answers are expunged")
     cache_dir: Path | None = Field(default=None, description="Compile caches; empty: under var_dir")
     max_body_bytes: int = Field(default=16 * 2**20, ge=2**10)
+    import_max_bytes: int = Field(default=512 * 2**20, ge=2**10, description="Of a file that is imported")
     analysis_timeout_seconds: float = Field(default=600, gt=0)
     analysis_attempts: int = Field(default=3, ge=1, description="Tries before an analysis is given up as failed")
     lease_seconds: float = Field(default=15, gt=0, description="Silence after which a worker counts as dead")

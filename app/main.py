@@ -18,6 +18,9 @@ from app.config import Settings
 from app.context.routes import router as context
 from app.db import make_engine
 from app.decisions.routes import router as decisions
+from app.imports.routes import PATH as IMPORT_PATH
+from app.imports.routes import router as imports
+from app.imports.routes import uploads
 from app.jobs.runner import Runner
 from app.lifecycle.family_routes import router as family
 from app.lifecycle.review_routes import router as reviews
@@ -136,6 +139,8 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
         simulations,
         measures,
         corrections,
+        uploads,
+        imports,
         participants,
         analyses,
         snapshots,
@@ -149,7 +154,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
     for router in (*shared, pilots, *of_pilots, reviews, programs, keys, *hooks):
         app.include_router(router, responses=RESPONSES)  # type: ignore[arg-type]
     app.include_router(health.router)
-    problems.install(app, settings.max_body_bytes)
+    problems.install(app, settings.max_body_bytes, (IMPORT_PATH, settings.import_max_bytes))
     health.measure_requests(app)
     fastapi_swagger.patch_fastapi(app)
     _document_problems(app)

@@ -118,21 +118,23 @@ async def on_bug(request: Request, error: Exception) -> JSONResponse:
 
 
 class BodyLimit:
-    """Refuses bodies above `limit` bytes, by their declared length or as they arrive.
+    """Refuses bodies above `limit` bytes (`larger` where files are sent), by their declared length or as they arrive.
 
     In place of the framework's own limit, whose refusal is plain text.
     """
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
-        self.app, self.limit = app, limit
+    def __init__(self, app: ASGIApp, limit: int, larger: tuple[str, int]) -> None:
+        self.app, self.limit, self.larger = app, limit, larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, counting."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        suffix, more = self.larger
+        limit = more if scope["path"].endswith(suffix) else self.limit
         declared = Headers(scope=scope).get("content-length", "0")
-        if declared.isdecimal() and int(declared) > self.limit:
+        if declared.isdecimal() and int(declared) > limit:
             await _plain(HTTP_413_CONTENT_TOO_LARGE, "too_large", TOO_LARGE)(scope, receive, send)
             return
         arrived = 0
@@ -141,16 +143,16 @@ class BodyLimit:
             nonlocal arrived
             message = await receive()
             arrived += len(message.get("body", b""))
-            if arrived > self.limit:
+            if arrived > limit:
                 raise HTTPException(HTTP_413_CONTENT_TOO_LARGE)
             return message
 
         await self.app(scope, counted, send)
 
 
-def install(app: FastAPI, max_body_bytes: int) -> None:
-    """Register every handler, and the limit of bodies."""
-    app.add_middleware(BodyLimit, limit=max_body_bytes)
+def install(app: FastAPI, max_body_bytes: int, larger: tuple[str, int]) -> None:
+    """Register every handler, and the limit of bodies: another one for paths that end in `larger[0]`."""
+    app.add_middleware(BodyLimit, limit=max_body_bytes, larger=larger)
     app.add_exception_handler(AppError, on_app_error)
     app.add_exception_handler(RequestValidationError, on_malformed)
     app.add_exception_handler(HTTPException, on_http_exception)

@@ -74,7 +74,14 @@ def _places() -> CapacityLimiter:
 
 
 class TransactionalRoute(APIRoute):
-    """A route whose handler runs in one transaction, committed before the answer is sent."""
+    """A route whose handler runs in one transaction, committed before the answer is sent.
+
+    The body is received before anything else: who sends slowly holds neither a place nor a connection.
+    """
+
+    async def receive(self, request: Request) -> None:
+        """Receive the body, and refuse what no database can hold."""
+        await _refuse_unstorable(request)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap FastAPI's handler."""
@@ -89,7 +96,7 @@ class TransactionalRoute(APIRoute):
             session.info["settings"] = request.app.state.settings
             request.state.session = session
             _refuse_unknown_query(request, known)
-            await _refuse_unstorable(request)
+            await self.receive(request)
             async with _places():
                 try:
                     response = await inner(request)
@@ -124,14 +131,24 @@ def _refuse_unknown_query(request: Request, known: frozenset[str]) -> None:
 
 async def _refuse_unstorable(request: Request) -> None:
     """Raise Invalid for text that a database (NUL) or UTF-8 (half a surrogate pair) cannot hold, wherever it stands."""
-    places = [*request.path_params.items(), *request.query_params.multi_items()]
-    faults = [f for name, text in places for f in _unstorable(text, [name])]
+    faults = unstorable_names(request)
     body = await request.body()
     if SUSPECT.search(body) or not _is_utf8(body):
         try:
             faults += _unstorable(await request.json(), [])
         except (ValueError, RecursionError):
             return  # not JSON at all: the framework says so
+    refuse_unstorable(faults)
+
+
+def unstorable_names(request: Request) -> list[dict[str, Any]]:
+    """Faults of path and query."""
+    places = [*request.path_params.items(), *request.query_params.multi_items()]
+    return [f for name, text in places for f in _unstorable(text, [name])]
+
+
+def refuse_unstorable(faults: list[dict[str, Any]]) -> None:
+    """Raise Invalid when there are any."""
     if faults:
         places_named = ", ".join(".".join(map(str, f["loc"])) or "body" for f in faults[:3])
         msg = f"text that cannot be stored (NUL, or half of a surrogate pair) in {places_named}"

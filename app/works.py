@@ -3,11 +3,12 @@
 from typing import Any, Final
 
 from app.analyses.service import WORK as ANALYSES
+from app.imports.service import WORK as IMPORTS
 from app.jobs.runner import MakeLoop
 from app.jobs.work import Work
 from app.simulations.service import WORK as SIMULATIONS
 from app.syntheses.service import WORK as SYNTHESES
 from app.webhooks.courier import Courier
 
-WORKS: Final[tuple[Work[Any], ...]] = (ANALYSES, SIMULATIONS, SYNTHESES)
+WORKS: Final[tuple[Work[Any], ...]] = (ANALYSES, IMPORTS, SIMULATIONS, SYNTHESES)
 LOOPS: Final[tuple[MakeLoop, ...]] = (Courier,)

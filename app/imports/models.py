@@ -72,5 +72,7 @@ STAGED = sa.Table(
     sa.Column("participant", sa.String(100), nullable=True),
     sa.Column("value", sa.Float, nullable=False),
     sa.Column("collected_on", sa.Date, nullable=True),
+    # What stands already, word for word.
+    sa.Column("unchanged", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("ix_import_rows_import_id", "import_id", "attempt"),
 )

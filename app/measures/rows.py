@@ -15,11 +15,12 @@ from app.measures.entry import context_of, known_measure, of_measure, refuse_mix
 from app.measures.models import UNASSIGNED, Measurement, Revision, RevisionKind
 from app.measures.revisions import revise
 from app.measures.rules import (
+    ARM_CHANGED,
+    MIXED_LINKAGE,
+    UNIT_CHANGED,
     Context,
-    participant_faults,
-    person_faults,
-    place_faults,
-    value_faults,
+    duplicate,
+    row_faults,
     wave_faults,
 )
 from app.measures.schemas import EntryFault, EntryReport, MeasurementsIn, RowIn
@@ -135,7 +136,6 @@ class _RowEntry:
         ).first()
         # The arms of people whose earlier rows waited for one.
         self.settled: dict[str, str] = {}
-        self.waits = context.awaits_allocation(body.wave)
         # None: nothing entered yet, the first row says whether people are linked.
         self.linked: bool | None = True if held else (False if anonymous else None)
 
@@ -160,22 +160,20 @@ class _RowEntry:
         return fresh, unchanged, errors
 
     def _faults(self, row: RowIn, arm: str) -> Iterable[tuple[str, str, str]]:
-        yield from value_faults(self.measure, row.value)
-        may_wait = self.waits and (row.participant is not None or row.unit_id is not None)
-        may_wait = may_wait or bool(self.context.allocated.people)
-        wave = self.body.wave
-        yield from place_faults(self.context, row.arm, row.unit_id, unit_field="unit_id", wave=wave, may_wait=may_wait)
-        yield from person_faults(self.context, row.arm, row.participant, wave)
-        yield from participant_faults(row.participant)
+        yield from row_faults(
+            self.context,
+            self.measure,
+            self.body.wave,
+            value=row.value,
+            arm=row.arm,
+            unit_id=row.unit_id,
+            participant=row.participant,
+        )
         linked = row.participant is not None
         if self.linked is None:
             self.linked = linked
         if linked is not self.linked:
-            yield (
-                "participant",
-                "all rows of a measure carry a pseudonym, or none does: else people cannot be told apart",
-                "mixed_linkage",
-            )
+            yield "participant", MIXED_LINKAGE, "mixed_linkage"
         if row.participant is None:
             return
         held = self.values.get(row.participant)
@@ -187,15 +185,12 @@ class _RowEntry:
         ):
             yield (
                 "value" if held[0] != row.value else "participant",
-                (
-                    f"this person has another value or place of {self.measure.measure} at {self.body.wave} already; "
-                    "one value of a person, measure and wave"
-                ),
+                duplicate(self.measure.measure, self.body.wave),
                 "duplicate",
             )
             return
         place = self.places.get(row.participant)
         if place is not None and place[0] not in {UNASSIGNED, arm}:
-            yield "arm", "this person was in another arm before; people stay in their arm", "arm_changed"
+            yield "arm", ARM_CHANGED, "arm_changed"
         elif place is not None and place[1] != row.unit_id:
-            yield "unit_id", "this person was in another unit before; people stay in theirs", "unit_changed"
+            yield "unit_id", UNIT_CHANGED, "unit_changed"

@@ -21,6 +21,9 @@ SHAPES: Mapping[Shape, frozenset[Family]] = {
     Shape.EVENTS: frozenset({Family.COUNT}),
     Shape.SERIES: frozenset({Family.DURATION, Family.COUNT}),
 }
+MIXED_LINKAGE = "all rows of a measure carry a pseudonym, or none does: else people cannot be told apart"
+ARM_CHANGED = "this person was in another arm before; people stay in their arm"
+UNIT_CHANGED = "this person was in another unit before; people stay in theirs"
 NOT_ALLOCATED_HELP = "POST …/plan/allocate assigns who is new"
 
 
@@ -109,6 +112,14 @@ def person_faults(context: Context, arm: str | None, participant: str | None, wa
         yield "arm", f"chance puts this person in another arm than {arm!r}; leave it out", "arm_differs"
 
 
+def duplicate(measure: str, wave: str) -> str:
+    """The sentence about a second value of one person that is not the first again."""
+    return (
+        f"this person has another value or place of {measure} at {wave} already; one value of a person, measure and "
+        "wave. To correct what was entered, POST …/corrections"
+    )
+
+
 def wave_faults(context: Context, wave: str) -> Iterator[Fault]:
     """Faults of the wave an entry names."""
     if wave not in context.waves:
@@ -136,6 +147,32 @@ def value_faults(measure: PlannedMeasure, value: float, field: str = "value") ->
         yield field, f"{measure.measure} takes whole numbers, not {value:g}", "not_whole"
     elif measure.family is Family.DURATION and value <= 0:
         yield field, f"a duration is above 0, not {value:g}", "not_positive"
+
+
+def row_faults(
+    context: Context,
+    measure: PlannedMeasure,
+    wave: str,
+    *,
+    value: float,
+    arm: str | None,
+    unit_id: str | None,
+    participant: str | None,
+) -> Iterator[Fault]:
+    """Faults of one row by itself, however it came."""
+    yield from value_faults(measure, value)
+    yield from where_faults(context, wave, arm=arm, unit_id=unit_id, participant=participant)
+    yield from participant_faults(participant)
+
+
+def where_faults(
+    context: Context, wave: str, *, arm: str | None, unit_id: str | None, participant: str | None
+) -> Iterator[Fault]:
+    """Faults of the place a row names; where nobody was allocated, whoever the participant is."""
+    may_wait = context.awaits_allocation(wave) and (participant is not None or unit_id is not None)
+    may_wait = may_wait or bool(context.allocated.people)
+    yield from place_faults(context, arm, unit_id, unit_field="unit_id", wave=wave, may_wait=may_wait)
+    yield from person_faults(context, arm, participant, wave)
 
 
 def participant_faults(participant: str | None) -> Iterator[Fault]:

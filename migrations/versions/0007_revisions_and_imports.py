@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("participant", sa.String(length=100), nullable=True),
         sa.Column("value", sa.Float(), nullable=False),
         sa.Column("collected_on", sa.Date(), nullable=True),
+        sa.Column("unchanged", sa.Boolean(), server_default=sa.false(), nullable=False),
         prefixes=["UNLOGGED"] if op.get_bind().dialect.name == "postgresql" else [],
     )
     op.create_index("ix_import_rows_import_id", "import_rows", ["import_id", "attempt"], unique=False)

@@ -1,0 +1,116 @@
+"""Staged rows become measures: in one transaction, as one revision of the data."""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.audit.models import note
+from app.imports.models import STAGED
+from app.measures.models import UNASSIGNED, Measurement, Revision, RevisionKind
+from app.measures.revisions import revise
+from app.measures.rules import Context
+from app.measures.waves import refuse_more_than_invited
+from app.pilots.models import Pilot
+
+TAKEN = ("id", "measure", "wave", "arm", "unit_id", "participant", "value", "collected_on")
+
+
+class Lost(RuntimeError):
+    """Rows that were staged are no longer all there: a database that crashed forgets them."""
+
+
+def enter(
+    session: Session,
+    pilot: Pilot,
+    context: Context,
+    place: tuple[str, str],
+    *,
+    fresh: int,
+    name: str,
+    sha256: str,
+    person: str,
+    at: datetime,
+) -> Revision | None:
+    """Enter the `fresh` staged rows; None when nothing changed by it. The caller holds the pilot.
+
+    Raises Lost; Conflict `more_than_invited`.
+    """
+    s: Any = STAGED.c
+    mine = (s.import_id == place[0], s.attempt == place[1])
+    settles = _waits(session, pilot) and _settles(session, pilot, mine)
+    if not fresh and not settles:
+        return None
+    revision = revise(
+        session, pilot, RevisionKind.IMPORT, entries=fresh, source=name, sha256=sha256, person=person, at=at
+    )
+    connection = session.connection()
+    if settles:
+        _settle(session, pilot, mine, revision)
+    constant = {
+        "organization_id": pilot.organization_id,
+        "pilot_id": pilot.id,
+        "iteration": pilot.iteration,
+        "created_by": person,
+        "entered_in": revision.number,
+    }
+    table: Any = Measurement.__table__  # type: ignore[attr-defined]
+    chosen = (
+        sa.select(
+            *(s[name] for name in TAKEN),
+            *(sa.literal(value).label(name) for name, value in constant.items()),
+            sa.literal(at, table.c.created_at.type).label("created_at"),
+        )
+        .where(*mine, ~s.unchanged)
+        .order_by(s.id)
+    )
+    inserting = sa.insert(table).from_select([*TAKEN, *constant, "created_at"], chosen)
+    entered = connection.execute(inserting, execution_options={"preserve_rowcount": True}).rowcount
+    if entered != fresh:
+        msg = f"{entered} of {fresh} staged rows are there; import the file again"
+        raise Lost(msg)
+    grouped = connection.execute(
+        sa.select(s.measure, s.wave, sa.func.count()).where(*mine, ~s.unchanged).group_by(s.measure, s.wave)
+    ).all()
+    for measure, wave, rows in sorted(grouped):
+        changes = {"measure": measure, "wave": wave, "rows": rows, "file": name}
+        note(session, "entered", "measurements", pilot.id, organization_id=pilot.organization_id, changes=changes)
+    refuse_more_than_invited(session, pilot, context.plan)
+    return revision
+
+
+def _waiting(pilot: Pilot) -> list[Any]:
+    m: Any = Measurement
+    named = m.participant.is_not(None)
+    return [m.pilot_id == pilot.id, m.iteration == pilot.iteration, m.arm == UNASSIGNED, named]
+
+
+def _waits(session: Session, pilot: Pilot) -> bool:
+    m: Any = Measurement
+    return session.connection().scalar(sa.select(m.id).where(*_waiting(pilot)).limit(1)) is not None
+
+
+def _placed(mine: tuple[Any, ...]) -> Any:
+    """The arm that the file gives the person of a row that stands."""
+    s: Any = STAGED.c
+    m: Any = Measurement
+    return (
+        sa.select(sa.func.max(s.arm))
+        .where(*mine, s.participant == m.participant, s.arm != UNASSIGNED)
+        .correlate(m.__table__)
+        .scalar_subquery()
+    )
+
+
+def _settles(session: Session, pilot: Pilot, mine: tuple[Any, ...]) -> bool:
+    m: Any = Measurement
+    found = sa.select(m.id).where(*_waiting(pilot), _placed(mine).is_not(None)).limit(1)
+    return session.connection().scalar(found) is not None
+
+
+def _settle(session: Session, pilot: Pilot, mine: tuple[Any, ...], revision: Revision) -> None:
+    """Give baseline rows that had no arm yet that of their person."""
+    arm = _placed(mine)
+    statement = sa.update(Measurement).where(*_waiting(pilot), arm.is_not(None))
+    session.connection().execute(statement.values(arm=arm, placed_in=revision.number))

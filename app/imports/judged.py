@@ -1,0 +1,182 @@
+"""From a file that can be read to a report: its rows staged, judged, and where they may be, entered."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session, col, select
+
+from app.catalog.models import Unit
+from app.imports.checking import Checks
+from app.imports.entering import enter
+from app.imports.faults import Faults
+from app.imports.judging import Judge
+from app.imports.models import Import
+from app.imports.reading import Known, Reading
+from app.imports.schemas import ImportReport
+from app.imports.staging import stage
+from app.jobs.models import JobStatus
+from app.measures.models import Measurement
+from app.measures.rules import Context
+from app.pilots.models import Pilot
+
+CHANGED = "the plan, its units or arms changed while the file was read; nothing was entered. Import it again"
+READ, STAGED, JUDGED = 0.8, 0.85, 0.95
+"""Shares of the work that are done then."""
+AT_ONCE = "at once"
+
+type Progress = Callable[[float], object]
+
+
+@dataclass
+class Judged:
+    """What was found of a file: how many rows are new, how many stand already, and what is wrong."""
+
+    place: tuple[str, str]
+    faults: Faults
+    fresh: int = 0
+    unchanged: int = 0
+
+    @classmethod
+    def of(cls, row: Import, report: ImportReport) -> "Judged":
+        """As the child reported it."""
+        counted = {(c.code, c.column): c for c in report.faults}
+        total = sum(c.rows for c in report.faults)
+        faults = Faults(report.errors, counted, total, report.rejected)
+        return cls((row.id, row.claim or AT_ONCE), faults, report.accepted, report.unchanged)
+
+    def judge(self, session: Session, pilot: Pilot, row: Import, step: Callable[[], object] = lambda: None) -> None:
+        """Judge the staged rows against each other and against what stands now."""
+        judge = Judge(session.connection(), pilot, self.place, self.faults)
+        self.fresh, self.unchanged = judge.run(repeated=_was_entered(session, pilot, row), step=step)
+
+    def told(self, report: ImportReport) -> ImportReport:
+        """The report, with what was found."""
+        faults = self.faults
+        first = sorted(faults.first, key=lambda f: (f.row or 0, f.column or ""))
+        return report.model_copy(
+            update={
+                "accepted": self.fresh,
+                "unchanged": self.unchanged,
+                "rejected": faults.rejected,
+                "errors": first,
+                "errors_left_out": max(0, faults.total - faults.repeated - len(faults.first)),
+                "faults": sorted(faults.counted.values(), key=lambda c: (-c.rows, c.code, c.column or "")),
+            }
+        )
+
+
+def known_of(session: Session, context: Context) -> Known:
+    """What the words of a file may stand for in a pilot."""
+    units = session.exec(select(Unit.id, Unit.name).where(col(Unit.id).in_(context.units))).all()
+    plan = context.plan
+    return Known([m.measure for m in plan.measures], tuple(context.waves), tuple(context.arms), dict(units))
+
+
+def fingerprint(context: Context) -> str:
+    """What rows are checked against; another one, and they have to be checked anew."""
+    people = sorted(context.allocated.people.items()), sorted(context.allocated.units.items())
+    facts = (context.plan.hash(), sorted(context.units), people, context.arms_known)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+
+def judged(
+    session: Session,
+    pilot: Pilot,
+    context: Context,
+    row: Import,
+    reading: Reading,
+    *,
+    attempt: str = AT_ONCE,
+    commit: bool = False,
+    progress: Progress = lambda _share: None,
+) -> Judged:
+    """Stage a file and judge it; the staged rows stay until they are cleared. `commit`: part by part."""
+    found = Judged((row.id, attempt), Faults())
+    lines = reading.lines or 0
+
+    def written(number: int) -> None:
+        if commit:
+            session.commit()
+        progress(READ * min(number / lines, 1.0) if lines else READ / 2)
+
+    checks = Checks(context, found.faults)
+    stage(session, found.place, reading, checks, found.faults, row.created_at, written)
+    progress(STAGED)
+    found.judge(session, pilot, row, lambda: progress(STAGED))
+    progress(JUDGED)
+    return found
+
+
+def report_of(found: Judged, reading: Reading) -> ImportReport:
+    """The report of a dry run: what would be entered, and what is wrong."""
+    report = ImportReport(
+        accepted=0,
+        unchanged=0,
+        rejected=0,
+        errors=[],
+        entered=False,
+        empty=reading.empty,
+        found=reading.found,
+        columns=list(reading.columns),
+        mapping=reading.mapping.model_dump(mode="json", exclude_defaults=True),
+    )
+    report = found.told(report)
+    report.says = f"{_counted(report)}; nothing was entered, since this was a dry run"
+    return report
+
+
+def taken_over(
+    session: Session, pilot: Pilot, context: Context, row: Import, found: Judged, report: ImportReport
+) -> ImportReport:
+    """Enter what was found, all or nothing unless partly; the report of it. The caller holds the pilot."""
+    if found.faults.total and not row.partial:
+        says = f"{_counted(report)}; nothing was entered. Correct the file, or ask for ?partial=true"
+        return report.model_copy(update={"accepted": 0, "says": says})
+    revision = enter(
+        session,
+        pilot,
+        context,
+        found.place,
+        fresh=found.fresh,
+        name=row.name,
+        sha256=row.sha256,
+        person=row.created_by,
+        at=row.created_at,
+    )
+    row.revision = revision.number if revision is not None else None
+    return report.model_copy(
+        update={"entered": True, "revision": row.revision, "says": _counted(report).replace("are right", "entered")}
+    )
+
+
+def _counted(report: ImportReport) -> str:
+    parts = [f"{report.accepted:,} values are right"]
+    parts += [f"{report.unchanged:,} stand already"] if report.unchanged else []
+    parts += [f"{report.rejected:,} are wrong"] if report.rejected else []
+    return ", ".join(parts)
+
+
+def _was_entered(session: Session, pilot: Pilot, row: Import) -> bool:
+    """Whether the very same file was entered before, read in the same way, and its rows still stand.
+
+    Anonymous rows cannot be told apart: only the file can.
+    """
+    earlier = session.exec(
+        select(Import).where(
+            Import.pilot_id == pilot.id,
+            Import.iteration == row.iteration,
+            Import.sha256 == row.sha256,
+            Import.status == JobStatus.SUCCEEDED,
+            col(Import.revision).is_not(None),
+        )
+    )
+    m: Any = Measurement
+    of_pilot = (m.pilot_id == pilot.id, m.iteration == row.iteration, m.participant.is_(None))
+    return any(
+        before.request == row.request
+        and session.connection().scalar(sa.select(m.id).where(*of_pilot, m.entered_in == before.revision).limit(1))
+        for before in earlier
+    )

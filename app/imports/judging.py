@@ -1,0 +1,205 @@
+"""Staged rows against each other and against what stands; by the database, whatever their number.
+
+The rules are those of single rows (`measures/rows.py`), where a file is one long request.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Connection
+
+from app.imports.faults import MOST, Faults
+from app.imports.models import STAGED
+from app.measures.models import UNASSIGNED, Measurement, Summary
+from app.measures.rules import ARM_CHANGED, MIXED_LINKAGE, UNIT_CHANGED, duplicate
+from app.pilots.models import Pilot
+
+Condition = ColumnElement[bool]
+MIXED_SHAPES = "this measure was entered as summaries in this iteration; values of it cannot be added"
+
+
+class Judge:
+    """The rows of one attempt at one import, and what stands in the pilot."""
+
+    def __init__(self, connection: Connection, pilot: Pilot, place: tuple[str, str], faults: Faults) -> None:
+        self._connection, self._pilot, self._faults = connection, pilot, faults
+        self._s: Any = STAGED.c
+        self._mine = (self._s.import_id == place[0], self._s.attempt == place[1])
+        self._held: Any = sa.alias(Measurement.__table__, "held")  # type: ignore[attr-defined]
+
+    def run(self, *, repeated: bool, step: Callable[[], object] = lambda: None) -> tuple[int, int]:
+        """How many rows are new, and how many stand already. Rows that are wrong are taken out and noted.
+
+        `repeated`: the very same file was entered before, so that its anonymous rows stand already. `step` follows
+        each rule.
+        """
+        for measure in self._measures():
+            if self._has_summaries(measure):
+                self._refuse(self._s.measure == measure, None, "mixed_shapes", lambda *_: MIXED_SHAPES)
+            else:
+                self._judge_linkage(measure)
+        step()
+        if repeated:
+            self._mark(self._s.participant.is_(None))
+        named = self._s.participant.is_not(None)
+        if self._any_held():
+            self._mark(sa.and_(named, self._is_held(self._same_as_held())))
+            step()
+            other = sa.and_(named, ~self._s.unchanged, self._is_held(self._s.wave == self._held.c.wave))
+            self._refuse(other, None, "duplicate", duplicate)
+            step()
+        self._judge_repeats(step)
+        if self._any_held():
+            for field, code, message, differs in self._moved(self._held.c):
+                moved = sa.and_(named, ~self._s.unchanged, self._is_held(differs))
+                self._refuse(moved, field, code, lambda *_, said=message: said)
+                step()
+        self._judge_places()
+        step()
+        counts = self._connection.execute(
+            sa.select(self._s.unchanged, sa.func.count()).where(*self._mine).group_by(self._s.unchanged)
+        )
+        found = {bool(unchanged): n for unchanged, n in counts}
+        return found.get(False, 0), found.get(True, 0)
+
+    def _measures(self) -> list[str]:
+        return sorted(self._connection.scalars(sa.select(self._s.measure).where(*self._mine).distinct()))
+
+    def _of_pilot(self, table: Any) -> list[Condition]:
+        return [table.pilot_id == self._pilot.id, table.iteration == self._pilot.iteration]
+
+    def _has_summaries(self, measure: str) -> bool:
+        held: Any = Summary
+        statement = sa.select(held.id).where(*self._of_pilot(held), held.measure == measure).limit(1)
+        return self._connection.scalar(statement) is not None
+
+    def _any_held(self) -> bool:
+        held: Any = Measurement
+        statement = sa.select(held.id).where(*self._of_pilot(held), held.participant.is_not(None)).limit(1)
+        return self._connection.scalar(statement) is not None
+
+    def _judge_linkage(self, measure: str) -> None:
+        """All rows of a measure have a pseudonym or none has; what stands decides, else the first of the file."""
+        held: Any = Measurement
+        linked = self._connection.scalar(
+            sa.select(held.participant.is_not(None)).where(*self._of_pilot(held), held.measure == measure).limit(1)
+        )
+        of_measure = self._s.measure == measure
+        if linked is None:
+            linked = self._connection.scalar(
+                sa.select(self._s.participant.is_not(None))
+                .where(*self._mine, of_measure)
+                .order_by(self._s.seq)
+                .limit(1)
+            )
+        wrong = self._s.participant.is_(None) if linked else self._s.participant.is_not(None)
+        self._refuse(sa.and_(of_measure, wrong), "participant", "mixed_linkage", lambda *_: MIXED_LINKAGE)
+
+    def _same_as_held(self) -> Condition:
+        s, h = self._s, self._held.c
+        return sa.and_(
+            h.wave == s.wave,
+            h.value == s.value,
+            h.arm.in_([UNASSIGNED, s.arm]),
+            h.unit_id.is_not_distinct_from(s.unit_id),
+            h.collected_on.is_not_distinct_from(s.collected_on),
+        )
+
+    def _is_held(self, condition: Condition) -> Condition:
+        """Whether the person of a row has one that stands, of its measure, of which the condition holds."""
+        s, h = self._s, self._held.c
+        return (
+            sa.select(sa.literal(1))
+            .select_from(self._held)
+            .where(*self._of_pilot(h), h.measure == s.measure, h.participant == s.participant, condition)
+            .correlate(STAGED)
+            .exists()
+        )
+
+    def _moved(self, ref: Any) -> Iterable[tuple[str, str, str, Condition]]:
+        s = self._s
+        yield "arm", "arm_changed", ARM_CHANGED, sa.and_(ref.arm != UNASSIGNED, ref.arm != s.arm)
+        yield "unit_id", "unit_changed", UNIT_CHANGED, ref.unit_id.is_distinct_from(s.unit_id)
+
+    def _judge_repeats(self, step: Callable[[], object]) -> None:
+        """A person, measure and wave twice in the file: the first counts, the same again stands already."""
+        s = self._s
+        group = (s.measure, s.wave, s.participant)
+        firsts = (
+            sa.select(*group, sa.func.min(s.seq).label("seq"))
+            .where(*self._mine, s.participant.is_not(None), ~s.unchanged)
+            .group_by(*group)
+            .having(sa.func.count() > 1)
+        )
+        repeated = self._connection.execute(firsts.limit(1)).first()
+        step()
+        if repeated is None:
+            return
+        first, at = sa.alias(STAGED, "first"), firsts.subquery("firsts")
+        f: Any = first.c
+        later = [
+            f.import_id == s.import_id,
+            f.attempt == s.attempt,
+            f.seq == at.c.seq,
+            *(at.c[c.name] == c for c in group),
+            s.seq > f.seq,
+        ]
+        equal = [f.value == s.value, f.arm == s.arm]
+        equal += [f[name].is_not_distinct_from(s[name]) for name in ("unit_id", "collected_on")]
+        among = sa.select(sa.literal(1)).select_from(first.join(at, sa.true())).correlate(STAGED)
+        self._mark(sa.and_(~s.unchanged, among.where(*later, *equal).exists()))
+        self._refuse(sa.and_(~s.unchanged, among.where(*later).exists()), None, "duplicate", duplicate)
+
+    def _judge_places(self) -> None:
+        """People of the file stay in the arm and the unit in which it has them first."""
+        s = self._s
+        who = (s.measure, s.participant)
+        several = (
+            sa.select(*who, sa.func.min(s.seq).label("seq"))
+            .where(*self._mine, s.participant.is_not(None))
+            .group_by(*who)
+            .having(
+                sa.or_(
+                    sa.func.min(s.arm) != sa.func.max(s.arm),
+                    sa.func.count(sa.distinct(sa.func.coalesce(s.unit_id, ""))) > 1,
+                )
+            )
+        )
+        if self._connection.execute(several.limit(1)).first() is None:
+            return
+        first, at = sa.alias(STAGED, "first"), several.subquery("several")
+        f: Any = first.c
+        among = sa.select(sa.literal(1)).select_from(first.join(at, sa.true())).correlate(STAGED)
+        of_person = [
+            f.import_id == s.import_id,
+            f.attempt == s.attempt,
+            f.seq == at.c.seq,
+            *(at.c[c.name] == c for c in who),
+            s.seq > f.seq,
+        ]
+        for field, code, message, differs in self._moved(f):
+            self._refuse(among.where(*of_person, differs).exists(), field, code, lambda *_, said=message: said)
+
+    def _mark(self, condition: Condition) -> None:
+        self._connection.execute(sa.update(STAGED).where(*self._mine, condition).values(unchanged=True))
+
+    def _refuse(self, condition: Condition, field: str | None, code: str, says: Callable[[str, str], str]) -> None:
+        """Take rows out and note their fault, in their own column or (`field`) in the one of a person's place."""
+        s = self._s
+        wrong = (*self._mine, condition)
+        per_column: Any = sa.select(
+            s.column, s.measure, s.wave, sa.func.count(), sa.func.min(s.row)
+        ).where(*wrong).group_by(s.column, s.measure, s.wave)  # fmt: skip
+        counted = self._connection.execute(per_column.order_by(s.column, s.measure, s.wave)).all()
+        if not counted:
+            return
+        shown = self._connection.execute(
+            sa.select(s.row, s.column, s.measure, s.wave).where(*wrong).order_by(s.seq).limit(MOST)
+        ).all()
+        for row, column, measure, wave in shown:
+            self._faults.tell(row, field or column, code, says(measure, wave))
+        for column, measure, wave, times, row in counted:
+            self._faults.count(row, field or column, code, says(measure, wave), times)
+            self._faults.rejected += times
+        self._connection.execute(sa.delete(STAGED).where(*wrong))

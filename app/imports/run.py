@@ -1,0 +1,62 @@
+"""The child process that reads files: into the staging table, judged; its parent enters what is right."""
+
+from contextlib import closing
+from typing import Any, BinaryIO
+
+import sqlalchemy as sa
+from sqlmodel import Session, select
+
+from app.db import make_engine
+from app.errors import Conflict
+from app.imports import files
+from app.imports.files import Upload
+from app.imports.judged import fingerprint, judged, known_of, report_of
+from app.imports.models import Import
+from app.imports.reading import Mapping
+from app.imports.service import open_file
+from app.imports.staging import clear
+from app.jobs.child import Progress, serve
+from app.measures.entry import context_of
+from app.measures.revisions import latest
+from app.pilots.models import Pilot
+
+engines: dict[str, sa.Engine] = {}
+
+
+def _import(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    engine = engines.get(request["url"]) or engines.setdefault(request["url"], make_engine(request["url"]))
+    with Session(engine, expire_on_commit=False) as session:
+        row = session.get_one(Import, request["import_id"])
+        data = files.take(session, row.id, files.DATA)
+        if data is None:
+            msg = "the file is no longer there; send it again"
+            raise Conflict(msg, "file_gone")
+        with closing(data):
+            dictionary = files.take(session, row.id, files.DICTIONARY)
+            return _read(session, row, request["attempt"], (data, dictionary), progress)
+
+
+def _read(
+    session: Session, row: Import, attempt: str, held: tuple[BinaryIO, BinaryIO | None], progress: Progress
+) -> dict[str, Any]:
+    pilot = session.exec(select(Pilot).where(Pilot.id == row.pilot_id)).one()
+    context = context_of(session, pilot)
+    known = known_of(session, context)
+    clear(session.connection(), row.id)  # of an attempt before, whose worker is gone
+    session.commit()
+    mapping = row.request["mapping"]
+    upload = Upload(row.name, held[0], row.size, row.sha256, dictionary=held[1])
+    reading = open_file(upload, Mapping.model_validate(mapping) if mapping is not None else None, known)
+    revision = latest(session, pilot.id, pilot.iteration)
+    session.commit()
+    found = judged(session, pilot, context, row, reading, attempt=attempt, commit=True, progress=progress)
+    session.commit()
+    return {
+        "report": report_of(found, reading).model_dump(mode="json"),
+        "revision": revision,
+        "context": fingerprint(context),
+    }
+
+
+if __name__ == "__main__":
+    serve(_import)

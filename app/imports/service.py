@@ -1,0 +1,162 @@
+"""Importing a file: at once within its request, or by a worker (`run.py`); the report is the same."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+from sqlmodel import Session, select
+
+from app.db import lock, new_id
+from app.errors import Conflict, Invalid, fault
+from app.imports import files
+from app.imports.files import Upload
+from app.imports.judged import CHANGED, Judged, fingerprint, judged, known_of, report_of, taken_over
+from app.imports.models import Import, ImportMapping
+from app.imports.reading import Known, Mapping, Reading, Unreadable, read
+from app.imports.schemas import ImportReport
+from app.imports.staging import clear
+from app.jobs.models import JobStatus
+from app.jobs.poke import enqueue
+from app.measures.entry import context_of
+from app.measures.revisions import latest
+from app.operations import work_of
+from app.pilots.models import Pilot
+
+AT_ONCE = 8 * 2**20
+"""Bytes of a file that is imported within its request; a larger one takes a worker."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be done with a file."""
+
+    dry_run: bool
+    partial: bool
+    person: str
+    at: datetime
+
+
+def mapping_for(session: Session, pilot: Pilot, upload: Upload, asked: Asked) -> Mapping | None:
+    """The mapping that came with the file, which is remembered; else the one of the pilot; else None."""
+    if upload.mapping is None:
+        held = remembered(session, pilot)
+        return None if held is None else Mapping.model_validate(held.mapping)
+    try:
+        mapping = Mapping.model_validate_json(upload.mapping)
+    except ValidationError as error:
+        faults = [
+            fault(["mapping", *e["loc"]], e["msg"].removeprefix("Value error, "), e["type"]) for e in error.errors()
+        ]
+        raise Invalid(f"the mapping is not of its form: {faults[0]['msg']}", faults) from error
+    remember(session, pilot, mapping, asked.person, asked.at)
+    return mapping
+
+
+def remembered(session: Session, pilot: Pilot) -> ImportMapping | None:
+    """How the files of a pilot are read."""
+    return session.exec(select(ImportMapping).where(ImportMapping.pilot_id == pilot.id)).one_or_none()
+
+
+def remember(session: Session, pilot: Pilot, mapping: Mapping, person: str, at: datetime) -> ImportMapping:
+    """Read the files of a pilot in this way from now on."""
+    row = remembered(session, pilot) or ImportMapping(
+        organization_id=pilot.organization_id, pilot_id=pilot.id, mapping={}, created_by=person, created_at=at
+    )
+    row.mapping = mapping.model_dump(mode="json", exclude_unset=True)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def open_file(upload: Upload, mapping: Mapping | None, known: Known) -> Reading:
+    """The file, ready to be read; Invalid when it is no table or nothing tells how to read it."""
+    try:
+        return read(upload.file, upload.name, mapping, known, upload.dictionary)
+    except Unreadable as error:
+        extra = {"columns": list(error.columns), "mapping": error.start} if error.start is not None else {}
+        raise Invalid(error.msg, [fault(["file"], error.msg, error.code)], error.code, **extra) from error
+
+
+def import_now(session: Session, pilot: Pilot, upload: Upload, asked: Asked) -> ImportReport:
+    """Import within this transaction. Raises Invalid with the report when rows are wrong, unless partly or dry."""
+    context = context_of(session, pilot)
+    mapping = mapping_for(session, pilot, upload, asked)
+    row = _row(pilot, upload, asked, mapping)
+    reading = open_file(upload, mapping, known_of(session, context))
+    found = judged(session, pilot, context, row, reading)
+    report = report_of(found, reading)
+    if not asked.dry_run:
+        report = taken_over(session, pilot, context, row, found, report)
+        if not report.entered:
+            told = report.model_dump(mode="json")
+            raise Invalid(report.says, told.pop("errors"), "rows_rejected", **told)
+        row.status, row.progress, row.finished_at = JobStatus.SUCCEEDED, 1.0, asked.at
+        row.result = report.model_dump(mode="json")
+        session.add(row)
+    clear(session.connection(), row.id)
+    session.flush()
+    return report
+
+
+def ask(session: Session, pilot: Pilot, upload: Upload, asked: Asked) -> Import:
+    """Leave a file to a worker."""
+    context = context_of(session, pilot)
+    mapping = mapping_for(session, pilot, upload, asked)
+    open_file(upload, mapping, known_of(session, context))  # what cannot be read at all is told now
+    row = _row(pilot, upload, asked, mapping)
+    session.add(row)
+    session.flush()
+    files.keep(session, row.id, files.DATA, upload.file)
+    if upload.dictionary is not None:
+        files.keep(session, row.id, files.DICTIONARY, upload.dictionary)
+    return enqueue(session, WORK, row)
+
+
+def _row(pilot: Pilot, upload: Upload, asked: Asked, mapping: Mapping | None) -> Import:
+    return Import(
+        id=new_id(),
+        organization_id=pilot.organization_id,
+        pilot_id=pilot.id,
+        iteration=pilot.iteration,
+        name=upload.name,
+        sha256=upload.sha256,
+        size=upload.size,
+        dry_run=asked.dry_run,
+        partial=asked.partial,
+        request={"mapping": None if mapping is None else mapping.model_dump(mode="json", exclude_unset=True)},
+        provenance={"sha256": upload.sha256},
+        created_by=asked.person,
+        created_at=asked.at,
+    )
+
+
+def _request(session: Session, row: Import) -> dict[str, Any]:
+    """What `run.py` reads. The address goes through a pipe to a child of this process, and into no log."""
+    url = session.get_bind().engine.url.render_as_string(hide_password=False)
+    return {"import_id": row.id, "attempt": row.claim, "url": url}
+
+
+def _kept(session: Session, row: Import, answer: dict[str, Any]) -> None:
+    """Take over what the child staged, in the transaction that ends the import."""
+    report = ImportReport.model_validate(answer["report"])
+    if not row.dry_run:
+        pilot = session.exec(lock(session, select(Pilot).where(Pilot.id == row.pilot_id))).one()
+        context = context_of(session, pilot)
+        if pilot.iteration != row.iteration or fingerprint(context) != answer["context"]:
+            raise Conflict(CHANGED, "changed_meanwhile")
+        found = Judged.of(row, report)
+        if latest(session, pilot.id, pilot.iteration) != answer["revision"]:
+            found.judge(session, pilot, row)
+            report = found.told(report)
+        report = taken_over(session, pilot, context, row, found, report)
+    row.result = report.model_dump(mode="json")
+    row.provenance = {**row.provenance, "mapping": report.mapping, "revision": report.revision}
+
+
+def _ended(session: Session, row: Import) -> None:
+    clear(session.connection(), row.id)
+    files.drop(session, row.id)
+
+
+WORK = work_of(Import, name="import", child="app.imports.run", request=_request, kept=_kept, ended=_ended)
