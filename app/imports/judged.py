@@ -40,12 +40,12 @@ class Judged:
     unchanged: int = 0
 
     @classmethod
-    def of(cls, row: Import, report: ImportReport) -> "Judged":
-        """As the child reported it."""
+    def of(cls, row: Import, attempt: str, report: ImportReport) -> "Judged":
+        """As the child reported it of its attempt."""
         counted = {(c.code, c.column): c for c in report.faults}
         total = sum(c.rows for c in report.faults)
         faults = Faults(report.errors, counted, total, report.rejected)
-        return cls((row.id, row.claim or AT_ONCE), faults, report.accepted, report.unchanged)
+        return cls((row.id, attempt), faults, report.accepted, report.unchanged)
 
     def judge(self, session: Session, pilot: Pilot, row: Import, step: Callable[[], object] = lambda: None) -> None:
         """Judge the staged rows against each other and against what stands now."""

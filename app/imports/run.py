@@ -52,6 +52,7 @@ def _read(
     found = judged(session, pilot, context, row, reading, attempt=attempt, commit=True, progress=progress)
     session.commit()
     return {
+        "attempt": attempt,
         "report": report_of(found, reading).model_dump(mode="json"),
         "revision": revision,
         "context": fingerprint(context),

@@ -145,7 +145,7 @@ def _kept(session: Session, row: Import, answer: dict[str, Any]) -> None:
         context = context_of(session, pilot)
         if pilot.iteration != row.iteration or fingerprint(context) != answer["context"]:
             raise Conflict(CHANGED, "changed_meanwhile")
-        found = Judged.of(row, report)
+        found = Judged.of(row, answer["attempt"], report)
         if latest(session, pilot.id, pilot.iteration) != answer["revision"]:
             found.judge(session, pilot, row)
             report = found.told(report)

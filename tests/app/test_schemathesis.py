@@ -75,6 +75,7 @@ async def known(app: FastAPI, bearer: dict[str, str]) -> dict[str, str]:
             "evidence_id": "none",
             "review_id": "none",
             "program_id": "none",
+            "import_id": "none",
             "webhook_id": webhook,
             "delivery_id": ping["id"],
         }

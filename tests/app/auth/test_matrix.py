@@ -55,6 +55,7 @@ CORRECTION = {
     "reason": "R",
     "corrections": [{"participant": "p-014", "measure": "mbi_ee", "wave": "pre", "collected_on": "2026-03-02"}],
 }
+MAPPING = {"layout": "wide", "values": [{"column": "EE", "measure": "mbi_ee", "wave": "pre"}]}
 DRIVER = {"key": "night_work", "name": "Night work"}
 MEASURE = {
     "key": "room_turnover",
@@ -128,6 +129,12 @@ TABLE: Mapping[str, Expected] = {
     "read_cells": Expected(EVERYBODY),
     "list_measurements": Expected(EVERYBODY),
     "list_summaries": Expected(EVERYBODY),
+    "import_measurements": Expected(LEADS, None, 422),  # no file
+    "list_imports": Expected(EVERYBODY),
+    "read_import": Expected(EVERYBODY),
+    "cancel_import": Expected(LEADS),
+    "read_import_mapping": Expected(EVERYBODY, accepted=404),  # none was given
+    "put_import_mapping": Expected(LEADS, MAPPING),
     "correct_measures": Expected(LEADS, CORRECTION, 422),  # nobody of this pseudonym answered
     "list_corrections": Expected(EVERYBODY),
     "list_summary_corrections": Expected(EVERYBODY),
@@ -200,6 +207,11 @@ async def ids(house: House, app: FastAPI) -> dict[str, str]:
     analysed = await in_test(house)
     analysis = (await ok(house.analyst.post(f"{analysed}/analyses"), 202))["id"]
     simulation = (await ok(house.analyst.post(f"{pilot}/plan/simulate", json=SCENARIO), 202))["id"]
+    waiting = await house.lead.post(
+        f"{analysed}/measurements/import?background=true",
+        content=b"participant,arm,mbi_ee_pre\np-1,control,20",
+        headers={"Content-Type": "text/csv"},
+    )
     key = await ok(house.administrator.post("/v1/keys", json={"role": "lead", "label": "spare"}), 201)
     shared = await intervention(house)
     reported = await ok(house.approver.post(f"/v1/interventions/{shared}/evidence", json=REPORT), 201)
@@ -227,6 +239,7 @@ async def ids(house: House, app: FastAPI) -> dict[str, str]:
         "simulation_id": simulation,
         "decision_id": decision,
         "key_id": key["id"],
+        "import_id": waiting.json()["id"],
         "webhook_id": webhook,
         "delivery_id": ping["id"],
     }
