@@ -8,11 +8,12 @@ from app.imports.reading.days import day_reader
 from app.imports.reading.dictionary import Described, bounded_reader, coded_reader, described
 from app.imports.reading.facts import Cell, Fault, Known, Value, Wrong
 from app.imports.reading.header import Header
+from app.imports.reading.layouts import long_values, wide_values
 from app.imports.reading.lookup import Lookup, fold, listed
 from app.imports.reading.mapping import Mapping
 from app.imports.reading.names import key_reader, pseudonym_reader
 from app.imports.reading.numerals import number_reader
-from app.imports.reading.rows import Answer, Column, Counts, Event, Person, long_values, wide_values
+from app.imports.reading.rows import Answer, Column, Counts, Event, Person
 from app.imports.reading.separated import Record
 
 REPEATS = ("redcap_repeat_instrument", "redcap_repeat_instance")

@@ -23,7 +23,7 @@ class Lookup[Found](dict[Cell, Found | Wrong | None]):
 
     def __missing__(self, cell: Cell) -> Found | Wrong | None:
         found = self.find(cell)
-        if not isinstance(found, Wrong) and len(self) < REMEMBERED:
+        if len(self) < REMEMBERED and not (isinstance(cell, str) and len(cell) > SHOWN):
             self[cell] = found
         return found
 

@@ -132,6 +132,18 @@ class Mapping(Form):
     )
 
     @model_validator(mode="after")
+    def _keeps_people_apart(self) -> Self:
+        # What stands in other columns is repeated in messages.
+        people = {name.casefold() for name in (self.participant, self.record) if name}
+        others = [self.unit, self.arm, self.date, self.measure_column, self.wave_column, self.value_column]
+        others += [value.column for value in self.values] + list(self.fields)
+        for name in others:
+            if name and name.casefold() in people:
+                msg = f"the column {name!r} names people; it cannot hold anything else"
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def _fits_its_layout(self) -> Self:
         if self.layout == "wide" and not self.values:
             msg = "a wide file needs values: a column, its measure and its wave, for each column of answers"

@@ -94,10 +94,10 @@ def _number(text: str, decimal: Decimal | None) -> float | Wrong:
     if len(text) > LONGEST:
         return Wrong("not_a_number", f"{shown(text)} is no number; it has {len(text):,} characters")
     plain = text.replace(",", ".") if decimal == "," and "." not in text else text
-    if PLAIN.fullmatch(plain) and (decimal is not None or "." not in plain):
+    if PLAIN.fullmatch(plain) and (decimal is not None or "." not in plain) and not (decimal == "," and "." in text):
         value = float(plain)
-        if math.isfinite(value) and not (decimal == "," and "." in text):
-            return value
+        larger = Wrong("not_a_number", f"{text} is larger than any number that is computed with")
+        return value if math.isfinite(value) else larger
     return _why_not(text, decimal)
 
 
@@ -112,7 +112,7 @@ def _why_not(text: str, decimal: Decimal | None) -> Wrong:
             return Wrong(
                 "other_decimal",
                 f"{text} has a decimal {WORDS[other]}, and the decimal mark of this file is a {WORDS[decimal]}; "
-                f"write all numbers alike",
+                "write all numbers alike",
             )
     if GROUPED.fullmatch(text):
         return Wrong(
@@ -120,7 +120,7 @@ def _why_not(text: str, decimal: Decimal | None) -> Wrong:
         )
     for pattern, code, msg in HINTS:
         if pattern.fullmatch(text):
-            return Wrong(code, f"{shown(text, of_people=False)} {msg}")
+            return Wrong(code, f"{shown(text)} {msg}")
     return Wrong(
         "not_a_number",
         f"{shown(text)} is no number; write one or leave the cell empty, or name the text in missing or codes",

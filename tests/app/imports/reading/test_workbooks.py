@@ -1,58 +1,16 @@
-"""Workbooks: what spreadsheets make of cells, and files that would harm or are something else."""
+"""Workbooks: what spreadsheets make of cells, which sheet and row is meant."""
 
 import io
-import struct
 import zipfile
-from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
 import pytest
 from openpyxl import Workbook
 
-from app.imports.reading import Fault, Mapping, Reading, Unreadable, Value, read
-from app.imports.reading.workbook import OTHER
-from tests.app.imports.reading.cases import DATED, KNOWN, WIDE
-
-HEAD = ["Code", "Date", "EE pre", "EE post"]
-SHEET, STYLES = "xl/worksheets/sheet1.xml", "xl/styles.xml"
-
-
-def workbook(rows: Sequence[Sequence[Any]], **more: Sequence[Sequence[Any]]) -> bytes:
-    book = Workbook()
-    for name, lines in {"Data": rows, **more}.items():
-        sheet = book.create_sheet(name)
-        for line in lines:
-            sheet.append(line)
-    del book["Sheet"]
-    return saved(book)
-
-
-def saved(book: Workbook) -> bytes:
-    into = io.BytesIO()
-    book.save(into)
-    return into.getvalue()
-
-
-def reading(content: bytes, mapping: dict[str, Any] | None = DATED, name: str = "a.xlsx") -> Reading:
-    return read(io.BytesIO(content), name, Mapping(**mapping) if mapping else None, KNOWN)
-
-
-def refusal(content: bytes, mapping: dict[str, Any] | None = DATED) -> Unreadable:
-    with pytest.raises(Unreadable) as refused:
-        reading(content, mapping)
-    return refused.value
-
-
-def with_part(content: bytes, name: str, part: bytes) -> bytes:
-    into = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(content)) as old,
-        zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED) as new,
-    ):
-        for info in old.infolist():
-            new.writestr(info.filename, part if info.filename == name else old.read(info.filename))
-    return into.getvalue()
+from app.imports.reading import Fault, Value
+from tests.app.imports.reading.books import GOOD, HEAD, SHEET, reading, refusal, saved, with_part, workbook
+from tests.app.imports.reading.cases import DATED, WIDE
 
 
 def test_numbers_dates_and_pseudonyms_as_spreadsheets_store_them() -> None:
@@ -134,46 +92,6 @@ def test_which_sheet() -> None:
     assert refusal(content, {**DATED, "sheet": "Dta"}).code == "no_such_sheet"
     assert reading(workbook([HEAD], Empty=[])).mapping.sheet == "Data"
     assert refusal(workbook([])).code == "empty_file"
-
-
-GOOD = workbook([HEAD, ["p-1", None, 27, 30]])
-OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
-
-
-def archive(*names: str) -> bytes:
-    into = io.BytesIO()
-    with zipfile.ZipFile(into, "w") as parts:
-        for name in names:
-            parts.writestr(name, "x")
-    return into.getvalue()
-
-
-def lying() -> bytes:
-    """A part that unpacks to more than its entry declares."""
-    content = bytearray(with_part(GOOD, STYLES, b" " * (OTHER + 1)))
-    return bytes(content).replace(struct.pack("<L", OTHER + 1), struct.pack("<L", 100))
-
-
-@pytest.mark.parametrize(
-    ("content", "code", "words"),
-    [
-        (OLE + "Workbook".encode("utf-16-le"), "old_workbook", "save it as XLSX or CSV"),
-        (OLE + "EncryptedPackage".encode("utf-16-le"), "password_protected", "save it without one"),
-        (archive("content.xml", "mimetype"), "not_a_table", "OpenDocument"),
-        (archive("xl/workbook.bin"), "not_a_table", "XLSB"),
-        (archive("data.csv"), "not_a_table", "unpack it"),
-        (b"%PDF-1.7", "not_a_table", "a PDF"),
-        (b"\x1f\x8b\x08", "not_a_table", "unpack it"),
-        (GOOD[:-200], "damaged_workbook", "upload it whole"),
-        (with_part(GOOD, SHEET, b"<worksheet>"), "damaged_workbook", "save it again"),
-        (with_part(GOOD, STYLES, b"<!DOCTYPE a [<!ENTITY b 'c'>]><a/>"), "damaged_workbook", "document type"),
-        (with_part(GOOD, STYLES, b" " * (OTHER + 1)), "unpacks_too_large", "save the sheet as CSV"),
-        (lying(), "damaged_workbook", "save it again"),
-    ],
-)
-def test_what_is_no_workbook_or_would_harm(content: bytes, code: str, words: str) -> None:
-    told = refusal(content)
-    assert (told.code, words in told.msg) == (code, True)
 
 
 def test_a_workbook_is_known_by_its_content() -> None:
