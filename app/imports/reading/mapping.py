@@ -8,8 +8,9 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model
 from app.forms import Form, Id, Line
 
 MOST = 10_000
-Header = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
-Text = Annotated[str, StringConstraints(max_length=1000)]
+LONGEST_NAME = 1000
+Header = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME)]
+Text = Annotated[str, StringConstraints(max_length=LONGEST_NAME)]
 Layout = Literal["wide", "long", "redcap"]
 Encoding = Literal["utf-8", "utf-16", "windows-1252", "windows-1250", "iso-8859-1", "iso-8859-15", "macintosh"]
 Delimiter = Literal[",", ";", "\t", "|"]

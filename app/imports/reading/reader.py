@@ -127,10 +127,11 @@ def _suggested(top: Sequence[tuple[int, Sequence[Cell]]], rows: Sequence[Sequenc
     if header.holds_numbers:
         raise Unreadable("no_header", NO_NAMES.format(row=row))
     names = header.names
+    guess = start(names, rows[row:], known)
     raise Unreadable(
         "mapping_needed",
         f"the names of the columns do not tell which measure and wave they hold: {listed(names)}. "
-        "Send a mapping; `start` is one to correct and complete",
+        f"Send a mapping{'; `start` is one to correct and complete' if guess else ''}",
         columns=names,
-        start=start(names, rows[row:], known) | ({"header_row": row} if row > 1 else {}),
+        start=guess | ({"header_row": row} if row > 1 else {}) if guess else None,
     )

@@ -4,6 +4,8 @@ import io
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from app.imports.reading import Fault, Known, Mapping, Unreadable, Value, read, suggest
@@ -121,6 +123,26 @@ def test_the_mapping_to_start_from_can_be_sent_as_it_is(content: bytes) -> None:
     got = list(read(io.BytesIO(content), "a.csv", Mapping(**told.start), KNOWN))
     assert got
     assert not any(isinstance(item, Fault) and item.row is None for item in got)
+
+
+NAMES = ["id", "code", "mbi_ee", "MBI EE pre", "wave", "measure", "value", "arm", "date", "record_id"]
+NAMES += ["redcap_event_name", "redcap_repeat_instance", "x" * 1200, "(column A)", ""]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.sampled_from(NAMES), min_size=1, max_size=6),
+    st.sampled_from(["pre_arm_1", "pre", "b_arm_1", "", "y" * 1200]),
+)
+def test_any_names_give_values_or_a_mapping_to_start_from(names: list[str], cell: str) -> None:
+    content = f"{';'.join(names)}\n{';'.join([cell] * len(names))}\n".encode()
+    start: dict[str, Any] | None = None
+    try:
+        assert all(isinstance(item, Fault | Value) for item in read(io.BytesIO(content), "a.csv", None, KNOWN))
+    except Unreadable as told:
+        start = told.start
+    if start:
+        read(io.BytesIO(content), "a.csv", Mapping(**start), KNOWN)
 
 
 def test_a_file_without_names_is_not_repeated() -> None:
