@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlmodel import Session, select
 
+from app.config import Settings
 from app.db import lock, new_id
 from app.errors import Conflict, Invalid, fault
 from app.imports import files
@@ -133,8 +134,8 @@ def _row(pilot: Pilot, upload: Upload, asked: Asked, mapping: Mapping | None) ->
 
 def _request(session: Session, row: Import) -> dict[str, Any]:
     """What `run.py` reads. The address goes through a pipe to a child of this process, and into no log."""
-    url = session.get_bind().engine.url.render_as_string(hide_password=False)
-    return {"import_id": row.id, "attempt": row.claim, "url": url}
+    settings: Settings = session.info["settings"]
+    return {"import_id": row.id, "attempt": row.claim, "url": settings.url}
 
 
 def _kept(session: Session, row: Import, answer: dict[str, Any]) -> None:

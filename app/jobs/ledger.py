@@ -32,7 +32,7 @@ class Ledger[Row: Claimable]:
     def __init__(self, engine: Engine, settings: Settings, work: Work[Row], stopping: threading.Event) -> None:
         self.work = work
         self.attempts = settings.analysis_attempts
-        self._engine = engine
+        self._engine, self._settings = engine, settings
         self._lease = timedelta(seconds=settings.lease_seconds)
         self._patience = PATIENCE_LEASES * settings.lease_seconds
         self._stopping = stopping
@@ -54,6 +54,7 @@ class Ledger[Row: Claimable]:
     def request(self, row: Row) -> dict[str, Any]:
         """Build what the child is asked."""
         with reading(self._engine) as session:
+            session.info["settings"] = self._settings
             return self.work.request(session, row)
 
     def beat(self, row: Row, progress: float) -> bool:
@@ -113,6 +114,7 @@ class Ledger[Row: Claimable]:
         while True:
             try:
                 with transaction(self._engine) as session:
+                    session.info["settings"] = self._settings
                     row = change(session)
                     if row is not None and tell:
                         self.work.settle(session, row, answer)

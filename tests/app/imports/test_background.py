@@ -42,6 +42,7 @@ def work(app: FastAPI) -> Iterator[Work]:
         with transaction(engine) as session:
             row = claims.claim(session, Import, import_id, now(), timedelta(seconds=60), 3)
             assert row is not None
+            session.info["settings"] = settings
             request = WORK.request(session, row)
         answer = run._import(request, lambda _share: None)
         if between is not None:
