@@ -29,7 +29,7 @@ SECONDS = 60
 REQUIRED = 2.0  # seconds, of 95 in 100
 PREPARED_AT_ONCE = 6
 WARM = '"event": "warm"'
-MODULES = 2  # kinds of children that a worker warms up
+MODULES = 3  # kinds of children that a worker warms up
 COMMANDS = {"SQLite": ["app.cli serve"], "PostgreSQL": ["app.cli api", "app.cli worker"]}
 SETTINGS = {"PILOTLIGHT_WEBHOOK_ALLOW": "127.0.0.1"}  # the rest as it comes: 15 s for a try, 5 s to the second
 
