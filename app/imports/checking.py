@@ -1,5 +1,7 @@
 """Values of a file against the rules of a row by itself: scale, arm, unit, pseudonym; each place is judged once."""
 
+import re
+
 from app.imports.faults import Faults
 from app.imports.reading import Value
 from app.measures.models import UNASSIGNED
@@ -8,6 +10,8 @@ from app.measures.schemas import LARGEST, SMALLEST
 
 LONGEST = 100  # characters of a pseudonym
 KEPT = 200_000  # pseudonyms known to be right; then they are looked at anew
+PLAIN = re.compile(r"[a-z]{1,20}[-_]?[0-9]{1,6}")
+"""What most pseudonyms are like, and no rule is against."""
 
 type Placed = tuple[str, tuple[Fault, ...]]
 
@@ -30,7 +34,7 @@ class Checks:
         if wrong:
             found += wrong
         person = value.participant
-        if person is not None and person not in self._right:
+        if person is not None and not PLAIN.fullmatch(person) and person not in self._right:
             found += self._pseudonym(person)
         if not found:
             return arm

@@ -75,6 +75,8 @@ def import_measurements(
     remembered for the pilot's next files.
     """
     pilot = fetch(session, caller, Pilot, pilot_id, Permission.MEASURES_WRITE, for_update=True)
+    if isinstance(upload, Invalid):
+        raise upload
     asked = Asked(dry_run, partial, caller.person, now())
     if upload.size > AT_ONCE if background is None else background:
         row = ask(session, pilot, upload, asked)

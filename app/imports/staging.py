@@ -98,19 +98,20 @@ def _copy(connection: Connection, rows: list[Staged]) -> None:
     names = ", ".join(f'"{name}"' for name in COLUMNS)
     driver: Any = connection.connection.driver_connection
     with driver.cursor() as cursor, cursor.copy(f"COPY import_rows ({names}) FROM STDIN") as copy:
-        copy.write("".join(map(_line, rows)))
+        copy.write("".join(_lines(rows)))
 
 
-def _line(row: Staged) -> str:
-    import_id, attempt, seq, number, column, new, measure, wave, arm, unit, who, value, on = row
-    column, measure, wave, arm = (text.translate(ESCAPED) for text in (column, measure, wave, arm))
-    unit = r"\N" if unit is None else unit.translate(ESCAPED)
-    who = r"\N" if who is None else who.translate(ESCAPED)
-    on = r"\N" if on is None else on
-    return (
-        f"{import_id}\t{attempt}\t{seq}\t{number}\t{column}\t{new}\t{measure}\t{wave}\t{arm}\t{unit}\t{who}\t"
-        f"{value!r}\t{on}\n"
-    )
+def _lines(rows: Iterable[Staged]) -> Iterator[str]:
+    """Rows as COPY reads them. What stands in many of them is escaped once; pseudonyms have nothing to escape."""
+    named: dict[tuple[str, str, str, str, str | None], tuple[str, str]] = {}
+    for import_id, attempt, seq, row, column, new, measure, wave, arm, unit, who, value, on in rows:
+        place = (column, measure, wave, arm, unit)
+        if place not in named:
+            first, *rest = (r"\N" if text is None else text.translate(ESCAPED) for text in place)
+            named[place] = first, "\t".join(rest)
+        first, where = named[place]
+        person, day = who or r"\N", on or r"\N"
+        yield f"{import_id}\t{attempt}\t{seq}\t{row}\t{first}\t{new}\t{where}\t{person}\t{value!r}\t{day}\n"
 
 
 def clear(connection: Connection, import_id: str) -> None:

@@ -79,7 +79,10 @@ class UploadRoute(TransactionalRoute):
         """Receive the file. Without a valid key nothing is stored: the endpoint then refuses."""
         refuse_unstorable(unstorable_names(request))
         if await run_in_threadpool(_is_known, request):
-            request.state.upload = await _received(request)
+            try:
+                request.state.upload = await _received(request)
+            except Invalid as refusal:
+                request.state.upload = refusal
 
 
 def _is_known(request: Request) -> bool:
@@ -143,17 +146,20 @@ async def _upload(name: str, file: BinaryIO, mapping: str | None = None, diction
     return Upload(plain[-LONGEST_NAME:] or "upload", file, size, sha256, mapping, dictionary)
 
 
-def _given(request: Request, _caller: CallerDep) -> Upload:
-    upload: Upload = request.state.upload
+def _given(request: Request, _caller: CallerDep) -> Upload | Invalid:
+    upload: Upload | Invalid = request.state.upload
     return upload
 
 
-UploadDep = Annotated[Upload, Depends(_given)]
+# A refusal is raised by the endpoint, after it has asked whether the caller may do this at all.
+UploadDep = Annotated[Upload | Invalid, Depends(_given)]
 
 
 def _idempotent(
     request: Request, session: SessionDep, caller: CallerDep, upload: UploadDep, token: IdempotencyKey = None
 ) -> None:
+    if isinstance(upload, Invalid):
+        return
     described = digest(upload.dictionary)[1] if upload.dictionary is not None else ""
     what = f"{request.method} {request.url.path}?{request.url.query}\n{upload.sha256}{described}{upload.mapping}"
     begin_idempotent(request, session, caller.key_id, token, hashlib.sha256(what.encode()).hexdigest())

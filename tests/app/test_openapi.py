@@ -33,8 +33,9 @@ def operations(document: Document) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def bodies(document: Document) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, operation in operations(document):
-        if "requestBody" in operation:
-            yield name, operation["requestBody"]["content"]["application/json"]["schema"]
+        content = operation.get("requestBody", {}).get("content", {})
+        if "application/json" in content:  # an upload is none
+            yield name, content["application/json"]["schema"]
 
 
 def resolved(document: Document, schema: dict[str, Any]) -> dict[str, Any]:

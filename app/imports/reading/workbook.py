@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, BinaryIO
 
-from openpyxl import load_workbook
-
 from app.imports.reading.facts import Cell, Fault, Unreadable
 from app.imports.reading.separated import Record
 
@@ -141,6 +139,8 @@ def _walk(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> bool:
 
 def _book(file: BinaryIO, *, data_only: bool) -> Any:
     file.seek(0)
+    from openpyxl import load_workbook  # noqa: PLC0415 - it loads NumPy, for which only who sends a workbook waits
+
     return load_workbook(file, read_only=True, data_only=data_only, keep_links=False)
 
 
