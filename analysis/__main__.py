@@ -1,12 +1,14 @@
-"""The JSON front: `python -m analysis fit`, `synthesise`, `simulate` (with `--batch`) and `warm`; answers to documents.
+"""The JSON front: `python -m analysis fit`, `synthesise`, `simulate` (with `--batch`), `warm`, `verify`.
 
-No statistics here. Exit code 0 for every answer, refusals among them; 2 for a document that is not of the form.
+No statistics here. Exit code 0 for every answer, refusals among them; 2 for a document that is not of the form. Of
+`verify`: 0 reproduced, 1 not reproduced, 2 not a package or damaged, 3 not to be fitted again.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -28,7 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = commands.add_parser(name, help=what)
         command.add_argument("--batch", action="store_true", help="one document a line, one answer a line, in order")
     commands.add_parser("warm", help="compile every model and fill the caches on disk")
+    verify = commands.add_parser("verify", help="fit an evidence package again and compare every number")
+    verify.add_argument("package", type=Path, help="the ZIP file")
     options = parser.parse_args(arguments)
+    if options.command == "verify":
+        from analysis.verify import main as verified  # noqa: PLC0415
+
+        return verified(options.package)
     if options.command == "warm":
         return _warm()
     return _batch(options.command) if options.batch else _single(options.command)

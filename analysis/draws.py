@@ -1,9 +1,11 @@
-"""Draws of an analysis as one tree or one table for storage; no statistics here.
+"""Draws of an analysis as one tree or one table, and what each quantity means; no statistics here, no file.
 
 Effects are in SD units oriented to benefit; `delta` is the causal effect, `total` = `delta` + bias what the data show.
+Arms are in the order control, treated.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,30 +17,73 @@ if TYPE_CHECKING:
 
     from analysis.sampling import Draws
 
+QUANTITIES: Mapping[str, str] = {
+    "delta": "causal effect δ, SD units, benefit is positive",
+    "total": "effect as observed, δ + bias, SD units, benefit is positive",
+    "centre": "sampled position of the intercept, SD units (binary: log-odds)",
+    "alpha": "intercept of the control arm, SD units",
+    "eta": "log-odds between the arms",
+    "beta": "slope on the baseline (of units: within and between)",
+    "contrast": "difference of the arms' means after, SD units",
+    "sigma": "SD of people within an arm (_0 control, _1 treated), SD units",
+    "unit_sd": "SD between units, SD units",
+    "unit_time_sd": "SD of units between waves, SD units",
+    "r": "correlation of a person's values in two waves",
+    "coefficients": "coefficients of arms and waves, in the order of the design; SD units (binary: log-odds)",
+    "log_odds_ratio": "association of a person's answers in two waves, log odds ratio",
+}
+"""Every quantity that is handed out. None is of a single unit: units are integrated out of every model, so that draws
+tell no more of a small unit than the estimate does. What is not here (the sampler's own coordinates) is left out."""
+STATISTICS: Mapping[str, str] = {
+    "diverging": "whether the trajectory diverged",
+    "energy": "Hamiltonian of the draw",
+    "n_steps": "leapfrog steps",
+    "step_size": "step size",
+    "mean_tree_accept": "mean acceptance of the trajectory",
+}
+
+
+def handed_out(drawn: "Mapping[str, Mapping[str, Draws]]") -> "dict[str, dict[str, Draws]]":
+    """The draws with the quantities that are described, and no others."""
+    return {
+        measure: {
+            run: replace(draws, values={name: draws.values[name] for name in QUANTITIES if name in draws.values})  # noqa: PD011
+            for run, draws in runs.items()
+        }
+        for measure, runs in drawn.items()
+    }
+
+
+def folder_of(measure: str) -> str:
+    """The group of a measure: a slash in its key would open a folder; the group's attribute `measure` has the key."""
+    return measure.replace("/", "_")
+
 
 def as_tree(drawn: "Mapping[str, Mapping[str, Draws]]") -> "xr.DataTree":
-    """One DataTree: /measure/run/posterior and /measure/run/sample_stats; ready for netCDF.
-
-    A slash in a measure's key would open a folder and becomes an underscore.
-    """
+    """One DataTree: /measure/run/posterior and /measure/run/sample_stats; ready for netCDF."""
     import xarray as xr  # noqa: PLC0415 (only who stores draws pays for it)
 
     groups = {}
     for measure, runs in drawn.items():
+        folder = f"/{folder_of(measure)}"
+        groups[folder] = xr.Dataset(attrs={"measure": measure})
         for run, draws in runs.items():
-            path = f"/{measure.replace('/', '_')}/{run}"
-            groups[f"{path}/posterior"] = _dataset(draws.values)
-            groups[f"{path}/sample_stats"] = _dataset(draws.statistics)
+            groups[f"{folder}/{run}/posterior"] = _dataset(draws.values, QUANTITIES)
+            groups[f"{folder}/{run}/sample_stats"] = _dataset(draws.statistics, STATISTICS)
     return xr.DataTree.from_dict(groups)
 
 
-def _dataset(arrays: Mapping[str, NDArray[np.float64]]) -> "xr.Dataset":
+def _dataset(arrays: Mapping[str, NDArray[np.float64]], told: Mapping[str, str]) -> "xr.Dataset":
     """Arrays (chain, draw, …) as a dataset with chains and draws numbered from 0."""
     import xarray as xr  # noqa: PLC0415
 
     chains, draws = next(iter(arrays.values())).shape[:2]
     named = {
-        name: (("chain", "draw", *(f"{name}_dim_{i}" for i in range(values.ndim - 2))), values)
+        name: (
+            ("chain", "draw", *(f"{name}_dim_{i}" for i in range(values.ndim - 2))),
+            values,
+            {"long_name": told[name]} if name in told else {},
+        )
         for name, values in arrays.items()
     }
     return xr.Dataset(named, {"chain": np.arange(chains), "draw": np.arange(draws)})
@@ -47,12 +92,12 @@ def _dataset(arrays: Mapping[str, NDArray[np.float64]]) -> "xr.Dataset":
 def as_table(tree: "xr.DataTree") -> "pd.DataFrame":
     """One row a draw: measure, run, chain, draw and a column a parameter; a vector's parts are numbered from 0.
 
-    Arms are in the order control, treated. A parameter that a model does not have is NaN.
+    A parameter that a model does not have is NaN.
     """
     import pandas as pd  # noqa: PLC0415
 
     frames = []
-    for measure, runs in tree.children.items():
+    for folder, runs in tree.children.items():
         for run, node in runs.children.items():
             posterior = node["posterior"].to_dataset()
             columns: dict[str, Any] = {}
@@ -65,6 +110,6 @@ def as_table(tree: "xr.DataTree") -> "pd.DataFrame":
             frame.insert(0, "draw", index.get_level_values(1))
             frame.insert(0, "chain", index.get_level_values(0))
             frame.insert(0, "run", run)
-            frame.insert(0, "measure", measure)
+            frame.insert(0, "measure", runs.attrs.get("measure", folder))
             frames.append(frame)
     return pd.concat(frames, ignore_index=True)

@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app import __version__, health, problems
 from app.allocations.routes import router as allocations
+from app.analyses.output_routes import router as outputs
 from app.analyses.participant_routes import router as participants
 from app.analyses.routes import router as analyses
 from app.analyses.snapshot_routes import router as snapshots
@@ -144,6 +145,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
         participants,
         analyses,
         snapshots,
+        outputs,
         decisions,
         lifecycle,
         lessons,

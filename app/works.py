@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from app.analyses.pictures import WORK as PICTURES
 from app.analyses.service import WORK as ANALYSES
 from app.imports.service import WORK as IMPORTS
 from app.jobs.runner import MakeLoop
@@ -10,5 +11,6 @@ from app.simulations.service import WORK as SIMULATIONS
 from app.syntheses.service import WORK as SYNTHESES
 from app.webhooks.courier import Courier
 
-WORKS: Final[tuple[Work[Any], ...]] = (ANALYSES, IMPORTS, SIMULATIONS, SYNTHESES)
+# A slot takes what comes first here first: pictures wait for whoever waits for numbers.
+WORKS: Final[tuple[Work[Any], ...]] = (ANALYSES, IMPORTS, SIMULATIONS, SYNTHESES, PICTURES)
 LOOPS: Final[tuple[MakeLoop, ...]] = (Courier,)

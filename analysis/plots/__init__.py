@@ -1,7 +1,7 @@
 """Plots as SVG text; what they show is computed elsewhere, here it is only drawn.
 
 Every function answers one SVG document: the same input gives the same bytes, text stays text. What holds nothing to
-draw is `Refused`.
+draw is `Refused`. `png` gives the same plot as a picture.
 """
 
 from analysis.plots.cell_means import cell_means
@@ -9,12 +9,14 @@ from analysis.plots.chains import rank, trace
 from analysis.plots.operating import operating_characteristics
 from analysis.plots.posterior import posterior, prior_posterior
 from analysis.plots.predictive import predictive
+from analysis.plots.style import png
 from analysis.plots.synthesis import synthesis
 from analysis.plots.units import units
 
 __all__ = [
     "cell_means",
     "operating_characteristics",
+    "png",
     "posterior",
     "predictive",
     "prior_posterior",

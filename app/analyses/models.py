@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from app.db import Json, text_enum
+from app.jobs.models import Claimable
 from app.operations import Operation
 
 
@@ -55,7 +56,10 @@ class Analysis(Operation, table=True):
 
 
 class AnalysisPlot(SQLModel, table=True):
-    """A plot of an analysis as it was drawn with the result; written once, in the transaction that ended it."""
+    """A plot of an analysis as it was drawn with the result; written once, in the transaction that ended it.
+
+    `png` is drawn afterwards (`pictures.py`); None: not yet, or never.
+    """
 
     __tablename__ = "analysis_plots"
 
@@ -63,3 +67,41 @@ class AnalysisPlot(SQLModel, table=True):
     measure: str = Field(primary_key=True, max_length=100)
     name: str = Field(primary_key=True, max_length=40)
     svg: str = Field(sa_type=sa.Text)
+    png: bytes | None = Field(default=None, sa_type=sa.LargeBinary)
+
+
+class AnalysisPictures(Claimable, table=True):
+    """The work of drawing the plots of an analysis as PNG, for a worker that has nothing more urgent to do."""
+
+    __tablename__ = "analysis_pictures"
+
+    analysis_id: str = Field(foreign_key="analyses.id", unique=True, max_length=36)
+
+
+class AnalysisFile(SQLModel, table=True):
+    """A file with the draws of an analysis, written once in the transaction that ended it; its bytes are in chunks.
+
+    `size` and `sha256` are of the bytes as stored; a compressed file has `full_size` bytes when it is unpacked.
+    """
+
+    __tablename__ = "analysis_files"
+
+    analysis_id: str = Field(primary_key=True, foreign_key="analyses.id", max_length=36)
+    name: str = Field(primary_key=True, max_length=40)
+    size: int = Field(sa_type=sa.BigInteger)
+    sha256: str = Field(max_length=64)
+    full_size: int = Field(sa_type=sa.BigInteger)
+
+
+class AnalysisFileChunk(SQLModel, table=True):
+    """A part of a file, in order of `number` from 0: small enough that nobody holds the whole to hand it out."""
+
+    __tablename__ = "analysis_file_chunks"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["analysis_id", "name"], ["analysis_files.analysis_id", "analysis_files.name"]),
+    )
+
+    analysis_id: str = Field(primary_key=True, max_length=36)
+    name: str = Field(primary_key=True, max_length=40)
+    number: int = Field(primary_key=True)
+    content: bytes = Field(sa_type=sa.LargeBinary)

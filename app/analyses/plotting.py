@@ -3,6 +3,7 @@
 Imports matplotlib, so that only `run.py` may import this, and only when a fit is there.
 """
 
+import base64
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -50,6 +51,31 @@ def draw(
                 message = f"The plot {name} could not be drawn ({type(error).__name__}); the result stands without it."
                 warned.append({"code": "plot_failed", "message": message, "measure": planned.measure})
     return drawn, warned
+
+
+def pictures(
+    request: FitRequest,
+    fitted: Fit,
+    unit_names: Mapping[str, str],
+    suppressed: Mapping[str, Any] | None = None,
+    progress: Callable[[float], None] = lambda _: None,
+) -> list[Plot]:
+    """The same plots as PNG, as `{name, measure, png}` with the bytes in base64; one that fails is left out."""
+    drawn: list[Plot] = []
+    planned = [p for p in request.plan.measures if p.measure in fitted.posteriors]
+    effects = {effect["measure"]: effect for effect in fitted.answer["effects"]}
+    for number, one in enumerate(planned):
+        for name, make in _plots(request, fitted, one, effects[one.measure], unit_names, suppressed or {}):
+            progress(number / len(planned))  # raises when nobody wants them any more
+            try:
+                content = plots.png(make)
+            except Refused:
+                continue
+            except Exception:  # noqa: BLE001 - the others are wanted all the same
+                traceback.print_exc()
+                continue
+            drawn.append({"name": name, "measure": one.measure, "png": base64.b64encode(content).decode("ascii")})
+    return drawn
 
 
 def _plots(

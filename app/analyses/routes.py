@@ -109,4 +109,4 @@ def read_plot(
     """A plot of the result, drawn when the analysis ended; where there is none, 404 says which there are."""
     analysis = fetch(session, caller, Analysis, analysis_id)
     headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-    return Response(plot(session, analysis, name, measure), media_type=SVG, headers=headers)
+    return Response(plot(session, analysis, name, measure).svg, media_type=SVG, headers=headers)

@@ -59,3 +59,31 @@ class AnalysisOut(OperationOut, AnalysisLine):
     provenance: dict[str, Any] = Field(description="Seed, hashes, model, versions: what reproduces the result")
     retention: Retention | None = Field(default=None, description="Of a retention wave: whether the effect lasts")
     plots: list[str] = Field(default=[], description="Addresses of the plots that were drawn with the result (SVG)")
+
+
+class SummaryLine(Answer):
+    """One quantity of a result; `value` is a posterior mean where there is an `sd`."""
+
+    measure: str | None = Field(description="Null: of the whole analysis")
+    role: str | None
+    quantity: str = Field(description="`sd`, `adjusted`, `raw`, a probability, `unit_effect`, `diagnostic_rhat`, …")
+    unit: str | None = Field(description="Of effects by unit")
+    value: float | None
+    sd: float | None
+    low: float | None
+    high: float | None
+    prob: float | None = Field(description="What the interval from `low` to `high` holds")
+    kind: str | None
+    threshold: float | None
+    passed: bool | None
+    suppressed: bool | None = Field(description="Of too few people to be shown")
+    note: str | None
+
+
+class CellsUsed(Answer):
+    """The data of each measure that an analysis used; cells that are not shown are marked `suppressed`."""
+
+    iteration: int
+    look: int
+    data: dict[str, Any]
+    warnings: list[dict[str, str]]

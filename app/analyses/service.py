@@ -7,15 +7,17 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from analysis.documents import FitRequest, MeasureData, Plan, Role, confirmatory_seed
+from app.analyses.asked import asked_of_child
 from app.analyses.context import context_since, context_warnings
 from app.analyses.events import analysis_finished
+from app.analyses.files import store
 from app.analyses.looks import LookFacts, forget_look, has_estimate, history_warnings, taken_looks, why_exploratory
-from app.analyses.models import Analysis, AnalysisPlot, Kind
+from app.analyses.models import Analysis, AnalysisPictures, AnalysisPlot, Kind
+from app.analyses.pictures import WORK as PICTURES
 from app.analyses.rebuilding import revised_since
 from app.analyses.retention import AFTER_SCALING, retention_plan, retention_waves
 from app.analyses.shown import forms, hidden_since, kept, keyed
 from app.analyses.timing import UNDATED, months_apart, too_early
-from app.catalog.models import Unit
 from app.db import now
 from app.errors import Conflict, Invalid, NotFound, fault
 from app.jobs.models import JobStatus
@@ -26,7 +28,7 @@ from app.measures.snapshot import Snapshot, is_linked, snapshot
 from app.measures.too_few import refuse_few, without_few
 from app.measures.waves import responses
 from app.operations import keep, work_of
-from app.pilots.models import Pilot, PilotUnit
+from app.pilots.models import Pilot
 from app.plans.allocated import named_allocations
 from app.plans.models import PlanVersion
 from app.plans.remarks import remarks_that_travel
@@ -263,8 +265,8 @@ def plots_of(session: Session, analysis: Analysis) -> list[tuple[str, str]]:
     return sorted((measure, name) for measure, name in found)
 
 
-def plot(session: Session, analysis: Analysis, name: str, measure: str | None) -> str:
-    """The SVG of a plot (of the primary measure unless one is named); NotFound says which there are."""
+def plot(session: Session, analysis: Analysis, name: str, measure: str | None) -> AnalysisPlot:
+    """A plot (of the primary measure unless one is named); NotFound says which there are."""
     if measure is None:
         planned = Plan.model_validate(analysis.request["plan"]).measures
         measure = next((m.measure for m in planned if m.role is Role.PRIMARY), planned[0].measure)
@@ -273,7 +275,7 @@ def plot(session: Session, analysis: Analysis, name: str, measure: str | None) -
         msg = "this plot shows groups of too few people: it was drawn when they were larger, or shown"
         raise NotFound(msg, "suppressed")
     if found is not None:
-        return found.svg
+        return found
     there = plots_of(session, analysis)
     if not there:
         msg = f"the analysis has no plots: it is {analysis.status.value}; they are drawn with a result"
@@ -288,19 +290,12 @@ def plot(session: Session, analysis: Analysis, name: str, measure: str | None) -
     raise NotFound(msg, "no_plot", plots=[{"measure": m, "name": n} for m, n in there])
 
 
-def _request(session: Session, analysis: Analysis) -> dict[str, Any]:
-    """What `run.py` reads: the library's request, how the units are called in the plots, and what these leave out."""
-    named = session.exec(
-        select(Unit.id, Unit.name)
-        .join(PilotUnit, col(PilotUnit.unit_id) == col(Unit.id))
-        .where(PilotUnit.pilot_id == analysis.pilot_id)
-    ).all()
-    return {"fit": analysis.request, "unit_names": dict(named), "suppressed": analysis.suppressed}
-
-
 def _kept(session: Session, analysis: Analysis, answer: dict[str, Any]) -> None:
     keep(session, analysis, answer["result"])
+    store(session, analysis.id, answer.get("files", {}))
     session.add_all(AnalysisPlot(analysis_id=analysis.id, **drawn) for drawn in answer["plots"])
+    if answer["plots"]:
+        enqueue(session, PICTURES, AnalysisPictures(analysis_id=analysis.id))
 
 
 def _ended(session: Session, analysis: Analysis) -> None:
@@ -310,4 +305,4 @@ def _ended(session: Session, analysis: Analysis) -> None:
     analysis_finished(session, pilot, analysis, analysis.finished_at or now())
 
 
-WORK = work_of(Analysis, name="analysis", child="app.analyses.run", request=_request, kept=_kept, ended=_ended)
+WORK = work_of(Analysis, name="analysis", child="app.analyses.run", request=asked_of_child, kept=_kept, ended=_ended)

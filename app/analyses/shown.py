@@ -5,16 +5,18 @@ The stored result stays whole. Every answer that holds a result is built here.
 
 import hashlib
 import hmac
+from dataclasses import replace
 from typing import Any
 
 from sqlmodel import Session, select
 
-from analysis.documents import FitRequest
+from analysis.documents import FitRequest, Plan
 from app.analyses.models import Analysis
 from app.analyses.schemas import AnalysisOut
 from app.config import Settings
 from app.measures.confidential import people_of, smallest_cell, suppressed_of, warning_of
-from app.measures.suppression import Suppressed, Unit, suppress
+from app.measures.shown import data_out
+from app.measures.suppression import Suppressed, Table, Unit, suppress
 from app.pilots.models import Pilot
 
 HIDDEN = {"n": None, "departure": None, "effect": None, "suppressed": True}
@@ -94,15 +96,40 @@ def _is_older(session: Session, analysis: Analysis) -> bool:
 
 def _provenance(session: Session, analysis: Analysis) -> dict[str, Any]:
     """The provenance; of an older analysis with small groups without what would confirm a guess of their values."""
-    if not _is_older(session, analysis):
+    if not small_since(session, analysis):
         return analysis.provenance
+    return {**analysis.provenance, "data_hash": keyed(session, analysis.data_hash), "seed": None}
+
+
+def small_since(session: Session, analysis: Analysis) -> bool:
+    """Whether it was asked for when smaller groups were shown, and has such: its files tell seed, hash and arms."""
+    if not _is_older(session, analysis):
+        return False
     request = FitRequest.model_validate(analysis.request)
     waves = {wave.key for wave in request.plan.waves}
-    for measure, data in request.data.items():
-        people = people_of(measure, data.model_dump(mode="json", exclude_unset=True), waves, request.plan.followup)
-        if suppress(people, smallest_cell(session)):
-            return {**analysis.provenance, "data_hash": keyed(session, analysis.data_hash), "seed": None}
-    return analysis.provenance
+    return any(
+        suppress(people_of(measure, shapes, waves, request.plan.followup), smallest_cell(session))
+        for measure, shapes in analysis.request["data"].items()
+    )
+
+
+def data_shown(session: Session, analysis: Analysis) -> tuple[dict[str, Any], Suppressed]:
+    """The data an analysis used, with what is hidden in them or in the pilot now only marked; and what that is.
+
+    The cells are judged by how many people they held then; a unit that is hidden by now is hidden here too.
+    """
+    plan = Plan.model_validate(analysis.request["plan"]).expanded()
+    wave = next(look.wave for look in plan.looks if look.look == analysis.look)
+    now = suppressed_of(session, _pilot(session, analysis), analysis.iteration)
+    already = now.units | frozenset((analysis.suppressed or {}).get("units", []))
+    people: dict[Table, dict[Unit, int]] = {}
+    for measure, shapes in analysis.request["data"].items():
+        people |= people_of(measure, shapes, {each.key for each in plan.waves}, wave)
+    then = suppress(people, smallest_cell(session), already)
+    hidden = replace(then, tables=then.tables | now.tables)
+    cells = sum(n > 0 and hidden.hides(table, unit) for table, here in people.items() for unit, n in here.items())
+    hidden = replace(hidden, cells=cells)
+    return data_out(analysis.request["data"], hidden, wave), hidden
 
 
 def _pilot(session: Session, analysis: Analysis) -> Pilot:

@@ -1,13 +1,14 @@
 """Ends analyses as the worker does, without sampling."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 
+from app.analyses.files import sent
 from app.analyses.models import Analysis
 from app.analyses.service import WORK
 from app.config import Settings
@@ -28,11 +29,16 @@ def _claimed(app: FastAPI, analysis_id: str) -> tuple[Ledger[Analysis], Analysis
 
 @pytest.fixture
 def finish(app: FastAPI) -> Callable[..., None]:
-    """Claims an analysis and ends it with an answer of the library, and plots as the child draws them."""
+    """Claims an analysis and ends it with an answer of the library, and plots and files as the child makes them."""
 
-    def end(analysis_id: str, answer: dict[str, Any], plots: Sequence[dict[str, str]] = ()) -> None:
+    def end(
+        analysis_id: str,
+        answer: dict[str, Any],
+        plots: Sequence[dict[str, str]] = (),
+        files: Mapping[str, bytes] | None = None,
+    ) -> None:
         ledger, row = _claimed(app, analysis_id)
-        ledger.succeed(row, {"result": answer, "plots": list(plots)})
+        ledger.succeed(row, {"result": answer, "plots": list(plots), "files": sent(files or {})})
 
     return end
 

@@ -146,6 +146,11 @@ TABLE: Mapping[str, Expected] = {
     "read_analysis": Expected(EVERYBODY),
     "cancel_analysis": Expected(ANALYSTS),
     "read_plot": Expected(EVERYBODY, accepted=404),  # the analysis has not ended
+    "read_picture": Expected(EVERYBODY, accepted=404),
+    "read_draws": Expected(EVERYBODY, accepted=409),
+    "read_summaries": Expected(EVERYBODY, accepted=409),
+    "read_cells_used": Expected(EVERYBODY),
+    "read_package": Expected(EVERYBODY, accepted=409),
     "sign_decision": Expected(APPROVERS, DECISION, 409),
     "list_decisions": Expected(EVERYBODY),
     "read_decision": Expected(EVERYBODY),
