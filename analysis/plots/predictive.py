@@ -8,6 +8,8 @@ from analysis.plots.style import BLACK, LIGHT, ORANGE, SMALL, drawing, name, not
 
 QUANTITIES = (("mean", "mean"), ("sd", "standard deviation"), ("share", "share, %"))
 MOST_LABELLED = 40
+LONGEST = 34
+"""Characters of a cell: its arm, wave and what is checked of it."""
 _TALLEST = 6.0
 _EXTREME = 0.01
 
@@ -30,18 +32,20 @@ def predictive(
     labelled = total <= MOST_LABELLED
     sizes = [0.45 + (ROW * len(rows) if labelled else _TALLEST * len(rows) / total) for _, rows, _ in panels]
     heading = (f"{name(measure, 40)}: does" if measure else "Does") + " the model reproduce the data?"
-    with drawing(f"Posterior predictive check {measure}", 0.9 + sum(sizes), heading) as drawn:
+    with drawing(f"Posterior predictive check {measure}", 1.05 + sum(sizes), heading) as drawn:
         grid = drawn.figure.subplots(len(panels), 1, squeeze=False, height_ratios=sizes)
         for axes, (title, rows, factor) in zip(grid[:, 0], panels, strict=True):
             for y, row in enumerate(rows):
                 _row(axes, y, row, factor, labelled=labelled)
             axes.set_title(title, fontsize=8.5, loc="left")
             axes.set_ylim(len(rows) - 0.4, -0.6)
-            axes.set_yticks(range(len(rows)) if labelled else [], [name(r["cell"]) for r in rows] if labelled else [])
+            axes.set_yticks(
+                range(len(rows)) if labelled else [], [name(r["cell"], LONGEST) for r in rows] if labelled else []
+            )
             axes.tick_params(axis="y", length=0, labelsize=SMALL)
             axes.spines["left"].set_visible(False)
         axes.set_xlabel(
-            f"{unit}; bars: {plain(100 * prob)} % of replicated data\ndiamond: observed (triangle: p below 0.01)"
+            f"{unit}\nbars: {plain(100 * prob)} % of replicated data\ndiamond: observed (triangle: p below 0.01)"
         )
     return drawn.svg
 

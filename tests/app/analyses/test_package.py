@@ -53,14 +53,14 @@ def said(report: Report, name: str) -> str:
     return next(text for check, _, text in report.checks if check == name)
 
 
-async def whole(house: House, app: FastAPI, finish: Finish) -> tuple[str, bytes]:
+async def whole(house: House, app: FastAPI, finish: Finish, *, plots: bool = False) -> tuple[str, bytes]:
     analysis = await asked(house)
-    exactly(app, analysis, finish, plots=True)
+    exactly(app, analysis, finish, plots=plots)
     return analysis, await package_of(house, analysis)
 
 
 async def test_a_package_is_whole_and_reproduced(house: House, app: FastAPI, finish: Finish, tmp_path: Path) -> None:
-    analysis, content = await whole(house, app, finish)
+    analysis, content = await whole(house, app, finish, plots=True)
     assert await package_of(house, analysis) == content
     files = unzipped(content)
     assert files.keys() >= NAMES
