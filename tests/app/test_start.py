@@ -11,7 +11,20 @@ from pathlib import Path
 import httpx
 import pytest
 
-HEAVY = ("pymc", "numpy", "nutpie", "pytensor", "arviz", "scipy", "numba", "matplotlib", "pandas", "pyarrow", "xarray", "h5netcdf")
+HEAVY = (
+    "pymc",
+    "numpy",
+    "nutpie",
+    "pytensor",
+    "arviz",
+    "scipy",
+    "numba",
+    "matplotlib",
+    "pandas",
+    "pyarrow",
+    "xarray",
+    "h5netcdf",
+)
 PILOTLIGHT = Path(sys.executable).parent / "pilotlight"
 
 
