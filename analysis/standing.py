@@ -1,10 +1,10 @@
 """How a unit stands against its benchmark: the posterior of its difference in SD units; pure, no NumPy.
 
 d = (mean of the unit − mean of the benchmark) / SD of the benchmark, oriented so that d > 0 is favourable.
-d ~ N(0, BETWEEN): most units of a specialty lie near its mean. The observed difference is N(d, √(σ²/n + 1/n_benchmark)),
-σ the SD within the unit. σ² ~ scaled inverse χ²(WITHIN_DF, 1), updated by the unit's own SD. Given σ everything has a
-closed form; σ is summed over a grid of log σ² on which the trapezoidal rule is exact to the last digits (docs/methods.md,
-section 10).
+d ~ N(0, BETWEEN): most units of a specialty lie near its mean. The observed difference is
+N(d, √(σ²/n + 1/n_benchmark)), σ the SD within the unit; σ² ~ scaled inverse χ²(WITHIN_DF, 1), updated by the unit's own
+SD. Given σ everything has a closed form; σ is summed over a grid of log σ², on which the trapezoidal rule is exact to
+the last digits (docs/methods.md, section 10).
 """
 
 import math

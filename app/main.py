@@ -14,6 +14,8 @@ from app.analyses.participant_routes import router as participants
 from app.analyses.routes import router as analyses
 from app.analyses.snapshot_routes import router as snapshots
 from app.auth.routes import router as keys
+from app.benchmarks.routes import router as benchmarks
+from app.catalog.definition_routes import router as definitions
 from app.catalog.routes import catalogue, organizations
 from app.config import Settings
 from app.context.routes import router as context
@@ -28,6 +30,8 @@ from app.lifecycle.review_routes import router as reviews
 from app.lifecycle.routes import router as lifecycle
 from app.measures.correction_routes import router as corrections
 from app.measures.routes import router as measures
+from app.measures.series_routes import router as series
+from app.measures.standing_routes import router as standings
 from app.pilots.lesson_routes import router as lessons
 from app.pilots.routes import interventions, pilots
 from app.plans.routes import router as plans
@@ -142,6 +146,8 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
         corrections,
         uploads,
         imports,
+        series,
+        standings,
         participants,
         analyses,
         snapshots,
@@ -151,7 +157,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
         lessons,
         family,
     )
-    shared = (organizations, context, catalogue, interventions, syntheses)
+    shared = (organizations, context, catalogue, definitions, benchmarks, interventions, syntheses)
     hooks = (webhook_events, webhooks, deliveries)
     for router in (*shared, pilots, *of_pilots, reviews, programs, keys, *hooks):
         app.include_router(router, responses=RESPONSES)  # type: ignore[arg-type]

@@ -5,12 +5,15 @@ from sqlmodel import SQLModel
 import app.analyses.models
 import app.audit.models
 import app.auth.keys
+import app.benchmarks.models
+import app.catalog.definitions
 import app.catalog.models
 import app.context.models
 import app.decisions.models
 import app.imports.models
 import app.lifecycle.models
 import app.measures.models
+import app.measures.series_models
 import app.outbox.models
 import app.pilots.models
 import app.plans.models

@@ -19,7 +19,7 @@ from app.errors import Forbidden, NotFound
 PUBLIC = frozenset({"interventions", "syntheses", "programs"})
 # Read by other organizations only where their own chose to share them.
 SHARED_BY_CHOICE = frozenset({"lessons"})
-SHARED_WHEN_UNOWNED = frozenset({"drivers", "measures", "program_dimensions"})
+SHARED_WHEN_UNOWNED = frozenset({"drivers", "measures", "program_dimensions", "benchmarks", "metric_definitions"})
 
 
 def visible[Row: SQLModel](caller: Caller, model: type[Row]) -> Any:

@@ -11,10 +11,11 @@ from app.measures.models import Measurement, Wave
 from app.pilots.models import Pilot
 
 
-def days_of_wave(session: Session, pilot: Pilot, plan: Plan, key: str) -> list[date]:
-    """The first and the last day of a wave of the current iteration, as far as they are known."""
+def days_of_wave(session: Session, pilot: Pilot, plan: Plan, key: str, iteration: int | None = None) -> list[date]:
+    """The first and the last day of a wave (of the current iteration, unless another is named), as far as known."""
+    number = iteration or pilot.iteration
     recorded = session.exec(
-        select(Wave).where(Wave.pilot_id == pilot.id, Wave.iteration == pilot.iteration, Wave.key == key)
+        select(Wave).where(Wave.pilot_id == pilot.id, Wave.iteration == number, Wave.key == key)
     ).first()
     planned = next((w for w in plan.waves if w.key == key), None)
     given = [recorded.starts_on, recorded.ends_on] if recorded is not None else []
@@ -22,6 +23,6 @@ def days_of_wave(session: Session, pilot: Pilot, plan: Plan, key: str) -> list[d
         given = [day_of(planned.starts_on), day_of(planned.ends_on)]
     if not any(given):
         on = col(Measurement.collected_on)
-        mine = (Measurement.pilot_id == pilot.id, Measurement.iteration == pilot.iteration, Measurement.wave == key)
+        mine = (Measurement.pilot_id == pilot.id, Measurement.iteration == number, Measurement.wave == key)
         given = list(session.exec(select(sa.func.min(on), sa.func.max(on)).where(*mine)).one())
     return [day for day in given if day is not None]

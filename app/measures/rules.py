@@ -223,18 +223,22 @@ def content_faults(measure: PlannedMeasure, shape: Shape, content: Mapping[str, 
     elif shape is Shape.PAIRS:
         for mean, sd in zip(content["mean"], content["sd"], strict=True):
             yield from _spread_faults(measure, content["n"], mean, sd, mean_field="mean", sd_field="sd")
+    elif shape is Shape.SERIES:
+        yield from value_faults(measure, content["value"])
     elif shape is Shape.CHANGES:
-        if content["sd"] is None and content["n"] > 1:
-            yield "sd", "the SD of the change is missing; without it the precision cannot be known", "missing"
-        if measure.minimum is not None and measure.maximum is not None:
-            width = measure.maximum - measure.minimum
-            if abs(content["mean"]) > width:
-                yield (
-                    "mean",
-                    f"a change of {content['mean']:g} is larger than the scale of {measure.measure}, {_scale(measure)}",
-                    "off_scale",
-                )
-            elif content["sd"] is not None and content["sd"] > width * math.sqrt(
-                content["n"] / max(content["n"] - 1, 1)
-            ):
-                yield "sd", f"an SD of {content['sd']:g} is wider than the scale allows", "impossible_sd"
+        yield from _change_faults(measure, content)
+
+
+def _change_faults(measure: PlannedMeasure, content: Mapping[str, Any]) -> Iterator[Fault]:
+    if content["sd"] is None and content["n"] > 1:
+        yield "sd", "the SD of the change is missing; without it the precision cannot be known", "missing"
+    if measure.minimum is not None and measure.maximum is not None:
+        width = measure.maximum - measure.minimum
+        if abs(content["mean"]) > width:
+            yield (
+                "mean",
+                f"a change of {content['mean']:g} is larger than the scale of {measure.measure}, {_scale(measure)}",
+                "off_scale",
+            )
+        elif content["sd"] is not None and content["sd"] > width * math.sqrt(content["n"] / max(content["n"] - 1, 1)):
+            yield "sd", f"an SD of {content['sd']:g} is wider than the scale allows", "impossible_sd"

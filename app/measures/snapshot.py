@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 
 from analysis.documents import Design, Family, Plan, PlannedMeasure, Role
 from app.measures.cells import Entry, Rows
+from app.measures.interruptions import definition_warnings
 from app.measures.models import Shape, Summary, Wave
 from app.measures.revisions import summaries
 from app.measures.waves import responses
@@ -81,6 +82,10 @@ def snapshot(
         # Arms that the plan does not compare (a control that has the program by now) are no part of it.
         for shape, entries in shapes.items():
             shapes[shape] = [entry for entry in entries if entry.get("arm") is None or entry["arm"] in arms]
+    for code, message in definition_warnings(
+        session, pilot_id, iteration, plan, [*baselines(plan), followup], taken.data
+    ):
+        taken.warn(code, message)
     taken.attrition = observed_attrition(session, pilot_id, iteration, plan, followup, at)
     return taken
 

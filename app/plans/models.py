@@ -14,6 +14,15 @@ from app.audit.models import Audited, Versioned
 from app.db import Json, id_field, instant_field, text_enum
 
 
+class Origin(StrEnum):
+    """What a reference SD is."""
+
+    BENCHMARK = "benchmark"
+    STATED = "stated"
+    MEASURE_DEFAULT = "measure_default"
+    POOLED_BASELINE = "pooled_baseline"
+
+
 class PlanVersion(Versioned, SQLModel, table=True):
     """One version of the evaluation plan of one iteration of a pilot."""
 
@@ -40,6 +49,8 @@ class PlanVersion(Versioned, SQLModel, table=True):
     approved_hash: str | None = Field(default=None, max_length=64)
     # The simulation whose operating characteristics were known at the lock; a row above this layer, a plain id.
     simulation_id: str | None = Field(default=None, max_length=36)
+    # By measure: `origin` and `benchmark_id`; the hash is of the plan alone. None: written before this was kept.
+    reference_sds: dict[str, Any] | None = Field(default=None, sa_type=Json)
     version: int = 1
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from sqlmodel import Session
 
 from app.plans.allocated import SEED_GIVEN, allocations_of
+from app.plans.benchmarked import benchmark_remarks, better_benchmarks
 from app.plans.departures import departures
 from app.plans.models import PlanVersion
 from app.plans.rules import ONE_GROUP, Remark, warnings_of
@@ -14,7 +15,8 @@ from app.plans.simulated import newest_simulation
 
 def warnings_about(session: Session, version: PlanVersion) -> list[Remark]:
     """Everything worth a warning at the plan itself."""
-    return [*warnings_of(plan_of(version)), *remarks_that_travel(session, version)]
+    plan = plan_of(version)
+    return [*warnings_of(plan), *better_benchmarks(session, version, plan), *remarks_that_travel(session, version)]
 
 
 def remarks_that_travel(session: Session, version: PlanVersion) -> list[Remark]:
@@ -25,6 +27,7 @@ def remarks_that_travel(session: Session, version: PlanVersion) -> list[Remark]:
 def _travelling(session: Session, version: PlanVersion) -> Iterator[Remark]:
     plan = plan_of(version)
     yield from departures(plan)
+    yield from benchmark_remarks(session, version, plan)
     attached = version.simulation_id if version.locked_at is not None else newest_simulation(session, version)
     if attached is None:
         message = "how often this plan would scale, refine or replace was not simulated "

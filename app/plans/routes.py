@@ -11,6 +11,7 @@ from app.errors import NotFound
 from app.forms import Page
 from app.pilots.models import Pilot
 from app.plans.models import PlanVersion
+from app.plans.reference import reference_sds_out
 from app.plans.remarks import warnings_about
 from app.plans.schemas import AmendmentIn, ApprovalIn, PlanIn, PlanOut, RemarkOut
 from app.plans.service import current_version, lock_plan, require_version, unmet_for_lock, write
@@ -32,6 +33,7 @@ def plan_out(session: SessionDep, pilot: Pilot, version: PlanVersion) -> PlanOut
             "operating_characteristics": operating_characteristics(session, version),
             "warnings": [RemarkOut.model_validate(r) for r in warnings_about(session, version)],
             "missing_for_lock": [RemarkOut.model_validate(r) for r in unmet],
+            "reference_sds": reference_sds_out(version),
         }
     )
 

@@ -5,7 +5,8 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from analysis.documents import Direction, Family, Plan, PlannedMeasure
-from app.forms import Answer, AtInstant, Form, Prose
+from app.forms import Answer, AtInstant, Form, Id, Prose
+from app.plans.models import Origin
 
 EXAMPLE_PLAN: dict[str, Any] = {
     "design": "parallel",
@@ -25,6 +26,12 @@ class PlannedMeasureIn(PlannedMeasure):
 
     family: Family | None = None  # type: ignore[assignment]
     direction: Direction | None = None  # type: ignore[assignment]
+    benchmark_id: Id | None = Field(
+        default=None, description="The benchmark whose SD is the reference SD (GET /v1/benchmarks); of normal measures"
+    )
+    benchmark_mean: bool = Field(
+        default=False, description="true: the scale is centred on the benchmark's mean too (reference_mean)"
+    )
 
 
 class PlanIn(Plan):
@@ -82,6 +89,19 @@ class OperatingCharacteristics(Answer):
     by_effect: list[OutcomesByEffect]
 
 
+class ReferenceSdOut(Answer):
+    """The reference SD of a measure and where it comes from."""
+
+    measure: str
+    reference_sd: float | None
+    source: str | None
+    origin: Origin | None = Field(
+        description="`benchmark`; `stated` in the plan; `measure_default` of the catalogue; `pooled_baseline`: the "
+        "analysis computes it. null: written before this was kept"
+    )
+    benchmark_id: str | None
+
+
 class PlanOut(Answer):
     """A version of the plan; `plan` is its long form, `hash` what a lock freezes."""
 
@@ -106,3 +126,4 @@ class PlanOut(Answer):
     version: int
     warnings: list[RemarkOut]
     missing_for_lock: list[RemarkOut]
+    reference_sds: list[ReferenceSdOut] = Field(description="Where the scale of each measure comes from")

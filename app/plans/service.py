@@ -17,6 +17,7 @@ from app.plans.allocated import refuse_unfit
 from app.plans.departures import departures
 from app.plans.events import plan_locked
 from app.plans.models import PlanVersion
+from app.plans.reference import SERVICE_ONLY, Completed, family_faults, resolve
 from app.plans.rules import Remark, missing_for_lock
 from app.plans.schemas import PlanIn
 from app.plans.simulated import newest_simulation
@@ -50,9 +51,10 @@ def plan_of(version: PlanVersion) -> Plan:
     return Plan.model_validate(version.plan)
 
 
-def complete(session: Session, pilot: Pilot, body: PlanIn) -> Plan:
-    """The plan in its long form, with what the catalogue knows filled in and checked against it."""
-    errors, measures = [], []
+def complete(session: Session, pilot: Pilot, body: PlanIn, before: PlanVersion | None) -> Completed:
+    """The plan in its long form, with what the catalogue and the benchmarks know filled in and checked against them."""
+    errors, measures, origins = [], [], {}
+    earlier = (before.reference_sds if before is not None else None) or {}
     for i, chosen in enumerate(body.measures):
         known = entry(session, Measure, chosen.measure, pilot.organization_id)
         if known is None:
@@ -76,11 +78,11 @@ def complete(session: Session, pilot: Pilot, body: PlanIn) -> Plan:
                         "differs_from_catalogue",
                     )
                 )
-        filled = chosen.model_dump() | defined
-        if filled["reference_sd"] is None and known.default_sd is not None:
-            filled["reference_sd"] = known.default_sd
-            filled["reference_sd_source"] = known.sd_source or "the measure's default"
-        measures.append(filled)
+        scale = resolve(session, pilot.organization_id, chosen, known, earlier)
+        faults = [*family_faults(chosen, known.family), *scale.faults]
+        errors += [fault(["measures", i, name], message, code) for name, message, code in faults]
+        origins[chosen.measure] = {"origin": scale.origin.value, "benchmark_id": scale.benchmark_id}
+        measures.append(chosen.model_dump(exclude=set(SERVICE_ONLY)) | defined | scale.values)
     own = set(units_of(session, pilot.id))
     errors += [
         fault(
@@ -95,9 +97,10 @@ def complete(session: Session, pilot: Pilot, body: PlanIn) -> Plan:
         msg = f"the plan does not fit the catalogue or the pilot in {len(errors)} places"
         raise Invalid(msg, errors)
     try:
-        return Plan.model_validate(body.model_dump(exclude={"measures"}) | {"measures": measures}).expanded()
+        plan = Plan.model_validate(body.model_dump(exclude={"measures"}) | {"measures": measures}).expanded()
     except ValidationError as error:
         raise Invalid("the plan is not consistent", [fault([], e["msg"], e["type"]) for e in error.errors()]) from error
+    return Completed(plan, origins)
 
 
 def write(session: Session, pilot: Pilot, body: PlanIn, person: str, at: datetime) -> PlanVersion:
@@ -112,7 +115,8 @@ def write(session: Session, pilot: Pilot, body: PlanIn, person: str, at: datetim
     if pilot.stage not in PLANNING:
         msg = f"a plan is written before the test; this pilot is in {pilot.stage.value}"
         raise Conflict(msg, "not_planning")
-    plan = complete(session, pilot, body)
+    completed = complete(session, pilot, body, version)
+    plan = completed.plan
     refuse_unfit(session, pilot, plan)
     if version is None:
         version = PlanVersion(
@@ -128,6 +132,7 @@ def write(session: Session, pilot: Pilot, body: PlanIn, person: str, at: datetim
     if version.hash != plan.hash():
         version.approved_by = version.approved_at = version.approval_reason = version.approved_hash = None
     version.plan, version.hash = plan.model_dump(mode="json"), plan.hash()
+    version.reference_sds = dict(completed.origins)
     session.add(version)
     session.flush()
     return version

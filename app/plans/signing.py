@@ -43,7 +43,8 @@ def amend(session: Session, pilot: Pilot, body: PlanIn, reason: str, person: str
         msg = "the plan is not locked: change it with PUT, no amendment is needed"
         raise Conflict(msg, "plan_not_locked")
     _refuse_insider(session, pilot, person, "signs an amendment")
-    plan = complete(session, pilot, body)
+    completed = complete(session, pilot, body, before)
+    plan = completed.plan
     document = plan.model_dump(mode="json")
     used = used_changes(plan_of(before).model_dump(mode="json"), document)
     if used and before.looked_at is not None:
@@ -73,6 +74,7 @@ def amend(session: Session, pilot: Pilot, body: PlanIn, reason: str, person: str
         approved_at=at,
         approval_reason=reason,
         approved_hash=plan.hash(),
+        reference_sds=dict(completed.origins),
     )
     # What the rule does not use leaves its operating characteristics as they were.
     version.simulation_id = newest_simulation(session, version) if used else before.simulation_id

@@ -67,6 +67,16 @@ MEASURE = {
 }
 INTERVENTION = {"title": "T", "description": "D", "driver": "workload", "ownership_role": "own"}
 CONTEXT_EVENT = {"title": "EHR go-live", "starts_on": "2026-03-01", "ends_on": "2026-03-14"}
+BENCHMARK = {
+    "measure": "mbi_ee",
+    "period_start": "2025-01-01",
+    "period_end": "2025-12-31",
+    "mean": 23,
+    "sd": 10,
+    "n": 400,
+    "source": "S",
+}
+DEFINITION = {"version": "v1", "definition": "D", "valid_from": "2025-01", "source": "S", "unit": "minutes"}
 SCENARIO = {"people": {"intervention": 60, "control": 60}}
 WEBHOOK = {"url": "http://127.0.0.1:9/", "events": ["*"]}
 ROWS = {"measure": "mbi_ee", "wave": "pre", "rows": [{"value": 20 + i, "arm": "control"} for i in range(5)]}
@@ -88,6 +98,11 @@ TABLE: Mapping[str, Expected] = {
     "add_driver": Expected(ADMINISTRATORS, DRIVER, 201, across=None),
     "list_measures": Expected(EVERYBODY, across=None),
     "add_measure": Expected(ADMINISTRATORS, MEASURE, 201, across=None),
+    "add_measure_definition": Expected(ADMINISTRATORS, DEFINITION, 201, across=None),
+    "list_measure_definitions": Expected(EVERYBODY, across=None),
+    "add_benchmark": Expected(ADMINISTRATORS, {**BENCHMARK, "occupation": "nurse"}, 201, across=None),
+    "list_benchmarks": Expected(EVERYBODY, across=None),
+    "read_benchmark": Expected(EVERYBODY),
     "list_program_dimensions": Expected(EVERYBODY, across=None),
     "add_program_dimension": Expected(ADMINISTRATORS, {"key": "family", "name": "Families"}, 201, across=None),
     "add_intervention": Expected(LEADS, INTERVENTION, 201, across=None),
@@ -126,6 +141,10 @@ TABLE: Mapping[str, Expected] = {
     "list_waves": Expected(EVERYBODY),
     "add_measurements": Expected(LEADS, ROWS, 201),
     "add_summaries": Expected(LEADS, CHANGES, 409),
+    # A month of a measure that was entered as rows.
+    "add_series": Expected(LEADS, {"measure": "mbi_ee", "series": [{"t": 0, "value": 1, "arm": "control"}]}, 422),
+    "read_pilot_series": Expected(EVERYBODY),
+    "read_unit_standings": Expected(EVERYBODY),
     "read_cells": Expected(EVERYBODY),
     "list_measurements": Expected(EVERYBODY),
     "list_summaries": Expected(EVERYBODY),
@@ -224,6 +243,7 @@ async def ids(house: House, app: FastAPI) -> dict[str, str]:
     review, program = await after_scaling(house, app, pilot.rpartition("/")[2], shared)
     decision = decided(house, app, analysis)
     event = await ok(house.lead.post("/v1/context-events", json=CONTEXT_EVENT), 201)
+    benchmark = (await ok(house.administrator.post("/v1/benchmarks", json=BENCHMARK), 201))["id"]
     webhook = (await ok(house.administrator.post("/v1/webhooks", json=WEBHOOK), 201))["id"]
     ping = await ok(house.administrator.post(f"/v1/webhooks/{webhook}/ping"), 202)
     return {
@@ -232,6 +252,8 @@ async def ids(house: House, app: FastAPI) -> dict[str, str]:
         "program_id": program,
         "organization_id": house.id,
         "context_event_id": event["id"],
+        "benchmark_id": benchmark,
+        "measure": "mbi_ee",
         "driver": "workload",
         "unit_id": house.unit["id"],
         "intervention_id": shared,
