@@ -9,6 +9,8 @@ from enum import StrEnum
 ROUNDED = 1.01
 """How far beyond the largest possible SD a published one may lie: it was rounded."""
 
+ROUNDING = 1e-9
+
 Fault = tuple[str, str, str]
 
 
@@ -107,7 +109,7 @@ def number_faults(low: float | None, high: float | None, mean: float, sd: float,
         yield "mean", f"a mean of {mean:g} is off the scale, {_scale(low, high)}", "off_scale"
     elif low is not None and high is not None:
         largest = math.sqrt((mean - low) * (high - mean) * n / (n - 1))
-        if sd > largest * ROUNDED:
+        if sd > largest * ROUNDED + ROUNDING:
             yield (
                 "sd",
                 (

@@ -27,6 +27,9 @@ from app.measures.unit_means import UnitMeans, unit_means
 from app.pilots.models import Pilot
 from app.pilots.service import units_of
 
+NEVER = 0.01
+"""What lies closer to 0 or 1 is told as a bound."""
+
 
 @dataclass(frozen=True)
 class Against:
@@ -82,7 +85,10 @@ def _judged(unit: Unit, means: UnitMeans, against: Against) -> tuple[UnitStandin
         return out, None
     people = means.people.get(unit.id)
     if people is None:
-        message = "no mean of this unit is known at this wave: nobody answered, or only changes were entered"
+        message = (
+            "no mean of this unit is known at this wave: nobody answered, only changes were entered, or its people "
+            "have no arm yet"
+        )
         out.not_placed = Unplaced(code="no_answers", message=message)
         return out, None
     out.n, out.mean, out.sd = people.n, people.mean, people.sd
@@ -144,10 +150,15 @@ def _fill(out: UnitStandingOut, placed: Placed, row: Benchmark, fit: Fit) -> Non
 
 def _says(placed: Placed, group: Group) -> str:
     """The class with its probability; without one of at least one half, that it cannot be told."""
-    chances = ", ".join(f"{standing.value} {p:.2f}" for standing, p in placed.probabilities.items())
+    chances = ", ".join(f"{standing.value} {_chance(p)}" for standing, p in placed.probabilities.items())
     if placed.standing is None:
         return f"cannot be told against {group_words(group)}: {chances}"
     return f"probably {placed.standing.value} against {group_words(group)}: {chances}"
+
+
+def _chance(p: float) -> str:
+    """Two digits, and never certain."""
+    return "< 0.01" if p < NEVER else "> 0.99" if p > 1 - NEVER else f"{p:.2f}"
 
 
 def _progress(placed: Sequence[Placed], units: int) -> ProgressOut:
