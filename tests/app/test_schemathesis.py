@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 from app.auth.keys import make_key
 from app.auth.permissions import Role
 from app.db import transaction
+from tests.app.benchmarks.test_benchmarks import BENCHMARK
 from tests.app.steps import NOTES, PLAN, ok
 
 pytestmark = pytest.mark.anyio
@@ -78,6 +79,8 @@ async def known(app: FastAPI, bearer: dict[str, str]) -> dict[str, str]:
             "import_id": "none",
             "webhook_id": webhook,
             "delivery_id": ping["id"],
+            "measure": "ehr_wow8",
+            "benchmark_id": await post("/v1/benchmarks", BENCHMARK),
         }
 
 
