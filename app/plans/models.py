@@ -21,6 +21,7 @@ class Origin(StrEnum):
     STATED = "stated"
     MEASURE_DEFAULT = "measure_default"
     POOLED_BASELINE = "pooled_baseline"
+    FAMILY = "family"
 
 
 class PlanVersion(Versioned, SQLModel, table=True):

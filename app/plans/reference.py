@@ -63,7 +63,7 @@ def resolve(
         given["reference_sd"], given["reference_sd_source"] = default
         found.origin = Origin.MEASURE_DEFAULT
     elif given["reference_sd"] is None:
-        found.origin = Origin.POOLED_BASELINE
+        found.origin = Origin.POOLED_BASELINE if known.family is Family.NORMAL else Origin.FAMILY
     elif kept is not None and (given["reference_sd"], given["reference_sd_source"]) == (kept.sd, says(kept)):
         found.origin, found.benchmark_id = Origin.BENCHMARK, kept.id
     elif (given["reference_sd"], given["reference_sd_source"]) == default:

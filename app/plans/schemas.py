@@ -97,7 +97,7 @@ class ReferenceSdOut(Answer):
     source: str | None
     origin: Origin | None = Field(
         description="`benchmark`; `stated` in the plan; `measure_default` of the catalogue; `pooled_baseline`: the "
-        "analysis computes it. null: written before this was kept"
+        "analysis computes it; `family`: one SD unit is fixed by the family. null: written before this was kept"
     )
     benchmark_id: str | None
 

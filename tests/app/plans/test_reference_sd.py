@@ -79,6 +79,7 @@ async def test_where_else_a_reference_sd_comes_from_is_told_and_moves_no_hash(ho
     origin, source, _ = await written({"measure": "mbi_ee", "reference_sd": 9.0})
     assert (origin, source) == ("stated", None)
     assert (await written({"measure": "pfi_fulfillment"}))[:2] == ("pooled_baseline", None)
+    assert (await written({"measure": "mbi_burnout"}))[:2] == ("family", None)
     stated = await ok(house.lead.put(f"{path}/plan", json=PLAN))
     assert stated["hash"] == HASH_OF_PLAN
 
