@@ -1,7 +1,7 @@
 """Warnings of measures whose definition changed inside the data: what changed then may be the definition."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -87,6 +87,16 @@ def stated_of(session: Session, pilot_id: str, iteration: int, measure: str) -> 
     p = PointDefinition
     mine = (p.pilot_id == pilot_id, p.iteration == iteration, p.measure == measure)
     return dict(session.exec(select(p.cell, p.definition).where(*mine)).all())
+
+
+def forget_stated(session: Session, pilot: Pilot, measure: str, cells: Collection[str]) -> None:
+    """What withdrawn points said of their definition holds no more: these months are entered anew."""
+    p = PointDefinition
+    mine = (p.pilot_id == pilot.id, p.iteration == pilot.iteration, p.measure == measure)
+    for row in session.exec(select(p).where(*mine)) if cells else ():
+        if row.cell in cells:
+            session.delete(row)
+    session.flush()
 
 
 def observed(

@@ -15,6 +15,7 @@ from app.measures.entry import context_of, known_measure, refuse_unless_partial,
 from app.measures.interruptions import (
     cell_of,
     definition_warnings,
+    forget_stated,
     observed,
     start_of,
     stated_of,
@@ -156,7 +157,7 @@ def _as_of_series(fault: EntryFault, places: list[int]) -> EntryFault:
     """A fault of a summary in the words and at the place of a series."""
     _, index, name = fault.loc
     if fault.code == "duplicate":
-        name, message = "value", "other values of this unit and month are there already"
+        name, message = "value", "other values of this unit and month are there; POST …/corrections replaces"
         return EntryFault(loc=[SERIES, places[int(index)], name], msg=message, code=fault.code)
     return EntryFault(loc=[SERIES, places[int(index)], name], msg=fault.msg, code=fault.code)
 
@@ -180,11 +181,16 @@ def _keep(
         session.add(SeriesStart(**mine, month=terms.start, created_by=person, created_at=at))
     context = context_of(session, pilot)
     stated: dict[str, str] = {}
+    withdrawn: set[str] = set()
     for i, content in entered.items():
         label = body.series[i].definition
         cell = cell_of({**content, "arm": content["arm"] or context.arm_of(content["unit"])})
-        if label is not None and cell not in terms.there:
+        if cell in terms.there:
+            continue
+        withdrawn |= {cell} & terms.stated.keys()
+        if label is not None:
             stated[cell] = label
+    forget_stated(session, pilot, body.measure, withdrawn)
     session.add_all(
         PointDefinition(**mine, measure=body.measure, cell=cell, definition=label) for cell, label in stated.items()
     )

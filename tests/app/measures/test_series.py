@@ -193,6 +193,33 @@ async def test_a_stated_definition_is_part_of_the_point(house: House) -> None:
     assert [p["definition"] for p in one["points"]] == ["v1", "v2"]
 
 
+async def test_what_a_withdrawn_point_said_of_its_definition_goes_with_it(house: House) -> None:
+    for definition in (DEFINITION, LATER):
+        await ok(house.administrator.post(DEFINITIONS, json=definition), 201)
+    path = await planned(house, METRICS)
+    for again in ("v1", None, "v1", "v2"):
+        await enter(house, path, month("2025-07", definition=again))
+        [one] = (await told(house, path))["series"]
+        assert [p["definition"] for p in one["points"]] == [again or "v2"]
+        [held] = (await ok(house.lead.get(f"{path}/summaries")))["items"]
+        withdrawn = {"reason": "The wrong system.", "corrections": [{"summary_id": held["id"], "withdraw": True}]}
+        await ok(house.lead.post(f"{path}/corrections", json=withdrawn), 201)
+        assert (await told(house, path))["series"] == []
+
+
+async def test_a_corrected_point_keeps_its_definition(house: House) -> None:
+    await ok(house.administrator.post(DEFINITIONS, json=DEFINITION), 201)
+    await ok(house.administrator.post(DEFINITIONS, json=LATER), 201)
+    path = await planned(house, METRICS)
+    await enter(house, path, month("2025-07", definition="v1"))
+    [held] = (await ok(house.lead.get(f"{path}/summaries")))["items"]
+    content = {**held["content"], "value": 44.0}
+    correction = {"reason": "A slip.", "corrections": [{"summary_id": held["id"], "content": content}]}
+    await ok(house.lead.post(f"{path}/corrections", json=correction), 201)
+    [one] = (await told(house, path))["series"]
+    assert [(p["value"], p["definition"]) for p in one["points"]] == [(44.0, "v1")]
+
+
 @on_sqlite
 async def test_points_without_a_month_have_no_definition_and_say_so(house: House) -> None:
     await ok(house.administrator.post(DEFINITIONS, json=DEFINITION), 201)
