@@ -79,14 +79,30 @@ def _by_design(c: Circumstances) -> str:
     return next((letter for letter, holds in rows if holds), "C")
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What was lost to follow-up, as shares: `total` over the arms, `gap` between the arm that lost most and least."""
+
+    total: float
+    gap: float
+
+    @property
+    def lowers(self) -> bool:
+        """Whether it lowers the grade: more than 20 % in all, or arms more than 10 points apart."""
+        return self.total > ATTRITION_TOTAL + 1e-9 or self.gap > ATTRITION_GAP + 1e-9
+
+
+def loss(attrition: Mapping[str, float], started: Mapping[str, float]) -> Loss:
+    """The loss of all arms (one at least), weighted by the people who started in each."""
+    total = sum(started[arm] * share for arm, share in attrition.items()) / sum(started.values())
+    return Loss(total, max(attrition.values()) - min(attrition.values()))
+
+
 def _much_attrition(c: Circumstances) -> bool:
-    """More than 20 % lost over the arms, weighted by the people who started, or arms more than 10 points apart."""
     if not c.attrition:
         return False
-    shares = dict(c.attrition)
-    started = {arm: _started((c.n or {}).get(arm, 1), share) for arm, share in shares.items()}
-    lost = sum(started[arm] * share for arm, share in shares.items()) / sum(started.values())
-    return lost > ATTRITION_TOTAL + 1e-9 or max(shares.values()) - min(shares.values()) > ATTRITION_GAP + 1e-9
+    started = {arm: _started((c.n or {}).get(arm, 1), share) for arm, share in c.attrition.items()}
+    return loss(c.attrition, started).lowers
 
 
 def _started(analysed: int, lost: float) -> float:

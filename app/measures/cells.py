@@ -68,8 +68,8 @@ class Rows:
         """The waves that anybody answered."""
         return list(self._session.exec(select(self._table.wave).where(*self._mine).distinct()))
 
-    def lost(self) -> dict[str, float]:
-        """Share of the linked people of each arm with a value before but none after; empty for anonymous rows."""
+    def followed(self) -> dict[str, tuple[int, int]]:
+        """How many linked people of each arm have a value before, and how many of them one after."""
         m = self._table
         after = sa.func.max(sa.case((m.wave == self.followup, 1), else_=0))
         early = sa.func.max(sa.case((m.wave != self.followup, 1), else_=0))
@@ -84,7 +84,7 @@ class Rows:
         grouped = self._session.connection().execute(
             sa.select(c.arm, sa.func.count(), sa.func.sum(c.kept)).group_by(c.arm)
         )
-        return {arm: 1 - int(kept) / n for arm, n, kept in grouped}
+        return {arm: (n, int(kept)) for arm, n, kept in grouped}
 
     def rows(self) -> list[Entry]:
         """Every row as it is, person by person."""

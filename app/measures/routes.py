@@ -11,8 +11,8 @@ from app.auth.permissions import Permission
 from app.db import now
 from app.errors import Invalid, fault
 from app.forms import Page
-from app.measures.confidential import smallest_cell, suppressed_of, warning_of
-from app.measures.models import Measurement, Summary, Wave, WaveKind
+from app.measures.confidential import suppressed_of, warning_of
+from app.measures.models import Measurement, Summary, Wave
 from app.measures.revisions import latest
 from app.measures.rows import enter_rows
 from app.measures.schemas import (
@@ -28,7 +28,8 @@ from app.measures.schemas import (
 from app.measures.shown import data_out, is_shown, marks, row_out, summary_out
 from app.measures.snapshot import snapshot
 from app.measures.summaries import enter_summaries
-from app.measures.waves import put_wave, responses
+from app.measures.wave_list import page_of_waves, waves_out
+from app.measures.waves import put_wave
 from app.pilots.models import Pilot
 from app.pilots.service import iteration_of
 from app.plans.service import current_version, plan_of, require_version
@@ -52,20 +53,6 @@ OfMeasure = Annotated[str | None, Query(max_length=100, description="Only of thi
 OfWave = Annotated[str | None, Query(max_length=100, description="Only of this wave")]
 
 
-def wave_out(session: SessionDep, pilot: Pilot, wave: Wave) -> WaveOut:
-    """A wave with its response rates."""
-    plan = plan_of(require_version(session, pilot, wave.iteration))
-    answered = responses(session, pilot.id, wave.iteration, plan).get(wave.key, {})
-    hidden = sorted(arm for arm, n in answered.items() if 0 < n < smallest_cell(session))
-    rate = {arm: answered.get(arm, 0) / n if n and arm not in hidden else None for arm, n in wave.invited.items()}
-    later = wave.kind is not WaveKind.BASELINE
-    shown = {arm: None if arm in hidden else n for arm, n in answered.items()}
-    lost = {arm: 1 - r if later and r is not None and arm in answered else None for arm, r in rate.items()}
-    return WaveOut.model_validate(
-        {**wave.model_dump(), "responded": shown, "response_rate": rate, "attrition": lost, "suppressed": hidden}
-    )
-
-
 @router.put("/waves/{key}")
 def write_wave(
     pilot_id: str,
@@ -84,7 +71,7 @@ def write_wave(
     check_match(if_match, before.version if before is not None else None, "the wave")
     wave = put_wave(session, pilot, key, body, now())
     response.headers["ETag"] = etag(wave.version)
-    return wave_out(session, pilot, wave)
+    return next(shown for shown in waves_out(session, pilot, pilot.iteration) if shown.key == key)
 
 
 @router.get("/waves")
@@ -96,12 +83,10 @@ def list_waves(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[WaveOut]:
-    """The waves of an iteration, with response and attrition by arm."""
+    """The waves of an iteration in the order of its plan, recorded or only planned, with response and attrition."""
     pilot = fetch(session, caller, Pilot, pilot_id)
-    number = iteration_of(session, pilot, iteration).number
-    statement = visible(caller, Wave).where(col(Wave.pilot_id) == pilot.id, Wave.iteration == number)
-    rows, following = page_of(session, statement, Wave.id, limit, cursor)
-    return Page(items=[wave_out(session, pilot, r) for r in rows], next_cursor=following)
+    shown = waves_out(session, pilot, iteration_of(session, pilot, iteration).number)
+    return page_of_waves(shown, limit, cursor)
 
 
 @router.post("/measurements", status_code=201, dependencies=[idempotent])

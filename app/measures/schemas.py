@@ -8,6 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model
 from analysis.documents import Categories, Cell, Change, CountOf, Events, Number, Pair, Point
 from app.forms import Answer, AtInstant, Form, Id, Line, Page
 from app.measures.models import Shape, WaveKind
+from app.measures.response import AttritionOf
 
 
 def _measurable(value: float) -> float:
@@ -45,6 +46,15 @@ class WaveIn(Form):
         return self
 
 
+class WaveTotal(Answer):
+    """All arms of a wave together; null where it cannot be known, or would tell of too few people."""
+
+    invited: int | None = Field(description="null unless every arm's invitations are recorded")
+    responded: int | None = Field(description="With who answered and was not assigned to an arm yet")
+    response_rate: float | None
+    attrition: float | None = Field(description="Of the arms that are compared, weighted by the people who started")
+
+
 class WaveOut(Answer):
     """A wave with its response: `responded` is the most who answered any one measure, in each arm.
 
@@ -54,15 +64,25 @@ class WaveOut(Answer):
     key: str
     kind: WaveKind
     iteration: int
+    recorded: bool = Field(description="false: planned, and nobody recorded invitations or dates yet")
     invited: dict[str, int]
     responded: dict[str, int | None]
     response_rate: dict[str, float | None]
     attrition: dict[str, float | None] = Field(
         description="1 − responded/invited of a wave after the baseline; null where it cannot be known"
     )
-    starts_on: date | None
+    attrition_of: AttritionOf | None = Field(
+        description="The share is of those `invited`, or, where that is not known of every arm, of the linked people "
+        "seen at the `baseline`, who answered the primary measure"
+    )
+    total: WaveTotal
+    lowers_grade: bool | None = Field(
+        description="Whether this attrition lowers the grade of an analysis of this wave; null: not known or not shown"
+    )
+    says: str = Field(description="Response and attrition in words, and what they do to the grade")
+    starts_on: date | None = Field(description="As recorded; of a wave that is not, as planned")
     ends_on: date | None
-    version: int
+    version: int = Field(description="0: not recorded yet")
     suppressed: list[str] = Field(default=[], description="Arms whose response is not shown: too few people")
 
 

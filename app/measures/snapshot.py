@@ -13,6 +13,7 @@ from analysis.documents import Design, Family, Plan, PlannedMeasure, Role
 from app.measures.cells import Entry, Rows
 from app.measures.interruptions import definition_warnings
 from app.measures.models import Shape, Summary, Wave
+from app.measures.response import lost_of_followed, lost_of_invited
 from app.measures.revisions import summaries
 from app.measures.waves import responses
 
@@ -158,10 +159,15 @@ def observed_attrition(
         select(Wave).where(Wave.pilot_id == pilot_id, Wave.iteration == iteration, col(Wave.key) == followup)
     ).one_or_none()
     answered = responses(session, pilot_id, iteration, plan, at).get(followup, {})
-    if wave is not None and all(wave.invited.get(arm) and arm in answered for arm in arms):
-        return {arm: 1 - answered[arm] / wave.invited[arm] for arm in arms}
+    lost = lost_of_invited(arms, wave.invited if wave is not None else {}, answered)
+    return lost or lost_of_followed(arms, followed(session, pilot_id, iteration, plan, followup, at))
+
+
+def followed(
+    session: Session, pilot_id: str, iteration: int, plan: Plan, wave: str, at: int | None = None
+) -> dict[str, tuple[int, int]]:
+    """How many linked people of each arm have the primary measure before the start, and of them at `wave`."""
     primary = next((m for m in plan.measures if m.role is Role.PRIMARY), None)
     if primary is None:
         return {}
-    lost = Rows(session, pilot_id, iteration, primary.measure, baselines(plan), followup, at).lost()
-    return lost if set(arms) <= lost.keys() else {}
+    return Rows(session, pilot_id, iteration, primary.measure, baselines(plan), wave, at).followed()

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from analysis.documents import Plan
 from app.errors import Conflict, Invalid, fault
 from app.measures.confidential import smallest_cell
 from app.measures.entry import context_of
-from app.measures.models import UNASSIGNED, Wave, WaveKind
+from app.measures.models import UNASSIGNED, Measurement, Wave, WaveKind
 from app.measures.revisions import measurements, summaries
 from app.measures.rules import Context
 from app.measures.schemas import WaveIn
@@ -84,6 +84,20 @@ def responses(
     for (_, wave, arm), n in counted.items():
         arms = found.setdefault(wave, {})
         arms[arm] = max(arms.get(arm, 0), n)
+    return found
+
+
+def waiting(session: Session, pilot_id: str, iteration: int) -> dict[str, int]:
+    """How many answered at each wave who have no arm yet, the most of any one measure."""
+    m = Measurement
+    rows = session.exec(
+        select(m.wave, sa.func.count())
+        .where(m.pilot_id == pilot_id, m.iteration == iteration, m.arm == UNASSIGNED)
+        .group_by(col(m.measure), col(m.wave))
+    ).all()
+    found: dict[str, int] = {}
+    for wave, n in rows:
+        found[wave] = max(found.get(wave, 0), n)
     return found
 
 

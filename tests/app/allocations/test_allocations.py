@@ -204,8 +204,10 @@ async def test_values_without_an_arm_are_told_and_left_out(house: House) -> None
     assert sum(cell["n"] for cell in cells["data"]["mbi_ee"]["cells"]) == 12
     assert "not_allocated" in {w["code"] for w in cells["warnings"]}
     await ok(house.lead.put(f"{path}/waves/pre", json={"invited": {"control": 20, "intervention": 20}}))
-    (wave,) = (await ok(house.lead.get(f"{path}/waves")))["items"]
+    wave, planned_only = (await ok(house.lead.get(f"{path}/waves")))["items"]
     assert wave["responded"] == {"control": 6, "intervention": 6}
+    assert wave["total"]["responded"] == 17  # five wait for an arm
+    assert planned_only["recorded"] is False
 
 
 NAMED = {"participant": "ana@clinic.org"}

@@ -1,0 +1,87 @@
+"""The waves of an iteration as they are shown: what is planned and what was recorded, with what came of each."""
+
+from collections.abc import Sequence
+
+from sqlmodel import Session, col, select
+
+from analysis.documents import Plan
+from app.errors import Invalid, fault
+from app.forms import Page
+from app.measures.confidential import smallest_cell
+from app.measures.interval import day_of
+from app.measures.models import Wave, WaveKind
+from app.measures.response import Response, WaveFacts, response_of
+from app.measures.schemas import WaveOut
+from app.measures.snapshot import followed
+from app.measures.waves import responses, waiting
+from app.pilots.models import Pilot
+from app.plans.service import current_version, plan_of
+
+
+def waves_out(session: Session, pilot: Pilot, iteration: int) -> list[WaveOut]:
+    """Every wave in the order of the plan, then recorded ones that it has no longer; none before there is a plan."""
+    version = current_version(session, pilot, iteration)
+    if version is None:
+        return []
+    plan = plan_of(version)
+    held = session.exec(
+        select(Wave).where(Wave.pilot_id == pilot.id, Wave.iteration == iteration).order_by(col(Wave.id))
+    ).all()
+    recorded = {wave.key: wave for wave in held}
+    planned = {wave.key: wave for wave in plan.waves}
+    came = Came(session, pilot.id, iteration, plan)
+    found = []
+    for key in dict.fromkeys([*planned, *recorded]):
+        wave = recorded.get(key)
+        if wave is not None:
+            told = wave.model_dump(include={"kind", "invited", "starts_on", "ends_on", "version"})
+        else:
+            days = {"starts_on": day_of(planned[key].starts_on), "ends_on": day_of(planned[key].ends_on)}
+            told = {"kind": WaveKind(planned[key].kind), "invited": {}, "version": 0, **days}
+        response = came.at(key, told["kind"], told["invited"])
+        names = {"key": key, "iteration": iteration, "recorded": wave is not None}
+        found.append(WaveOut.model_validate({**told, **names, **vars(response)}))
+    return found
+
+
+class Came:
+    """What came of the waves of an iteration; counts once for all of them."""
+
+    def __init__(self, session: Session, pilot_id: str, iteration: int, plan: Plan) -> None:
+        self._session, self._place, self._plan = session, (pilot_id, iteration), plan
+        self._answered = responses(session, pilot_id, iteration, plan)
+        self._waiting = waiting(session, pilot_id, iteration)
+
+    def anything(self, key: str) -> bool:
+        """Whether anything was entered of this wave, also what counts no people."""
+        return key in self._answered or key in self._waiting
+
+    def at(self, key: str, kind: WaveKind, invited: dict[str, int]) -> Response:
+        """What is shown of a wave."""
+        plan, answered = self._plan, self._answered.get(key, {})
+        facts = WaveFacts(
+            kind=kind,
+            design=plan.design,
+            arms=[arm.key for arm in plan.arms],
+            graded=[arm for arm in (plan.treated, plan.control) if arm is not None],
+            invited=invited,
+            answered=answered,
+            waiting=self._waiting.get(key, 0),
+            # Whoever answered at the baseline and nobody here: that is before the wave, not a loss.
+            followed=followed(self._session, *self._place, plan, key)
+            if answered and kind is not WaveKind.BASELINE
+            else {},
+            least=smallest_cell(self._session),
+        )
+        return response_of(facts)
+
+
+def page_of_waves(waves: Sequence[WaveOut], limit: int, cursor: str | None) -> Page[WaveOut]:
+    """A page of these waves; the cursor is the key of the last one of the page before."""
+    keys = [wave.key for wave in waves]
+    if cursor is not None and cursor not in keys:
+        msg = "this is not a cursor of this list; pass the `next_cursor` of the page before, or none"
+        raise Invalid(msg, [fault(["cursor"], msg, "unknown_cursor")])
+    first = 0 if cursor is None else keys.index(cursor) + 1
+    page = waves[first : first + limit]
+    return Page(items=list(page), next_cursor=page[-1].key if len(waves) > first + limit else None)
