@@ -29,6 +29,7 @@ from app.lifecycle.family_routes import router as family
 from app.lifecycle.review_routes import router as reviews
 from app.lifecycle.routes import router as lifecycle
 from app.measures.correction_routes import router as corrections
+from app.measures.due_routes import router as due_waves
 from app.measures.routes import router as measures
 from app.measures.series_routes import router as series
 from app.measures.standing_routes import router as standings
@@ -159,7 +160,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
     )
     shared = (organizations, context, catalogue, definitions, benchmarks, interventions, syntheses)
     hooks = (webhook_events, webhooks, deliveries)
-    for router in (*shared, pilots, *of_pilots, reviews, programs, keys, *hooks):
+    for router in (*shared, pilots, *of_pilots, due_waves, reviews, programs, keys, *hooks):
         app.include_router(router, responses=RESPONSES)  # type: ignore[arg-type]
     app.include_router(health.router)
     problems.install(app, settings.max_body_bytes, (IMPORT_PATH, settings.import_max_bytes))

@@ -13,6 +13,7 @@ import app.decisions.models
 import app.imports.models
 import app.lifecycle.models
 import app.measures.models
+import app.measures.reminders
 import app.measures.series_models
 import app.outbox.models
 import app.pilots.models

@@ -24,6 +24,7 @@ SENTENCES: Mapping[str, str] = {
     "pilot.created": "“{pilot[title]}” was started by {by}.",
     "pilot.stage_changed": "“{pilot[title]}” moved from {from} to {to} ({by}).",
     "plan.locked": "The evaluation plan of “{pilot[title]}” was fixed ({by}).",
+    "wave.due": "{message}",
     "analysis.finished": "An analysis of “{pilot[title]}” ended: {status}; outcome: {outcome}.",
     "decision.recorded": "Decided for “{pilot[title]}”: {outcome}; the rule recommends {recommended} ({by}).",
     "program.established": "“{program[title]}” is a foundational program now ({by}).",

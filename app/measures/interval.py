@@ -23,17 +23,20 @@ def interval_of(
     one of the last follow-up it ends with the analysis that judged it, else with the iteration, else today.
     """
     waves = plan.expanded().waves
-    baselines = [_days(w.key, w.starts_on, w.ends_on, recorded)[0] for w in waves if w.kind == "baseline"]
+    baselines = [days_in_force(w.key, w.starts_on, w.ends_on, recorded)[0] for w in waves if w.kind == "baseline"]
     known = [day for day in baselines if day is not None]
     starts_on = min(known) if known else locked_on
     if starts_on is None:
         return None
     last = ([w for w in waves if w.kind == "followup"] or [waves[-1]])[-1]
-    ends_on = _days(last.key, last.starts_on, last.ends_on, recorded)[1] or seen_on or closed_on or today
+    ends_on = days_in_force(last.key, last.starts_on, last.ends_on, recorded)[1] or seen_on or closed_on or today
     return Interval(starts_on, max(starts_on, ends_on))
 
 
-def _days(key: str, starts_on: str | None, ends_on: str | None, recorded: Dates) -> tuple[date | None, date | None]:
+def days_in_force(
+    key: str, starts_on: str | None, ends_on: str | None, recorded: Dates
+) -> tuple[date | None, date | None]:
+    """First and last day of a wave: as recorded, each else as planned."""
     first, last = recorded.get(key, (None, None))
     return first or day_of(starts_on), last or day_of(ends_on)
 

@@ -7,8 +7,10 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model
 
 from analysis.documents import Categories, Cell, Change, CountOf, Events, Number, Pair, Point
 from app.forms import Answer, AtInstant, Form, Id, Line, Page
+from app.measures.due import DueState
 from app.measures.models import Shape, WaveKind
 from app.measures.response import AttritionOf
+from app.pilots.models import Stage
 
 
 def _measurable(value: float) -> float:
@@ -84,6 +86,33 @@ class WaveOut(Answer):
     ends_on: date | None
     version: int = Field(description="0: not recorded yet")
     suppressed: list[str] = Field(default=[], description="Arms whose response is not shown: too few people")
+
+
+class DuePilot(Answer):
+    """The pilot a due wave belongs to."""
+
+    id: str
+    organization_id: str
+    title: str
+    lead: str
+    stage: Stage
+
+
+class DueWaveOut(Answer):
+    """A wave somebody has to do something about; its dates as recorded, else as planned."""
+
+    pilot: DuePilot
+    iteration: int
+    key: str
+    kind: WaveKind
+    state: DueState = Field(
+        description="`upcoming`: begins within the days asked for; `due`: has begun, not everything came; `closing`: "
+        "ends within three days, fewer than 60 % answered; `overdue`: ended, nothing was entered"
+    )
+    starts_on: date
+    ends_on: date | None
+    total: WaveTotal
+    says: str = Field(description="Which wave, when, what came, and what to do")
 
 
 class RowIn(Form):

@@ -56,9 +56,10 @@ class Came:
         """Whether anything was entered of this wave, also what counts no people."""
         return key in self._answered or key in self._waiting
 
-    def at(self, key: str, kind: WaveKind, invited: dict[str, int]) -> Response:
-        """What is shown of a wave."""
+    def at(self, key: str, kind: WaveKind, invited: dict[str, int], *, linked: bool = True) -> Response:
+        """What is shown of a wave; `linked`: with the attrition of people who were seen before."""
         plan, answered = self._plan, self._answered.get(key, {})
+        linked = linked and bool(answered) and kind is not WaveKind.BASELINE
         facts = WaveFacts(
             kind=kind,
             design=plan.design,

@@ -6,6 +6,7 @@ from typing import Any
 from app.analyses.events import AnalysisFinished
 from app.decisions.events import DecisionRecorded
 from app.lifecycle.events import StageChanged
+from app.measures.events import WaveDue
 from app.outbox.events import INSTANT_SCHEMA, EventData
 from app.pilots.events import PilotCreated
 from app.plans.events import PlanLocked
@@ -18,6 +19,7 @@ EVENTS: Mapping[str, type[EventData]] = {
         PilotCreated,
         StageChanged,
         PlanLocked,
+        WaveDue,
         AnalysisFinished,
         DecisionRecorded,
         ProgramEstablished,

@@ -139,6 +139,7 @@ TABLE: Mapping[str, Expected] = {
     "cancel_simulation": Expected(ANALYSTS),
     "write_wave": Expected(LEADS, {"invited": {"control": 50}}),
     "list_waves": Expected(EVERYBODY),
+    "list_due_waves": Expected(EVERYBODY, across=None),
     "add_measurements": Expected(LEADS, ROWS, 201),
     "add_summaries": Expected(LEADS, CHANGES, 409),
     # A month of a measure that was entered as rows.

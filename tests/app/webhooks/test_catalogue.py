@@ -11,12 +11,14 @@ from fastapi import FastAPI
 
 import app as service
 from analysis.verdict import Outcome as Recommended
+from app.db import now
 from app.jobs.models import JobStatus
+from app.measures.reminders import remind
 from app.outbox.events import EventData
 from app.pilots.models import ProgramStatus, Stage
 from app.webhooks.catalogue import EVENTS, body_example, body_schema
 from tests.app.programs.world import Pool, adopted, pool, ready
-from tests.app.steps import Finish, in_test, ok
+from tests.app.steps import Finish, in_test, ok, planned
 from tests.app.test_outbox import events
 from tests.conftest import House, on_sqlite
 
@@ -25,6 +27,7 @@ CONTRACT = [
     "pilot.created",
     "pilot.stage_changed",
     "plan.locked",
+    "wave.due",
     "analysis.finished",
     "decision.recorded",
     "program.established",
@@ -158,6 +161,8 @@ async def test_what_is_sent_fits_its_schema(
     [review] = (await ok(house.lead.get("/v1/reviews?kind=program&open=true")))["items"]
     await ok(house.approver.post(f"/v1/reviews/{review['id']}/completion", json={"finding": "Gone."}), 201)
     await other_ends(house, finish, break_off)
+    await ok(house.lead.put(f"{await planned(house)}/waves/pre", json={"invited": {}, "ends_on": "2026-01-23"}))
+    assert remind(app.state.engine, app.state.settings, now()) == 1
     sent = events(app)
     assert {e["type"] for e in sent} == {kind for kind in CONTRACT if not kind.startswith("webhook.")}
     for event in sent:
