@@ -29,6 +29,8 @@ class What(StrEnum):
     PLAN_LOCKED = "plan.locked"
     PLAN_AMENDED = "plan.amended"
     DATA_ENTERED = "data.entered"
+    DATA_IMPORTED = "data.imported"
+    DATA_CORRECTED = "data.corrected"
     ANALYSIS_ASKED = "analysis.asked"
     ANALYSIS_SUCCEEDED = "analysis.succeeded"
     ANALYSIS_FAILED = "analysis.failed"
@@ -106,6 +108,14 @@ def _entered(by: str, _: int, d: Details) -> str:
     if d["wave"] is None:
         return f"{by} entered summaries of {d['measure']}."
     return f"{by} entered {people(d['rows'], 'answers')} of {d['measure']} at {d['wave']}."
+
+
+def _imported(by: str, _: int, d: Details) -> str:
+    return f"{by} imported {people(d['entries'], 'answers')} from {d['source'] or 'a file'}."
+
+
+def _corrected(by: str, _: int, d: Details) -> str:
+    return f"{by} corrected {people(d['entries'], 'entries')} of the data{quoted(d['reason'], ', because: ')}"
 
 
 def _analysis(d: Details) -> str:
@@ -199,6 +209,8 @@ SENTENCES: Mapping[What, Callable[[str, int, Details], str]] = {
     What.PLAN_LOCKED: _locked,
     What.PLAN_AMENDED: _amended,
     What.DATA_ENTERED: _entered,
+    What.DATA_IMPORTED: _imported,
+    What.DATA_CORRECTED: _corrected,
     What.ANALYSIS_ASKED: _asked,
     What.ANALYSIS_SUCCEEDED: _succeeded,
     What.ANALYSIS_FAILED: _failed,

@@ -12,7 +12,7 @@ from app.db import now
 from app.forms import Page
 from app.measures.due import WITHIN_DAYS
 from app.measures.due_waves import cursor_of, due_waves, place_of
-from app.measures.schemas import DueWaveOut
+from app.measures.wave_schemas import DueWaveOut
 from app.pilots.models import Pilot
 from app.requests import Cursor, Limit, SessionDep, TransactionalRoute, where_given
 

@@ -22,13 +22,12 @@ from app.measures.schemas import (
     SufficientStatistics,
     SummariesIn,
     SummaryPage,
-    WaveIn,
-    WaveOut,
 )
 from app.measures.shown import data_out, is_shown, marks, row_out, summary_out
 from app.measures.snapshot import snapshot
 from app.measures.summaries import enter_summaries
 from app.measures.wave_list import page_of_waves, waves_out
+from app.measures.wave_schemas import WaveIn, WaveOut
 from app.measures.waves import put_wave
 from app.pilots.models import Pilot
 from app.pilots.service import iteration_of

@@ -11,8 +11,8 @@ from app.measures.confidential import smallest_cell
 from app.measures.interval import day_of
 from app.measures.models import Wave, WaveKind
 from app.measures.response import Response, WaveFacts, response_of
-from app.measures.schemas import WaveOut
 from app.measures.snapshot import followed
+from app.measures.wave_schemas import WaveOut
 from app.measures.waves import responses, waiting
 from app.pilots.models import Pilot
 from app.plans.service import current_version, plan_of

@@ -14,7 +14,7 @@ from app.measures.entry import context_of
 from app.measures.models import UNASSIGNED, Measurement, Wave, WaveKind
 from app.measures.revisions import measurements, summaries
 from app.measures.rules import Context
-from app.measures.schemas import WaveIn
+from app.measures.wave_schemas import WaveIn
 from app.pilots.models import Pilot
 
 

@@ -117,6 +117,18 @@ TOLD: list[tuple[What, dict[str, Any], str]] = [
     (What.ANALYSIS_FAILED, ANALYSIS, "The confirmatory analysis of look 1 failed; it may be asked for again."),
     (What.ANALYSIS_CANCELLED, ANALYSIS, "The confirmatory analysis of look 1 was cancelled."),
     (What.DECIDED, SIGNED, "Ana signed `refine` (grade A), as recommended: As the rule says."),
+    (What.DATA_IMPORTED, {"entries": 48, "source": "Survey März.csv"}, "Ana imported 48 answers from Survey März.csv."),
+    (What.DATA_IMPORTED, {"entries": None, "source": None}, "Ana imported a few answers from a file."),
+    (
+        What.DATA_CORRECTED,
+        {"entries": None, "reason": "Typed 72 for 27"},
+        "Ana corrected a few entries of the data, because: Typed 72 for 27.",
+    ),
+    (
+        What.DATA_CORRECTED,
+        {"entries": 12, "reason": "The scale was reversed."},
+        "Ana corrected 12 entries of the data, because: The scale was reversed.",
+    ),
     (
         What.DECIDED,
         {**SIGNED, "recommended": "scale", "override_reason": "One ward is too few."},

@@ -1,7 +1,12 @@
 """The timeline tells the story of a pilot, in a stable order, page by page, without what was measured."""
 
 import pytest
+from fastapi import FastAPI
 
+from app.db import now, transaction
+from app.measures.models import RevisionKind
+from app.measures.revisions import revise
+from app.pilots.models import Pilot
 from tests.app.steps import PLAN, Finish, an_answer, analysed, codes, move, ok, planned, refused, signed
 from tests.conftest import House
 
@@ -71,3 +76,32 @@ async def test_the_story_of_an_iteration(house: House, neighbour: House, finish:
         assert codes(problem) == [(("cursor",), "unknown_cursor")]
     assert response.headers["etag"] == (await house.lead.get(f"{path}/timeline")).headers["etag"]
     await refused(neighbour.lead.get(f"{path}/timeline"), 404, "not_found")
+
+
+async def test_corrections_and_files_are_told_without_what_was_measured(app: FastAPI, house: House) -> None:
+    path = await planned(house)
+    await ok(house.lead.post(f"{path}/measurements", json=rows("pre", 12)), 201)
+    for people, reason in ((range(1), "Typed 37.5 for 27.5"), (range(6), "The scale was\nreversed.")):
+        named = [{"participant": f"p-{i:03}", "measure": "mbi_ee", "wave": "pre", "value": 20 + i} for i in people]
+        await ok(house.lead.post(f"{path}/corrections", json={"reason": reason, "corrections": named}), 201)
+    with transaction(app.state.engine) as session:
+        pilot = session.get_one(Pilot, path.rpartition("/")[2])
+        for entries in (24, 3, 0):  # the last one only gave people their arms
+            source = f"survey-{entries}.csv"
+            revise(session, pilot, RevisionKind.IMPORT, entries=entries, source=source, person="Ana", at=now())
+    response = await house.analyst.get(f"{path}/timeline")
+    told = [i for i in response.json()["items"] if i["what"].startswith("data.")]
+    assert [i["says"] for i in told] == [
+        "Northfield lead entered 12 answers of mbi_ee at pre.",
+        "Northfield lead corrected a few entries of the data, because: Typed 37.5 for 27.5.",
+        "Northfield lead corrected 6 entries of the data, because: The scale was reversed.",
+        "Ana imported 24 answers from survey-24.csv.",
+        "Ana imported a few answers from survey-3.csv.",
+    ]
+    assert [(i["what"], i["details"].get("entries"), i["details"].get("revision")) for i in told[1:]] == [
+        ("data.corrected", None, 2),
+        ("data.corrected", 6, 3),
+        ("data.imported", 24, 4),
+        ("data.imported", None, 5),
+    ]
+    assert "p-00" not in response.text
