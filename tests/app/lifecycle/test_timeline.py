@@ -3,6 +3,7 @@
 import pytest
 from fastapi import FastAPI
 
+from app.audit.models import note
 from app.db import now, transaction
 from app.measures.models import RevisionKind
 from app.measures.revisions import revise
@@ -81,7 +82,7 @@ async def test_the_story_of_an_iteration(house: House, neighbour: House, finish:
 async def test_corrections_and_files_are_told_without_what_was_measured(app: FastAPI, house: House) -> None:
     path = await planned(house)
     await ok(house.lead.post(f"{path}/measurements", json=rows("pre", 12)), 201)
-    for people, reason in ((range(1), "Typed 37.5 for 27.5"), (range(6), "The scale was\nreversed.")):
+    for people, reason in ((range(1), "Typed 37.5 for 27.5"), (range(1, 7), "The scale was\nreversed.")):
         named = [{"participant": f"p-{i:03}", "measure": "mbi_ee", "wave": "pre", "value": 20 + i} for i in people]
         await ok(house.lead.post(f"{path}/corrections", json={"reason": reason, "corrections": named}), 201)
     with transaction(app.state.engine) as session:
@@ -89,6 +90,8 @@ async def test_corrections_and_files_are_told_without_what_was_measured(app: Fas
         for entries in (24, 3, 0):  # the last one only gave people their arms
             source = f"survey-{entries}.csv"
             revise(session, pilot, RevisionKind.IMPORT, entries=entries, source=source, person="Ana", at=now())
+            said = {"measure": "mbi_ee", "wave": "pre", "rows": entries, "file": source}
+            note(session, "entered", "measurements", pilot.id, organization_id=house.id, changes=said)
     response = await house.analyst.get(f"{path}/timeline")
     told = [i for i in response.json()["items"] if i["what"].startswith("data.")]
     assert [i["says"] for i in told] == [
