@@ -119,7 +119,8 @@ def says(title: str, key: str, kind: WaveKind, state: DueState, wave: Timed, tot
         DueState.OVERDUE: f"ended on {wave.last}",
     }[state]
     came = "" if state is DueState.UPCOMING and not wave.came else f", {_came(wave, total)}"
-    return f"The {WORDS[kind]} wave {key} of “{title}” {when}{came}: {TO_DO[state]} (PUT …/waves/{key})."
+    where = "" if state is DueState.DUE else f" (PUT …/waves/{key})"
+    return f"The {WORDS[kind]} wave {key} of “{title}” {when}{came}: {TO_DO[state]}{where}."
 
 
 def _came(wave: Timed, total: Total) -> str:

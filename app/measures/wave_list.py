@@ -1,14 +1,15 @@
 """The waves of an iteration as they are shown: what is planned and what was recorded, with what came of each."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlmodel import Session, col, select
 
-from analysis.documents import Plan
+from analysis.documents import Plan, PlannedWave
 from app.errors import Invalid, fault
 from app.forms import Page
 from app.measures.confidential import smallest_cell
-from app.measures.interval import day_of
+from app.measures.interval import days_in_force
 from app.measures.models import Wave, WaveKind
 from app.measures.response import Response, WaveFacts, response_of
 from app.measures.snapshot import followed
@@ -33,15 +34,24 @@ def waves_out(session: Session, pilot: Pilot, iteration: int) -> list[WaveOut]:
     found = []
     for key in dict.fromkeys([*planned, *recorded]):
         wave = recorded.get(key)
-        if wave is not None:
-            told = wave.model_dump(include={"kind", "invited", "starts_on", "ends_on", "version"})
-        else:
-            days = {"starts_on": day_of(planned[key].starts_on), "ends_on": day_of(planned[key].ends_on)}
-            told = {"kind": WaveKind(planned[key].kind), "invited": {}, "version": 0, **days}
+        told = _told(key, planned.get(key), wave)
         response = came.at(key, told["kind"], told["invited"])
         names = {"key": key, "iteration": iteration, "recorded": wave is not None}
         found.append(WaveOut.model_validate({**told, **names, **vars(response)}))
     return found
+
+
+def _told(key: str, planned: PlannedWave | None, wave: Wave | None) -> dict[str, Any]:
+    """What was said of a wave: as recorded, else as planned."""
+    told: dict[str, Any] = {"invited": {}, "version": 0}
+    starts_on = ends_on = None
+    if planned is not None:
+        told["kind"], starts_on, ends_on = WaveKind(planned.kind), planned.starts_on, planned.ends_on
+    if wave is not None:
+        told |= wave.model_dump(include={"kind", "invited", "version"})
+    recorded = {key: (wave.starts_on, wave.ends_on)} if wave is not None else {}
+    first, last = days_in_force(key, starts_on, ends_on, recorded)
+    return {**told, "starts_on": first, "ends_on": last}
 
 
 class Came:

@@ -68,7 +68,7 @@ class WaveOut(Answer):
         description="Whether this attrition lowers the grade of an analysis of this wave; null: not known or not shown"
     )
     says: str = Field(description="Response and attrition in words, and what they do to the grade")
-    starts_on: date | None = Field(description="As recorded; of a wave that is not, as planned")
+    starts_on: date | None = Field(description="As recorded, else as planned; so is `ends_on`")
     ends_on: date | None
     version: int = Field(description="0: not recorded yet")
     suppressed: list[str] = Field(default=[], description="Arms whose response is not shown: too few people")

@@ -163,4 +163,4 @@ def test_the_sentence_says_what_to_do(state: Any, wave: Timed, came: Total, part
     said = says("Coaching", "post", WaveKind.FOLLOWUP, DueState(state), wave, came)
     assert said.startswith("The follow-up wave post of “Coaching” ")
     assert part in said
-    assert said.endswith("(PUT …/waves/post).")
+    assert said.endswith("came." if state == "due" else " (PUT …/waves/post).")

@@ -49,6 +49,8 @@ async def test_planned_waves_are_listed_in_the_order_of_the_plan(house: House) -
     assert {(w["recorded"], w["version"], str(w["invited"]), w["says"]) for w in shown.values()} == {
         (False, 0, "{}", "Nobody has answered yet.")
     }
+    bare = await ok(house.lead.put(f"{path}/waves/pre", json={"invited": {}, "ends_on": "2026-01-30"}))
+    assert (bare["starts_on"], bare["ends_on"], bare["recorded"]) == ("2026-01-05", "2026-01-30", True)
     put = await ok(house.lead.put(f"{path}/waves/post", json={"invited": {"control": 40}, "starts_on": "2026-08-03"}))
     again = await waves(house, path)
     assert list(again) == ["pre", "mid", "post"]
