@@ -9,7 +9,7 @@ from app.auth.access import fetch, visible
 from app.auth.deps import CallerDep
 from app.auth.permissions import Permission
 from app.db import now
-from app.errors import NotFound
+from app.errors import Invalid, NotFound
 from app.forms import Page
 from app.imports.models import Import
 from app.imports.reading import Mapping
