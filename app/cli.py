@@ -1,4 +1,4 @@
-"""The command line: `pilotlight serve | api | worker | migrate | keys | demo`."""
+"""The command line: `pilotlight serve | api | worker | migrate | keys | demo`, and the commands of `app/commands/`."""
 
 import os
 import socket
@@ -12,6 +12,7 @@ import httpx
 import typer
 import uvicorn
 
+from app.commands import analysing, importing, reporting
 from app.config import Settings
 from app.db import now
 from app.logs import configure_logs
@@ -269,6 +270,11 @@ def demo(
     except (Refused, httpx.HTTPError) as error:
         say(f"pilotlight: {error} (is the service running at {url}?)")
         raise typer.Exit(1) from error
+
+
+app.command("import")(importing.import_file)
+app.command("analyse")(analysing.analyse)
+app.command("report")(reporting.report)
 
 
 def main() -> None:

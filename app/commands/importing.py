@@ -1,0 +1,103 @@
+"""`pilotlight import`: a CSV or XLSX file of measurements into a pilot."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from app.client import NotEntered, Report
+from app.commands.progress import progress
+from app.commands.session import HERE, REFUSED, Json, Key, Url, console, plain, print_json, service_at
+
+SHOWN = 20
+"""Faults that are listed before it is said how many more there are."""
+A_FILE = {"exists": True, "dir_okay": False, "readable": True}
+
+
+def import_file(
+    file: Annotated[Path, typer.Argument(help="A CSV or XLSX file", **A_FILE)],
+    pilot: Annotated[str, typer.Option(help="The pilot's id")],
+    key: Key,
+    url: Url = HERE,
+    mapping: Annotated[
+        Path | None, typer.Option(help="What the columns are, as JSON; default: as the pilot remembers it", **A_FILE)
+    ] = None,
+    dictionary: Annotated[Path | None, typer.Option(help="Data dictionary of a REDCap export", **A_FILE)] = None,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be accepted; enter nothing")] = False,
+    partial: Annotated[bool, typer.Option("--partial", help="Enter what is right, instead of all or nothing")] = False,
+    as_json: Json = False,
+) -> None:
+    """Enter the measurements of a file. Try it with --dry-run first; the same file twice changes nothing."""
+    columns = None if mapping is None else _mapping(mapping)
+    why: str | None = None
+    with service_at(url, key) as service, progress("import") as tell:
+        try:
+            report = service.pilot(pilot).import_file(
+                file,
+                mapping=columns,
+                dictionary=dictionary,
+                dry_run=dry_run,
+                partial=partial,
+                progress=tell,
+            )
+        except NotEntered as error:
+            report, why = error.report, error.detail
+    if as_json:
+        print_json(report.raw)
+    else:
+        show(report, dry_run=dry_run)
+    if why is not None:
+        console(errors=True).print(f"pilotlight: {plain(why)}", soft_wrap=True)
+    if why is not None or (dry_run and report.rejected and not partial):
+        raise typer.Exit(REFUSED)
+
+
+def _mapping(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        msg = f"{file} is not JSON: {error}"
+        raise typer.BadParameter(msg, param_hint="--mapping") from None
+    if not isinstance(found, dict):
+        msg = f"{file} has to be a JSON object, as the `mapping` of a dry run's answer (--dry-run --json)"
+        raise typer.BadParameter(msg, param_hint="--mapping")
+    return found
+
+
+def show(report: Report, *, dry_run: bool) -> None:
+    """The report for a person: what was found out about the file, the counts, the faults."""
+    out = console()
+    for words in report.found:
+        out.print(f"read as: {plain(words)}", soft_wrap=True)
+    if report.errors:
+        out.print(faults(report))
+    if more := _count(report) - min(len(report.errors), SHOWN):
+        out.print(f"… and {more} more")
+        out.print(kinds(report))
+    out.print(f"{'would be ' if dry_run else ''}{report}")
+
+
+def _count(report: Report) -> int:
+    """How many faults there are in all: the report lists the first, and counts every kind."""
+    return max(len(report.errors), sum(fault.rows for fault in report.faults))
+
+
+def faults(report: Report) -> Table:
+    """The first faults, each with its place."""
+    table = Table("row", "column", "what is wrong, and what would help", title="Faults", title_justify="left")
+    for error in report.errors[:SHOWN]:
+        place = "" if error.row is not None else ".".join(map(str, error.loc or []))
+        table.add_row(str(error.row or place), plain(error.column or ""), plain(error.msg))
+    return table
+
+
+def kinds(report: Report) -> Table:
+    """Every kind of fault, and how often it is there."""
+    table = Table("column", "rows", "first row", "what is wrong", title="All faults by kind", title_justify="left")
+    for fault in report.faults[:SHOWN]:
+        first = "" if fault.first_row is None else str(fault.first_row)
+        table.add_row(plain(fault.column or ""), str(fault.rows), first, plain(fault.msg))
+    return table

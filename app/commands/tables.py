@@ -1,0 +1,135 @@
+"""What is known of a pilot, as tables and sentences for a person; only what the service says, nothing computed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from app.client import Analysis, Criterion, Effect, Estimate, Pilot, Result, Wave
+from app.commands.session import plain
+
+# How a criterion reads: what `scale` asks for, and what would lead to `replace`.
+ASKED = {True: "met", False: "unmet", None: "not assessed"}
+REPLACES = {True: "would replace", False: "no reason to replace", None: "not assessed"}
+NONE = "–"
+
+
+def heading(text: str) -> Text:
+    """A line above a part."""
+    return Text(f"\n{plain(text)}", style="bold")
+
+
+def pilot_lines(pilot: Pilot) -> Iterator[RenderableType]:
+    """Which pilot it is, and where it stands."""
+    yield Text(plain(pilot.title), style="bold")
+    stage = f"{pilot.stage} (provisional)" if pilot.provisional else pilot.stage
+    yield plain(f"{stage}, iteration {pilot.iteration} · driver {pilot.driver} · lead {pilot.lead} · {pilot.id}")
+
+
+def waves_table(waves: Sequence[Wave]) -> Table:
+    """Response and attrition, a line for each wave and arm."""
+    table = Table("wave", "kind", "arm")
+    for name in ("invited", "responded", "response", "attrition"):
+        table.add_column(name, justify="right")
+    for wave in waves:
+        for arm, invited in wave.invited.items():
+            answered = wave.responded.get(arm)
+            table.add_row(
+                plain(wave.key),
+                wave.kind,
+                plain(arm),
+                str(invited),
+                NONE if answered is None else str(answered),
+                _share(wave.response_rate.get(arm)),
+                _share(wave.attrition.get(arm)),
+            )
+    return table
+
+
+def analysis_lines(analysis: Analysis, result: Result) -> Iterator[RenderableType]:
+    """What an analysis found: effects, the rule's criteria, its checks, the recommendation."""
+    of = f"retention wave {analysis.retention_wave}" if analysis.retention_wave else f"look {analysis.look}"
+    ended = (analysis.finished_at or "")[:10]
+    yield heading(f"{analysis.kind.capitalize()} analysis of {of}, {ended}: evidence grade {result.grade}")
+    yield effects_table(result.effects)
+    if result.recommendation.criteria:
+        yield criteria_table(result.recommendation.criteria)
+    yield gates_line(result)
+    provisional = " (provisional)" if result.recommendation.provisional else ""
+    yield Text(f"Recommendation: {result.recommendation.outcome}{provisional}", style="bold")
+    yield plain(result.recommendation.says)
+
+
+def effects_table(effects: Sequence[Effect]) -> Table:
+    """The effects with their intervals: in SD units after the bias of the grade, and as observed in the own unit."""
+    table = Table("measure", "role", "effect in SD units", "as observed, own unit", "interval")
+    for name in ("P(benefit)", "P(meaningful)", "verdict"):
+        table.add_column(name, justify="right")
+    for effect in effects:
+        table.add_row(
+            plain(effect.measure),
+            effect.role,
+            _estimate(effect.adjusted),
+            _estimate(effect.natural),
+            f"{effect.adjusted.prob:.0%} {effect.adjusted.kind}" if effect.adjusted else NONE,
+            _number(effect.p_benefit),
+            _number(effect.p_meaningful),
+            effect.verdict or "",
+        )
+    return table
+
+
+def criteria_table(criteria: Sequence[Criterion]) -> Table:
+    """The rule that was fixed beforehand, criterion by criterion."""
+    table = Table("criterion of the rule", "measure")
+    table.add_column("value", justify="right")
+    table.add_column("threshold", justify="right")
+    table.add_column("")
+    for criterion in criteria:
+        words = REPLACES if criterion.decides == "replace" else ASKED
+        table.add_row(
+            criterion.name,
+            plain(criterion.measure or ""),
+            _number(criterion.value),
+            _number(criterion.threshold),
+            Text(words.get(criterion.met, NONE), style="green" if criterion.met else ""),
+        )
+    return table
+
+
+def gates_line(result: Result) -> str:
+    """Whether the computation can be relied on."""
+    failed = [gate for gate in result.gates if not gate.passed]
+    if not failed:
+        return f"Checks of the computation: all {len(result.gates)} passed"
+    named = ", ".join(f"{g.name} {_number(g.value)} (threshold {_number(g.threshold)})" for g in failed)
+    return f"Checks of the computation: FAILED {named}"
+
+
+def next_lines(moves: Sequence[Mapping[str, Any]]) -> Iterator[RenderableType]:
+    """Where the pilot may go from here, and what each move still takes."""
+    for move in moves:
+        missing = [plain(item["message"]) for item in move["unmet"]]
+        if not missing:
+            yield f"to {move['to']}: everything is there"
+        elif len(missing) == 1:
+            yield f"to {move['to']}: {missing[0]}"
+        else:
+            yield f"to {move['to']}:"
+            yield from (f"  - {text}" for text in missing)
+
+
+def _estimate(estimate: Estimate | None) -> str:
+    return NONE if estimate is None else str(estimate)
+
+
+def _share(share: float | None) -> str:
+    return NONE if share is None else f"{share:.0%}"
+
+
+def _number(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return NONE if value is None else plain(value)
