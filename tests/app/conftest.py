@@ -1,7 +1,8 @@
 """Ends analyses as the worker does, without sampling."""
 
+import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from app.jobs import claims
 from app.jobs.failures import Failure
 from app.jobs.ledger import Ledger
 from app.main import create_app
+from tests.app.webhooks.peer import served
 
 
 def _claimed(app: FastAPI, analysis_id: str) -> tuple[Ledger[Analysis], Analysis]:
@@ -58,3 +60,10 @@ def break_off(app: FastAPI) -> Callable[[str], None]:
 def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The OpenAPI document; no database is opened for it."""
     return create_app(Settings(_env_file=None, var_dir=tmp_path_factory.mktemp("document"))).openapi()  # type: ignore[call-arg]
+
+
+@pytest.fixture
+def address(app: FastAPI) -> Iterator[str]:
+    """Where the service of this test listens, for clients that take a real connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, served(app, listener):
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
