@@ -173,7 +173,10 @@ class FaultKind(Answer):
 
 @dataclass(frozen=True)
 class Report(Answer):
-    """What became of entries or of a file; `entered` says of a file whether the data hold it now."""
+    """What became of entries or of a file; `entered` says of a file whether the data hold it now.
+
+    `errors` are the first faults, `faults` count all of them by kind, `found` is how the file was read.
+    """
 
     accepted: int
     unchanged: int
@@ -182,8 +185,9 @@ class Report(Answer):
     faults: Sequence[FaultKind]
     entered: bool | None
     mapping: Mapping[str, Any] | None
-    found: Sequence[str]
+    found: str | None
     revision: int | None
+    says: str | None
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> Self:
@@ -192,9 +196,10 @@ class Report(Answer):
             raw,
             errors=[EntryFault.of(e) for e in raw.get("errors") or []],
             faults=[FaultKind.of(f) for f in raw.get("faults") or []],
-            found=raw.get("found") or [],
         )
 
     def __str__(self) -> str:
+        if self.says:
+            return self.says
         counts = f"{self.accepted} accepted, {self.unchanged} unchanged, {self.rejected} rejected"
         return counts if self.entered is not False else f"{counts}; nothing was entered"

@@ -70,12 +70,11 @@ def _waited(
     """The report of an import in the background."""
     path = f"/v1/imports/{begun['id']}"
     done = wait_for(connection, path, begun, label=LABEL, progress=progress, seconds=seconds)
-    found = done.get("result")
-    if found and "accepted" in found and not (dry_run or partial or found.get("entered")):
-        detail = (done.get("failure") or {}).get("message") or found.get("detail") or "rows of the file are wrong"
-        raise NotEntered({"detail": detail, "code": "rows_wrong", **found})
+    found = done.get("result") or {}
+    if found and not (dry_run or partial or found.get("entered")):
+        raise NotEntered({"detail": str(Report.read(found)), "code": "rows_rejected", **found})
     ended_well(LABEL, done)
-    return Report.read(found or {})
+    return Report.read(found)
 
 
 def _kind(file: Path) -> str:

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from app.client import NotEntered, Report
 from app.commands.progress import progress
-from app.commands.session import HERE, REFUSED, Json, Key, Url, console, plain, print_json, service_at
+from app.commands.session import HERE, REFUSED, Json, Key, Url, console, plain, print_json, say, service_at, table
 
 SHOWN = 20
 """Faults that are listed before it is said how many more there are."""
@@ -48,9 +48,11 @@ def import_file(
     if as_json:
         print_json(report.raw)
     else:
-        show(report, dry_run=dry_run)
+        show(report)
     if why is not None:
-        console(errors=True).print(f"pilotlight: {plain(why)}", soft_wrap=True)
+        say(why)
+    elif not as_json:
+        console().print(plain(report))
     if why is not None or (dry_run and report.rejected and not partial):
         raise typer.Exit(REFUSED)
 
@@ -67,17 +69,16 @@ def _mapping(file: Path) -> dict[str, Any]:
     return found
 
 
-def show(report: Report, *, dry_run: bool) -> None:
-    """The report for a person: what was found out about the file, the counts, the faults."""
+def show(report: Report) -> None:
+    """What was found out about the file, and its faults."""
     out = console()
-    for words in report.found:
-        out.print(f"read as: {plain(words)}", soft_wrap=True)
+    if report.found:
+        out.print(f"read as: {plain(report.found)}", soft_wrap=True)
     if report.errors:
         out.print(faults(report))
     if more := _count(report) - min(len(report.errors), SHOWN):
-        out.print(f"… and {more} more")
+        out.print(f"… and {more} more; all of them by kind:\n")
         out.print(kinds(report))
-    out.print(f"{'would be ' if dry_run else ''}{report}")
 
 
 def _count(report: Report) -> int:
@@ -87,17 +88,17 @@ def _count(report: Report) -> int:
 
 def faults(report: Report) -> Table:
     """The first faults, each with its place."""
-    table = Table("row", "column", "what is wrong, and what would help", title="Faults", title_justify="left")
+    made = table("row", "column", "what is wrong, and what would help")
     for error in report.errors[:SHOWN]:
         place = "" if error.row is not None else ".".join(map(str, error.loc or []))
-        table.add_row(str(error.row or place), plain(error.column or ""), plain(error.msg))
-    return table
+        made.add_row(str(error.row or place), plain(error.column or ""), plain(error.msg))
+    return made
 
 
 def kinds(report: Report) -> Table:
     """Every kind of fault, and how often it is there."""
-    table = Table("column", "rows", "first row", "what is wrong", title="All faults by kind", title_justify="left")
+    made = table("rows", "first row", "column", "what is wrong, as in the first row")
     for fault in report.faults[:SHOWN]:
         first = "" if fault.first_row is None else str(fault.first_row)
-        table.add_row(plain(fault.column or ""), str(fault.rows), first, plain(fault.msg))
-    return table
+        made.add_row(str(fault.rows), first, plain(fault.column or ""), plain(fault.msg))
+    return made

@@ -6,14 +6,16 @@ service refused (its sentence is on standard error), 2 when it was used wrongly 
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.table import Table
 
-from app.client import NoEstimate, NotSucceeded, Pilotlight, PilotlightError, Refused
+from app.client import NoEstimate, NotSucceeded, Pilotlight, PilotlightError, Refused, Retries
 
 REFUSED, NOT_REACHED = 1, 2
 PIPED_WIDTH = 120
@@ -26,12 +28,21 @@ Key = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the service's answer as it is")]
 HERE = "http://127.0.0.1:8000"
+RETRIES = Retries()
 
 
 def console(*, errors: bool = False) -> Console:
     """Where a person reads; what the service says is text and never markup."""
     out = sys.stderr if errors else sys.stdout
     return Console(file=out, markup=False, emoji=False, highlight=False, width=None if out.isatty() else PIPED_WIDTH)
+
+
+def table(*columns: str, numbers: Sequence[str] = ()) -> Table:
+    """A table with these columns of text, and then these of numbers, which stay on one line."""
+    made = Table(*columns, box=SIMPLE_HEAD, show_edge=False, pad_edge=False, title_justify="left")
+    for name in numbers:
+        made.add_column(name, justify="right", no_wrap=True)
+    return made
 
 
 def plain(text: object) -> str:
@@ -48,19 +59,20 @@ def print_json(answer: Any) -> None:
 def service_at(url: str, key: str) -> Iterator[Pilotlight]:
     """The service; what goes wrong is told in a sentence, and ends the command."""
     try:
-        service = Pilotlight(url, key)
+        service = Pilotlight(url, key, retries=RETRIES)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     try:
         with service:
             yield service
     except (Refused, NoEstimate, NotSucceeded) as error:
-        _say(error)
+        say(error)
         raise typer.Exit(REFUSED) from None
     except (PilotlightError, OSError) as error:
-        _say(error)
+        say(error)
         raise typer.Exit(NOT_REACHED) from None
 
 
-def _say(error: Exception) -> None:
+def say(error: object) -> None:
+    """A sentence about what went wrong."""
     console(errors=True).print(f"pilotlight: {plain(error)}", soft_wrap=True)

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.client import Analysis, Criterion, Effect, Estimate, Pilot, Result, Wave
-from app.commands.session import plain
+from app.commands.session import plain, table
 
 # How a criterion reads: what `scale` asks for, and what would lead to `replace`.
 ASKED = {True: "met", False: "unmet", None: "not assessed"}
@@ -30,13 +30,11 @@ def pilot_lines(pilot: Pilot) -> Iterator[RenderableType]:
 
 def waves_table(waves: Sequence[Wave]) -> Table:
     """Response and attrition, a line for each wave and arm."""
-    table = Table("wave", "kind", "arm")
-    for name in ("invited", "responded", "response", "attrition"):
-        table.add_column(name, justify="right")
+    made = table("wave", "kind", "arm", numbers=("invited", "responded", "response", "attrition"))
     for wave in waves:
         for arm, invited in wave.invited.items():
             answered = wave.responded.get(arm)
-            table.add_row(
+            made.add_row(
                 plain(wave.key),
                 wave.kind,
                 plain(arm),
@@ -45,7 +43,7 @@ def waves_table(waves: Sequence[Wave]) -> Table:
                 _share(wave.response_rate.get(arm)),
                 _share(wave.attrition.get(arm)),
             )
-    return table
+    return made
 
 
 def analysis_lines(analysis: Analysis, result: Result) -> Iterator[RenderableType]:
@@ -64,39 +62,39 @@ def analysis_lines(analysis: Analysis, result: Result) -> Iterator[RenderableTyp
 
 def effects_table(effects: Sequence[Effect]) -> Table:
     """The effects with their intervals: in SD units after the bias of the grade, and as observed in the own unit."""
-    table = Table("measure", "role", "effect in SD units", "as observed, own unit", "interval")
-    for name in ("P(benefit)", "P(meaningful)", "verdict"):
-        table.add_column(name, justify="right")
+    of = next((f", {e.adjusted.prob:.0%} {e.adjusted.kind}" for e in effects if e.adjusted), "")
+    numbers = (f"effect in SD{of}", "observed, own unit", "P(benefit)", "P(meaningful)")
+    made = table("measure", "role", numbers=numbers)
+    judged = any(effect.verdict for effect in effects)  # balancing measures are
+    if judged:
+        made.add_column("verdict")
     for effect in effects:
-        table.add_row(
+        made.add_row(
             plain(effect.measure),
             effect.role,
             _estimate(effect.adjusted),
             _estimate(effect.natural),
-            f"{effect.adjusted.prob:.0%} {effect.adjusted.kind}" if effect.adjusted else NONE,
             _number(effect.p_benefit),
             _number(effect.p_meaningful),
-            effect.verdict or "",
+            *([effect.verdict or ""] if judged else []),
         )
-    return table
+    return made
 
 
 def criteria_table(criteria: Sequence[Criterion]) -> Table:
     """The rule that was fixed beforehand, criterion by criterion."""
-    table = Table("criterion of the rule", "measure")
-    table.add_column("value", justify="right")
-    table.add_column("threshold", justify="right")
-    table.add_column("")
+    made = table("criterion of the rule", "measure", numbers=("value", "threshold"))
+    made.add_column("")
     for criterion in criteria:
         words = REPLACES if criterion.decides == "replace" else ASKED
-        table.add_row(
+        made.add_row(
             criterion.name,
             plain(criterion.measure or ""),
             _number(criterion.value),
             _number(criterion.threshold),
             Text(words.get(criterion.met, NONE), style="green" if criterion.met else ""),
         )
-    return table
+    return made
 
 
 def gates_line(result: Result) -> str:

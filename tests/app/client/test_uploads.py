@@ -12,17 +12,19 @@ from tests.app.client.double import Double, Scripted, a_double, answer_of
 PILOT = answer_of(200, b'{"id": "p1", "title": "Coaching"}')
 DONE: dict[str, Any] = {
     "accepted": 2, "unchanged": 1, "rejected": 0, "errors": [], "faults": [], "entered": True,
-    "mapping": {"layout": "long"}, "found": ["semicolon", "Windows-1252"], "revision": 4,
+    "mapping": {"layout": "long"}, "found": "semicolon, Windows-1252", "revision": 4,
+    "says": "2 values are entered",
 }  # fmt: skip
 WRONG: dict[str, Any] = {
     **DONE,
     "accepted": 0,
     "rejected": 1,
     "entered": False,
+    "says": "1 value is wrong; nothing was entered",
     "errors": [{"loc": ["rows", 0], "msg": "99 is off the scale", "code": "off_scale", "row": 2, "column": "EE post"}],
     "faults": [{"code": "off_scale", "column": "EE post", "rows": 1, "first_row": 2, "msg": "values off the scale"}],
 }
-REFUSED = {"status": 422, "code": "rows_wrong", "detail": "1 row is wrong; nothing was entered", **WRONG}
+REFUSED = {"status": 422, "code": "rows_rejected", "detail": "1 value is wrong; nothing was entered", **WRONG}
 
 
 def as_json(status: int, body: object, **headers: str) -> bytes:
@@ -52,7 +54,7 @@ def test_the_file_is_sent_as_it_is_and_reported_about(tmp_path: Path) -> None:
     found, double = sent(tmp_path, as_json(201, DONE), mapping=mapping, dictionary=dictionary, partial=True)
     assert isinstance(found, Report)
     assert (found.accepted, found.unchanged, found.entered, found.revision) == (2, 1, True, 4)
-    assert (found.mapping, found.found) == ({"layout": "long"}, ["semicolon", "Windows-1252"])
+    assert (found.mapping, found.found) == ({"layout": "long"}, "semicolon, Windows-1252")
     assert double.heads[1].startswith("POST /v1/pilots/p1/measurements/import?dry_run=false&partial=true ")
     body = double.bodies[1]
     assert b'name="file"; filename="answers of march.csv"' in body
@@ -75,7 +77,7 @@ def test_a_dry_run_reports_what_is_wrong(tmp_path: Path) -> None:
     assert isinstance(found, Report)
     assert "dry_run=true" in double.heads[1]
     assert (found.errors[0].row, found.errors[0].column, found.faults[0].rows) == (2, "EE post", 1)
-    assert str(found) == "0 accepted, 1 unchanged, 1 rejected; nothing was entered"
+    assert str(found) == "1 value is wrong; nothing was entered"
 
 
 @pytest.mark.parametrize(
@@ -83,14 +85,13 @@ def test_a_dry_run_reports_what_is_wrong(tmp_path: Path) -> None:
     [
         [as_json(422, REFUSED)],
         [as_json(202, job("queued")), as_json(200, job("succeeded", result=WRONG))],
-        [as_json(202, job("queued")), as_json(200, job("failed", result=WRONG, failure={"message": "1 row is wrong"}))],
     ],
-    ids=["at once", "in the background", "as a failure"],
+    ids=["at once", "in the background"],
 )
 def test_wrong_rows_are_not_entered_and_each_is_told(tmp_path: Path, script: list[Scripted]) -> None:
     found, _ = sent(tmp_path, *script)
     assert isinstance(found, NotEntered)
-    assert "wrong" in found.detail
+    assert (found.code, found.detail) == ("rows_rejected", "1 value is wrong; nothing was entered")
     assert "99 is off the scale" in str(found)
     assert (found.report.errors[0].row, found.report.rejected) == (2, 1)
 
