@@ -42,9 +42,9 @@ class Pilot(Answer):
         """Every move possible from here, and what each still takes."""
         return list(self.connection.get(f"{self._path}/next")["items"])
 
-    def waves(self) -> list[Wave]:
-        """The waves of this iteration, with response and attrition by arm."""
-        return [Wave.of(raw) for raw in self.connection.every(f"{self._path}/waves")]
+    def waves(self, iteration: int | None = None) -> list[Wave]:
+        """The waves of an iteration (default: this one), with response and attrition by arm."""
+        return [Wave.of(raw) for raw in self.connection.every(f"{self._path}/waves", {"iteration": iteration})]
 
     def cells(self) -> dict[str, Any]:
         """The data an analysis would take now, by measure and shape."""
@@ -122,9 +122,9 @@ class Pilot(Answer):
         query = {"kind": kind, "status": status, "iteration": iteration}
         return map(self._analysis, self.connection.every(f"{self._path}/analyses", query))
 
-    def newest_analysis(self, kind: str | None = "confirmatory") -> Analysis | None:
-        """The newest analysis of this iteration that succeeded, with its result; None: there is none yet."""
-        found = list(self.analyses(kind=kind, status="succeeded", iteration=self.iteration))
+    def newest_analysis(self, kind: str | None = "confirmatory", iteration: int | None = None) -> Analysis | None:
+        """The newest analysis that succeeded, with its result, of all iterations or of one; None: there is none yet."""
+        found = list(self.analyses(kind=kind, status="succeeded", iteration=iteration))
         return found[-1].refreshed() if found else None
 
     def _analysis(self, raw: Mapping[str, Any]) -> Analysis:

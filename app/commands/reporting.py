@@ -3,8 +3,9 @@
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from app.client import NoEstimate, Pilotlight
+from app.client import Analysis, NoEstimate, Pilot, Pilotlight
 from app.commands.session import HERE, Json, Key, Url, console, plain, print_json, service_at
 from app.commands.tables import analysis_lines, heading, next_lines, pilot_lines, waves_table
 
@@ -39,12 +40,10 @@ def _show(service: Pilotlight, pilot_id: str) -> None:
     out, pilot = console(), service.pilot(pilot_id)
     for part in pilot_lines(pilot):
         out.print(part, soft_wrap=True)
-    out.print(heading("Waves"))
-    waves = pilot.waves()
-    out.print(waves_table(waves) if waves else "none yet: the plan has them, PUT …/waves/{key} says who was invited")
     analysis = pilot.newest_analysis()
+    _show_waves(out, pilot, analysis)
     if analysis is None:
-        out.print(heading("No confirmatory analysis in this iteration yet"))
+        out.print(heading("No confirmatory analysis yet"))
     else:
         try:
             for part in analysis_lines(analysis, analysis.result):
@@ -57,3 +56,14 @@ def _show(service: Pilotlight, pilot_id: str) -> None:
     out.print(heading("Next"))
     for part in next_lines(pilot.next()):
         out.print(part, soft_wrap=True)
+
+
+def _show_waves(out: Console, pilot: Pilot, analysis: Analysis | None) -> None:
+    """Those of this iteration; before there are any, those of the one that was analysed."""
+    iteration = pilot.iteration
+    waves = pilot.waves()
+    if not waves and analysis is not None:
+        iteration = analysis.iteration
+        waves = pilot.waves(iteration)
+    out.print(heading(f"Waves of iteration {iteration}"))
+    out.print(waves_table(waves) if waves else "none yet: PUT …/waves/{key} says how many were invited")

@@ -39,7 +39,7 @@ def console(*, errors: bool = False) -> Console:
 
 def table(*columns: str, numbers: Sequence[str] = ()) -> Table:
     """A table with these columns of text, and then these of numbers, which stay on one line."""
-    made = Table(*columns, box=SIMPLE_HEAD, show_edge=False, pad_edge=False, title_justify="left")
+    made = Table(*columns, box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for name in numbers:
         made.add_column(name, justify="right", no_wrap=True)
     return made

@@ -50,10 +50,13 @@ def analysis_lines(analysis: Analysis, result: Result) -> Iterator[RenderableTyp
     """What an analysis found: effects, the rule's criteria, its checks, the recommendation."""
     of = f"retention wave {analysis.retention_wave}" if analysis.retention_wave else f"look {analysis.look}"
     ended = (analysis.finished_at or "")[:10]
-    yield heading(f"{analysis.kind.capitalize()} analysis of {of}, {ended}: evidence grade {result.grade}")
+    title = f"{analysis.kind.capitalize()} analysis of iteration {analysis.iteration}, {of}, {ended}"
+    yield heading(f"{title}: evidence grade {result.grade}")
     yield effects_table(result.effects)
+    yield ""
     if result.recommendation.criteria:
         yield criteria_table(result.recommendation.criteria)
+        yield ""
     yield gates_line(result)
     provisional = " (provisional)" if result.recommendation.provisional else ""
     yield Text(f"Recommendation: {result.recommendation.outcome}{provisional}", style="bold")
@@ -62,22 +65,18 @@ def analysis_lines(analysis: Analysis, result: Result) -> Iterator[RenderableTyp
 
 def effects_table(effects: Sequence[Effect]) -> Table:
     """The effects with their intervals: in SD units after the bias of the grade, and as observed in the own unit."""
-    of = next((f", {e.adjusted.prob:.0%} {e.adjusted.kind}" for e in effects if e.adjusted), "")
-    numbers = (f"effect in SD{of}", "observed, own unit", "P(benefit)", "P(meaningful)")
-    made = table("measure", "role", numbers=numbers)
-    judged = any(effect.verdict for effect in effects)  # balancing measures are
-    if judged:
-        made.add_column("verdict")
+    kind = next((f"{e.adjusted.prob:.0%} {e.adjusted.kind}" for e in effects if e.adjusted), "")
+    made = table("measure", "", numbers=(f"effect, {kind}" if kind else "effect", "P(benefit)", "P(meaningful)"))
     for effect in effects:
+        verdict = f": {effect.verdict}" if effect.verdict else ""
         made.add_row(
-            plain(effect.measure),
-            effect.role,
+            plain(f"{effect.measure}, {effect.role}{verdict}"),
+            "SD units",
             _estimate(effect.adjusted),
-            _estimate(effect.natural),
             _number(effect.p_benefit),
             _number(effect.p_meaningful),
-            *([effect.verdict or ""] if judged else []),
         )
+        made.add_row("", "own unit", _estimate(effect.natural))
     return made
 
 
@@ -128,6 +127,6 @@ def _share(share: float | None) -> str:
 
 
 def _number(value: object) -> str:
-    if isinstance(value, float):
+    if isinstance(value, float) and not value.is_integer():
         return f"{value:.3f}"
-    return NONE if value is None else plain(value)
+    return NONE if value is None else plain(f"{value:g}" if isinstance(value, float) else value)

@@ -63,7 +63,7 @@ async def test_an_analysis_is_asked_for_waited_for_and_read(
     done = run("analyse", pilot)
     worker.join()
     assert done.exit_code == 0, done.output
-    assert "Confirmatory analysis of look 1" in done.stdout
+    assert "Confirmatory analysis of iteration 1, look 1" in done.stdout
     assert "+0.60 [+0.28, +0.92]" in done.stdout
     assert "Recommendation: scale\nThe program helps." in done.stdout
     # What is on the way is for a person, not for what reads the answer: plain lines where no terminal is.
@@ -121,7 +121,7 @@ async def test_a_report_of_a_pilot_at_its_beginning(house: House, run: Run) -> N
     path = await planned(house)
     shown = run("report", path.rsplit("/", 1)[1])
     assert shown.exit_code == 0, shown.output
-    assert "No confirmatory analysis in this iteration yet" in shown.stdout
+    assert "No confirmatory analysis yet" in shown.stdout
     assert "to test:" in shown.stdout
     whole = json.loads(run("report", path.rsplit("/", 1)[1], "--json").stdout)
     assert whole["pilot"] == await ok(house.lead.get(path))

@@ -25,9 +25,11 @@ def test_what_is_not_known_is_a_dash() -> None:
     hidden = Wave.of({"key": "post", "kind": "followup", "invited": {"a": 4}, "responded": {"a": None}} | EMPTY)
     assert "post followup a 4 – – –" in drawn(waves_table([hidden]))
     missing = Effect.read({"measure": "turnover", "role": "balancing", "verdict": "unknown", "adjusted": None})
-    assert "turnover balancing – – – – unknown" in drawn(effects_table([missing]))
+    assert "turnover, balancing: unknown SD units – – – own unit –" in drawn(effects_table([missing]))
     open_ = Criterion.of({"name": "p_benefit", "measure": None, "value": None, "threshold": 0.95, "met": None})
     assert "p_benefit – 0.950 not assessed" in drawn(criteria_table([open_]))
+    months = Criterion.of({"name": "followup_months", "value": 6.0, "threshold": 12.0, "met": False})
+    assert "followup_months 6 12 unmet" in drawn(criteria_table([months]))
     harm = Criterion.of({"name": "p_harm", "value": 0.2, "threshold": 0.8, "met": False, "decides": "replace"})
     assert "p_harm 0.200 0.800 no reason to replace" in drawn(criteria_table([harm]))
 
