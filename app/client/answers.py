@@ -182,6 +182,7 @@ class Report(Answer):
     unchanged: int
     rejected: int
     errors: Sequence[EntryFault]
+    errors_left_out: int | None
     faults: Sequence[FaultKind]
     entered: bool | None
     mapping: Mapping[str, Any] | None

@@ -114,11 +114,11 @@ class Connection:
             try:
                 with self._answered("GET", path, query, stream=True) as response:
                     return save(response.iter_bytes(), Whole(response.headers), to)
-            except LOST as error:
-                wait = self.retries.wait(tried, None, self._chance())
+            except httpx.RequestError as error:
+                wait = self.retries.wait(tried, None, self._chance()) if isinstance(error, LOST) else None
                 if wait is None:
-                    msg = f"the download of {path} was cut off {tried} times ({type(error).__name__}); no file is left"
-                    raise Damaged(msg) from None
+                    why = f"cut off, tried {_times(tried)} ({type(error).__name__})"
+                    raise Damaged(f"the download of {path} was {why}; no file is left") from None
                 self.sleep(wait)
 
     @contextmanager
@@ -143,7 +143,7 @@ class Connection:
             tried += 1
             try:
                 response = self._http.send(request, stream=stream)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 lost, asked = isinstance(error, LOST), None
                 if not (repeatable and lost) or (wait := self.retries.wait(tried, None, self._chance())) is None:
                     raise self._not_reached(error, tried) from None
@@ -157,10 +157,9 @@ class Connection:
                 response.close()
             self.sleep(wait)
 
-    def _not_reached(self, error: httpx.TransportError, tried: int) -> NotReached:
-        times = "once" if tried == 1 else f"{tried} times"
+    def _not_reached(self, error: httpx.RequestError, tried: int) -> NotReached:
         why = str(error) or type(error).__name__
-        return NotReached(f"no answer from {self.url}, tried {times} ({why}). Is the service running there?")
+        return NotReached(f"no answer from {self.url}, tried {_times(tried)} ({why}). Is the service running there?")
 
     def _fault(self, response: httpx.Response) -> Exception:
         if response.is_redirect:
@@ -174,6 +173,10 @@ class Connection:
         if response.status_code in PASSING:
             return NotReached(f"{found}. The service at {self.url} cannot answer now; repeat it later.")
         return found
+
+
+def _times(tried: int) -> str:
+    return "once" if tried == 1 else f"{tried} times"
 
 
 def _is_passing(response: httpx.Response, asked: float | None) -> bool:

@@ -77,7 +77,8 @@ class Refused(PilotlightError):
     def _text(self) -> str:
         lines = [f"{self.detail} ({self.status} {self.code})"]
         # What the sentence says already is not said again.
-        places = [text for text in map(_of_fault, self.errors) if text not in self.detail]
+        faults = [(str(fault.get("msg")), _of_fault(fault)) for fault in self.errors]
+        places = [text for msg, text in faults if msg != self.detail and text not in self.detail]
         missing = [str(item.get("message")) for item in self.problem.get("unmet") or []]
         found = [*places, *missing]
         lines += [f"  - {text}" for text in found[:SHOWN]]

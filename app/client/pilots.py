@@ -34,9 +34,9 @@ class Pilot(Answer):
         """The pilot as it is now."""
         return self.of(self.connection.get(self._path), connection=self.connection)
 
-    def plan(self) -> dict[str, Any]:
-        """The newest version of the plan of this iteration; NotFound where there is none."""
-        return dict(self.connection.get(f"{self._path}/plan"))
+    def plan(self, iteration: int | None = None) -> dict[str, Any]:
+        """The newest version of the plan of an iteration (default: this one); NotFound where there is none."""
+        return dict(self.connection.get(f"{self._path}/plan", {"iteration": iteration}))
 
     def next(self) -> list[dict[str, Any]]:
         """Every move possible from here, and what each still takes."""

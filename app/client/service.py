@@ -34,11 +34,11 @@ class Pilotlight:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """The service and key that PILOTLIGHT_URL and PILOTLIGHT_KEY name; hand in `os.environ`. KeyError if unset."""
+        """The service and key that PILOTLIGHT_URL and PILOTLIGHT_KEY of `os.environ` name; ValueError if unset."""
         missing = [name for name in (URL, KEY) if not environment.get(name)]
         if missing:
             msg = f"set {' and '.join(missing)}: the address of the service, and your key"
-            raise KeyError(msg)
+            raise ValueError(msg)
         return cls(environment[URL], environment[KEY])
 
     def __repr__(self) -> str:

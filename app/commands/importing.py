@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from app.client import NotEntered, Report
+from app.client import Invalid, NotEntered, Report
 from app.commands.progress import progress
 from app.commands.session import HERE, REFUSED, Json, Key, Url, console, plain, print_json, say, service_at, table
 
@@ -45,6 +45,11 @@ def import_file(
             )
         except NotEntered as error:
             report, why = error.report, error.detail
+        except Invalid as error:
+            if start := error.problem.get("mapping"):
+                print_json(start)
+                say("a mapping to correct and complete is on standard output; give it with --mapping")
+            raise
     if as_json:
         print_json(report.raw)
     else:
@@ -76,14 +81,10 @@ def show(report: Report) -> None:
         out.print(f"read as: {plain(report.found)}", soft_wrap=True)
     if report.errors:
         out.print(faults(report))
-    if more := _count(report) - min(len(report.errors), SHOWN):
+    more = max(len(report.errors) - SHOWN, 0) + (report.errors_left_out or 0)
+    if more:
         out.print(f"… and {more} more; all of them by kind:\n")
         out.print(kinds(report))
-
-
-def _count(report: Report) -> int:
-    """How many faults there are in all: the report lists the first, and counts every kind."""
-    return max(len(report.errors), sum(fault.rows for fault in report.faults))
 
 
 def faults(report: Report) -> Table:

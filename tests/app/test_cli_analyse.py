@@ -2,19 +2,15 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
 from fastapi import FastAPI
-from sqlmodel import select
 from typer.testing import CliRunner, Result
 
-from app.analyses.models import Analysis
 from app.cli import app as command_line
-from app.db import reading
-from app.jobs.models import JobStatus
 from tests.app.client.conftest import key_of
+from tests.app.client.worker import ending_next
 from tests.app.steps import REFUSAL, Finish, an_answer, analysed, in_test, ok, planned
 from tests.conftest import House, on_sqlite
 
@@ -31,23 +27,8 @@ def run(house: House, address: str) -> Run:
 
 @pytest.fixture
 def ends(app: FastAPI, finish: Finish) -> Callable[[dict[str, object]], threading.Thread]:
-    """Ends the next analysis that is asked for with this answer, as a worker beside would."""
-
-    def work(answer: dict[str, object]) -> None:
-        for _ in range(500):
-            with reading(app.state.engine) as session:
-                waiting = session.exec(select(Analysis.id).where(Analysis.status == JobStatus.QUEUED)).first()
-            if waiting is not None:
-                return finish(waiting, answer)
-            time.sleep(0.02)
-        return None
-
-    def begin(answer: dict[str, object]) -> threading.Thread:
-        thread = threading.Thread(target=work, args=(answer,))
-        thread.start()
-        return thread
-
-    return begin
+    """Ends the next analysis that is asked for with this answer."""
+    return lambda answer: ending_next(app, lambda waiting: finish(waiting, answer))
 
 
 def said(text: str) -> str:

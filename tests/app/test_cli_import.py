@@ -90,7 +90,10 @@ async def test_what_the_columns_are_may_be_said(house: House, run: Run, tmp_path
     text = "who,group,before\np-1,control,20"
     unclear = run(text, pilot)
     assert unclear.exit_code == 1
-    assert "who" in unclear.stderr
+    assert "who, group, before" in unclear.stderr
+    assert unclear.stderr.count("do not tell") == 1
+    assert "give it with --mapping" in unclear.stderr
+    assert json.loads(unclear.stdout)["layout"] in {"wide", "long", "redcap"}
     mapping = tmp_path / "mapping.json"
     values = [{"column": "before", "measure": "mbi_ee", "wave": "pre"}]
     mapping.write_text(json.dumps({"layout": "wide", "participant": "who", "arm": "group", "values": values}))

@@ -8,6 +8,8 @@ import pytest
 
 from app.client import Pilotlight
 
+type As = Callable[[httpx.AsyncClient], Pilotlight]
+
 
 def key_of(client: httpx.AsyncClient) -> str:
     """The key that a client of these tests sends."""
@@ -15,7 +17,7 @@ def key_of(client: httpx.AsyncClient) -> str:
 
 
 @pytest.fixture
-def service_as(address: str) -> Iterator[Callable[[httpx.AsyncClient], Pilotlight]]:
+def service_as(address: str) -> Iterator[As]:
     """The analyst's client with the key of another client."""
     with ExitStack() as stack:
         yield lambda client: stack.enter_context(Pilotlight(address, key_of(client)))

@@ -2,16 +2,21 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-type Scripted = bytes | None
+type Scripted = bytes | float | None
 
 
 @dataclass
 class Double:
-    """Its address, and what came over the wire; an answer of None is a connection that is closed without a word."""
+    """Its address, and what came over the wire.
+
+    An answer of None is a connection that is closed without a word, a number of seconds is a connection that
+    is held for so long, and then closed.
+    """
 
     url: str
     script: list[Scripted]
@@ -35,7 +40,9 @@ class Double:
                     return
                 self.heads.append(head)
                 answer = self.script.pop(0) if self.script else answer_of(500)
-                if answer is not None:
+                if isinstance(answer, float):
+                    time.sleep(answer)
+                elif answer is not None:
                     connection.sendall(answer)
 
     def _read(self, connection: socket.socket) -> str:

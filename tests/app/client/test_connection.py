@@ -23,6 +23,7 @@ from app.client import (
     TooLarge,
     TooMany,
     Unauthorized,
+    connection,
 )
 from app.client.connection import Connection
 from tests.app.client.double import Scripted, a_double, answer_of
@@ -39,12 +40,12 @@ def told(*script: Scripted, method: str = "GET") -> tuple[object, list[float], l
     """What a request against this script gives (an answer or an exception), with waits, keys of repetition, bodies."""
     waits: list[float] = []
     with a_double(*script) as double:
-        connection = Connection(double.url, KEY, sleep=waits.append, chance=lambda: 1.0)
+        asking = Connection(double.url, KEY, sleep=waits.append, chance=lambda: 1.0)
         try:
-            found: object = connection.json(method, "/v1/x", **({"json": {"n": 1}} if method != "GET" else {}))
+            found: object = asking.json(method, "/v1/x", **({"json": {"n": 1}} if method != "GET" else {}))
         except PilotlightError as error:
             found = error
-        connection.close()
+        asking.close()
     return found, waits, double.header("Idempotency-Key"), double.bodies
 
 
@@ -62,10 +63,10 @@ def test_two_dropped_connections_and_it_goes_on(method: str) -> None:
 
 def test_each_post_has_a_token_of_its_own() -> None:
     with a_double(FINE, FINE) as double:
-        connection = Connection(double.url, KEY)
+        asking = Connection(double.url, KEY)
         for _ in range(2):
-            connection.json("POST", "/v1/x", json={})
-        connection.close()
+            asking.json("POST", "/v1/x", json={})
+        asking.close()
     assert len(set(double.header("Idempotency-Key"))) == 2
 
 
@@ -213,6 +214,19 @@ def test_an_address_that_is_none_is_told_at_once(url: str) -> None:
         Pilotlight(url, KEY)
 
 
+def test_who_does_not_answer_in_time_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "TIMEOUT", 0.1)
+    found, waits, _, bodies = told(0.3, FINE)
+    assert isinstance(found, NotReached)
+    assert "timed out" in str(found)
+    assert (waits, len(bodies)) == ([], 1)
+
+
+def test_what_cannot_be_unpacked_is_no_answer() -> None:
+    found, _, _, _ = told(answer_of(200, b"no gzip", content_encoding="gzip"))
+    assert isinstance(found, NotReached)
+
+
 def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -224,9 +238,9 @@ def test_nobody_listens() -> None:
 
 
 def test_service_and_key_from_the_environment() -> None:
-    with pytest.raises(KeyError, match="set PILOTLIGHT_URL and PILOTLIGHT_KEY"):
+    with pytest.raises(ValueError, match="set PILOTLIGHT_URL and PILOTLIGHT_KEY"):
         Pilotlight.from_environment({})
-    with pytest.raises(KeyError, match="set PILOTLIGHT_KEY:"):
+    with pytest.raises(ValueError, match="set PILOTLIGHT_KEY:"):
         Pilotlight.from_environment({"PILOTLIGHT_URL": "http://service"})
     with Pilotlight.from_environment({"PILOTLIGHT_URL": "http://service", "PILOTLIGHT_KEY": KEY}) as service:
         assert repr(service) == "Pilotlight('http://service')"

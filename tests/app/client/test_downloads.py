@@ -38,7 +38,9 @@ def test_a_cut_one_is_tried_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "words"), [([CUT] * 5, "cut off 5 times"), ([OTHER], "does not fit the hash")], ids=["cut", "changed"]
+    ("script", "words"),
+    [([CUT] * 5, "cut off, tried 5 times"), ([OTHER], "does not fit the hash")],
+    ids=["cut", "changed"],
 )
 def test_what_is_not_whole_is_not_written(tmp_path: Path, script: list[Scripted], words: str) -> None:
     with pytest.raises(Damaged, match=words):
@@ -54,6 +56,12 @@ def test_a_refusal_leaves_no_file(tmp_path: Path) -> None:
     refusal = answer_of(404, b'{"detail": "the draws were not kept", "code": "no_draws"}')
     with pytest.raises(NotFound, match="the draws were not kept"):
         download(tmp_path / "x", refusal)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_unpacked_is_damaged(tmp_path: Path) -> None:
+    with pytest.raises(Damaged, match="DecodingError"):
+        download(tmp_path / "x", answer_of(200, b"no gzip", content_encoding="gzip"))
     assert list(tmp_path.iterdir()) == []
 
 

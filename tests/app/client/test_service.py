@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,11 +23,11 @@ from app.client import (
     Unauthorized,
     Wave,
 )
+from tests.app.client.conftest import As
 from tests.app.steps import CHANGES, PLAN, REFUSAL, Finish, an_answer, analysed, in_test, ok, planned, start
 from tests.conftest import House, on_sqlite
 
 pytestmark = pytest.mark.anyio
-type As = Callable[[httpx.AsyncClient], Pilotlight]
 
 
 def id_of(path: str) -> str:

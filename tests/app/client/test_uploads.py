@@ -117,8 +117,19 @@ def test_partly_right_in_the_background(tmp_path: Path) -> None:
 def test_what_else_may_come(tmp_path: Path) -> None:
     found, _ = sent(tmp_path, as_json(409, {"code": "no_plan", "detail": "the pilot has no plan"}))
     assert isinstance(found, Conflict)
-    found, _ = sent(tmp_path, as_json(422, {"code": "unreadable", "detail": "this is no table", "errors": []}))
+    found, _ = sent(
+        tmp_path,
+        as_json(
+            422,
+            {
+                "code": "unreadable",
+                "detail": "this is no table",
+                "errors": [{"loc": ["file"], "msg": "this is no table"}],
+            },
+        ),
+    )
     assert type(found) is Invalid
+    assert str(found) == "this is no table (422 unreadable)"
     for status in ("failed", "cancelled"):
         ended = job(status, result=None, failure={"code": "crashed", "message": "The process died."})
         found, _ = sent(tmp_path, as_json(202, ended))
