@@ -5,12 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 from app.client.connection import Connection
-from app.client.errors import NotFinished, NotSucceeded
+from app.client.errors import NotFinished, NotReached, NotSucceeded
 from app.client.progress import Bar, Progress
 
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
 FIRST, LONGEST, GROWTH = 0.1, 2.0, 1.3
 """Seconds between two questions: quick at first, since most work is short."""
+
+MISSED = 5
+"""Questions in a row that may stay without an answer, each after its retries: half a minute or more."""
 
 
 def wait_for(
@@ -31,7 +34,7 @@ def wait_for(
         with Bar(label) as bar:
             return wait_for(connection, path, first, label=label, progress=bar, seconds=seconds, clock=clock)
     tell: Progress = progress if callable(progress) else lambda _share, _words: None
-    found, pause, began = first, FIRST, clock()
+    found, pause, began, missed = first, FIRST, clock(), 0
     while True:
         tell(found.get("progress") or 0.0, WORDS.get(found["status"], found["status"]))
         if found["status"] in FINAL:
@@ -44,7 +47,14 @@ def wait_for(
             raise NotFinished(msg)
         connection.sleep(pause)
         pause = min(pause * GROWTH, LONGEST)
-        found = connection.get(path)
+        try:
+            found, missed = connection.get(path), 0
+        except NotReached:
+            # The work does not end with it: whoever has waited for minutes waits for a restart too.
+            missed += 1
+            if missed > MISSED:
+                raise
+            tell(found.get("progress") or 0.0, "the service does not answer; asking on")
 
 
 WORDS = {"queued": "waits for a worker", "running": "runs", "succeeded": "done"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.client import NotFinished
+from app.client import NotFinished, NotReached
 from app.client.progress import Bar
 from app.client.waiting import wait_for
 
@@ -20,11 +20,14 @@ class Terminal(io.StringIO):
 class Script:
     """A connection whose work goes on a step at each question."""
 
-    def __init__(self, *steps: dict[str, Any]) -> None:
+    def __init__(self, *steps: dict[str, Any] | NotReached) -> None:
         self.steps, self.waits = list(steps), list[float]()
 
     def get(self, _path: str) -> dict[str, Any]:
-        return self.steps.pop(0)
+        step = self.steps.pop(0)
+        if isinstance(step, NotReached):
+            raise step
+        return step
 
     def sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
@@ -74,3 +77,28 @@ def test_questions_grow_rare_and_have_an_end() -> None:
     assert connection.waits[0] == 0.1
     assert connection.waits == sorted(connection.waits)
     assert connection.waits[-1] == 2.0
+
+
+@pytest.mark.parametrize(("away", "reaches"), [(5, True), (6, False)])
+def test_a_restart_of_the_service_is_waited_for(away: int, reaches: bool) -> None:  # noqa: FBT001
+    running = {"id": "a1", "status": "running", "progress": 0.2}
+    done = {"id": "a1", "status": "succeeded", "progress": 1.0}
+    connection = Script(*[NotReached("away")] * away, running, *[NotReached("away")] * 5, done)
+    told: list[str] = []
+
+    def wait() -> dict[str, Any]:
+        return wait_for(
+            connection,  # type: ignore[arg-type]
+            "/v1/analyses/a1",
+            running,
+            label="analysis",
+            progress=lambda _share, words: told.append(words),
+            seconds=900,
+        )
+
+    if reaches:
+        assert wait() == done
+    else:
+        with pytest.raises(NotReached, match="away"):
+            wait()
+    assert "the service does not answer; asking on" in told
