@@ -147,6 +147,7 @@ class Wave(Answer):
     attrition: Mapping[str, float | None]
     starts_on: str | None
     ends_on: str | None
+    says: str | None
 
 
 @dataclass(frozen=True)

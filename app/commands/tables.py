@@ -29,17 +29,17 @@ def pilot_lines(pilot: Pilot) -> Iterator[RenderableType]:
 
 
 def waves_table(waves: Sequence[Wave]) -> Table:
-    """Response and attrition, a line for each wave and arm."""
+    """Response and attrition, a line for each wave and arm; a wave that is only planned has dashes."""
     made = table("wave", "kind", "arm", numbers=("invited", "responded", "response", "attrition"))
     for wave in waves:
-        for arm, invited in wave.invited.items():
-            answered = wave.responded.get(arm)
+        arms = dict.fromkeys([*wave.invited, *wave.responded]) or [NONE]
+        for arm in arms:
             made.add_row(
                 plain(wave.key),
                 wave.kind,
                 plain(arm),
-                str(invited),
-                NONE if answered is None else str(answered),
+                _number(wave.invited.get(arm)),
+                _number(wave.responded.get(arm)),
                 _share(wave.response_rate.get(arm)),
                 _share(wave.attrition.get(arm)),
             )
