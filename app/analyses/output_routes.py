@@ -1,5 +1,6 @@
 """What leaves the service of an analysis, over HTTP: draws, summaries, cells, pictures, the evidence package."""
 
+from base64 import b64encode
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -55,6 +56,11 @@ def _as_file(name: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{name}"'}
 
 
+def _digest(sha256: str) -> dict[str, str]:
+    """The hash of a whole answer for who downloads it (RFC 9530)."""
+    return {"Repr-Digest": f"sha-256=:{b64encode(bytes.fromhex(sha256)).decode()}:"}
+
+
 @router.get("/draws", response_class=Response, responses=_binary("The draws", PARQUET, CSV, NETCDF))
 def read_draws(
     analysis_id: str,
@@ -70,8 +76,9 @@ def read_draws(
         "Content-Length": str(file.full_size),
         "ETag": f'"{file.sha256[:32]}"',
     }
-    content = unpacked(parts) if format is DrawsFormat.CSV else parts
-    return StreamingResponse(content, media_type=MEDIA[format], headers=headers)
+    if format is DrawsFormat.CSV:  # the hash is of the file as it is kept, and a CSV is unpacked on the way
+        return StreamingResponse(unpacked(parts), media_type=MEDIA[format], headers=headers)
+    return StreamingResponse(parts, media_type=MEDIA[format], headers=headers | _digest(file.sha256))
 
 
 @router.get("/summaries", response_model=list[SummaryLine], responses=_also_csv("A line a quantity"))

@@ -66,4 +66,7 @@ def _show_waves(out: Console, pilot: Pilot, analysis: Analysis | None) -> None:
         iteration = analysis.iteration
         waves = pilot.waves(iteration)
     out.print(heading(f"Waves of iteration {iteration}"))
-    out.print(waves_table(waves) if waves else "none yet: PUT …/waves/{key} says how many were invited")
+    out.print(waves_table(waves) if waves else "none yet: the plan has them (PUT …/plan)")
+    for wave in waves:
+        if wave.says and any(share is not None for share in wave.attrition.values()):
+            out.print(plain(f"{wave.key}: {wave.says}"), soft_wrap=True)

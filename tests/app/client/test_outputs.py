@@ -1,5 +1,7 @@
 """What leaves the service, through the client: draws in each form, cells, summaries, plots, the evidence package."""
 
+import base64
+import hashlib
 import zipfile
 from pathlib import Path
 
@@ -48,6 +50,14 @@ async def test_the_same_draws_as_files_and_as_objects(analysis: Analysis, tmp_pa
     for draws in (from_tree.to_numpy(), from_frame):
         assert (draws.mean(), draws.std()) == pytest.approx((stated.mean, stated.sd), rel=1e-3)
     assert tree.attrs["analysis_id"] == analysis.id
+
+
+@on_sqlite
+async def test_the_service_tells_the_hash_of_draws(house: House, analysis: Analysis) -> None:
+    for form in ("parquet", "netcdf"):
+        answer = await house.analyst.get(f"/v1/analyses/{analysis.id}/draws?format={form}")
+        digest = base64.b64encode(hashlib.sha256(answer.content).digest()).decode()
+        assert answer.headers["repr-digest"] == f"sha-256=:{digest}:"
 
 
 @on_sqlite
