@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-OTHERS = ("fastapi", "sqlmodel", "sqlalchemy", "pydantic", "typer", "rich", "structlog", "numpy", "pandas", "xarray")
+OTHERS = ("fastapi", "sqlmodel", "sqlalchemy", "pydantic", "structlog", "starlette", "numpy", "pandas", "xarray")
 
 
 def test_it_needs_httpx_alone() -> None:
