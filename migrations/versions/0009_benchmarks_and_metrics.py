@@ -101,7 +101,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Undo."""
-    with op.batch_alter_table("plan_versions") as plans:
-        plans.drop_column("reference_sds")
+    op.drop_column("plan_versions", "reference_sds")
     for table in ("point_definitions", "series_starts", "metric_definitions", "benchmarks"):
         op.drop_table(table)
