@@ -33,6 +33,16 @@ def wait_until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     return found
 
 
+def child_of(pid: int, module: str) -> int:
+    """The id of the child of a process that runs a module (Linux)."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            if module.encode() in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+                return int(child)
+    msg = f"{pid} runs no {module}"
+    raise ProcessLookupError(msg)
+
+
 class Installation:
     """Processes of one database; a command is the name of a module and its arguments."""
 
@@ -77,6 +87,14 @@ class Installation:
         """End a process without a warning."""
         self._processes[number].send_signal(signal.SIGKILL)
         self._processes[number].wait(10)
+
+    def pid(self, number: int) -> int:
+        """The id of a process."""
+        return self._processes[number].pid
+
+    def ended(self, number: int) -> int:
+        """How a process ends that is about to: its exit code, or minus the signal."""
+        return self._processes[number].wait(60)
 
     def stop(self) -> list[int]:
         """End all in order; how they ended."""
