@@ -46,8 +46,6 @@ def enter(
         session, pilot, RevisionKind.IMPORT, entries=fresh, source=name, sha256=sha256, person=person, at=at
     )
     connection = session.connection()
-    if settles:
-        _settle(session, pilot, mine, revision)
     constant = {
         "organization_id": pilot.organization_id,
         "pilot_id": pilot.id,
@@ -71,9 +69,14 @@ def enter(
         msg = f"{entered} of {fresh} staged rows are there; import the file again"
         raise Lost(msg)
     grouped = connection.execute(
-        sa.select(s.measure, s.wave, sa.func.count()).where(*mine, ~s.unchanged).group_by(s.measure, s.wave)
+        sa.select(s.measure, s.wave, sa.func.count(), sa.func.min(s.arm))
+        .where(*mine, ~s.unchanged)
+        .group_by(s.measure, s.wave)
     ).all()
-    for measure, wave, rows in sorted(grouped):
+    # Afterwards: a row of the file may wait for the arm that another one has.
+    if settles or any(arm == UNASSIGNED for *_, arm in grouped):
+        _settle(session, pilot, mine, revision)
+    for measure, wave, rows, _ in sorted(grouped):
         changes = {"measure": measure, "wave": wave, "rows": rows, "file": name}
         note(session, "entered", "measurements", pilot.id, organization_id=pilot.organization_id, changes=changes)
     refuse_more_than_invited(session, pilot, context.plan)

@@ -1,6 +1,7 @@
 """Staged rows against each other and against what stands; by the database, whatever their number.
 
-The rules are those of single rows (`measures/rows.py`), where a file is one long request.
+The rules are those of single rows (`measures/rows.py`), where a file is one long request. People whose rows depend
+on their order are judged by the very same code (`measures/people.py`), all others as sets.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection
 
 from app.imports.faults import MOST, Faults
 from app.imports.models import STAGED
+from app.imports.one_by_one import AT_ONCE, HELD, TOLD, parts, verdicts
 from app.measures.models import UNASSIGNED, Measurement, Summary
 from app.measures.rules import ARM_CHANGED, MIXED_LINKAGE, UNIT_CHANGED, duplicate
 from app.pilots.models import Pilot
@@ -34,14 +36,19 @@ class Judge:
         `repeated`: the very same file was entered before, so that its anonymous rows stand already. `step` follows
         each rule.
         """
+        # Judged anew when something was entered or corrected meanwhile: what stood then may not stand now.
+        again = sa.update(STAGED).where(*self._mine, self._s.unchanged).values(unchanged=False)
+        self._connection.execute(again)
         for measure in self._measures():
             if self._has_summaries(measure):
-                self._refuse(self._s.measure == measure, None, "mixed_shapes", lambda *_: MIXED_SHAPES)
+                self._refuse(self._s.measure == measure, None, "mixed_shapes", _saying(MIXED_SHAPES))
             else:
                 self._judge_linkage(measure)
         step()
         if repeated:
             self._mark(self._s.participant.is_(None))
+        self._judge_several()
+        step()
         named = self._s.participant.is_not(None)
         if self._any_held():
             self._mark(sa.and_(named, self._is_held(self._same_as_held())))
@@ -49,14 +56,10 @@ class Judge:
             other = sa.and_(named, ~self._s.unchanged, self._is_held(self._s.wave == self._held.c.wave))
             self._refuse(other, None, "duplicate", duplicate)
             step()
-        self._judge_repeats(step)
-        if self._any_held():
             for field, code, message, differs in self._moved(self._held.c):
                 moved = sa.and_(named, ~self._s.unchanged, self._is_held(differs))
-                self._refuse(moved, field, code, lambda *_, said=message: said)
+                self._refuse(moved, field, code, _saying(message))
                 step()
-        self._judge_places()
-        step()
         counts = self._connection.execute(
             sa.select(self._s.unchanged, sa.func.count()).where(*self._mine).group_by(self._s.unchanged)
         )
@@ -94,7 +97,7 @@ class Judge:
                 .limit(1)
             )
         wrong = self._s.participant.is_(None) if linked else self._s.participant.is_not(None)
-        self._refuse(sa.and_(of_measure, wrong), "participant", "mixed_linkage", lambda *_: MIXED_LINKAGE)
+        self._refuse(sa.and_(of_measure, wrong), "participant", "mixed_linkage", _saying(MIXED_LINKAGE))
 
     def _same_as_held(self) -> Condition:
         s, h = self._s, self._held.c
@@ -122,64 +125,38 @@ class Judge:
         yield "arm", "arm_changed", ARM_CHANGED, sa.and_(ref.arm != UNASSIGNED, ref.arm != s.arm)
         yield "unit_id", "unit_changed", UNIT_CHANGED, ref.unit_id.is_distinct_from(s.unit_id)
 
-    def _judge_repeats(self, step: Callable[[], object]) -> None:
-        """A person, measure and wave twice in the file: the first counts, the same again stands already."""
-        s = self._s
-        group = (s.measure, s.wave, s.participant)
-        firsts = (
-            sa.select(*group, sa.func.min(s.seq).label("seq"))
-            .where(*self._mine, s.participant.is_not(None), ~s.unchanged)
-            .group_by(*group)
-            .having(sa.func.count() > 1)
-        )
-        repeated = self._connection.execute(firsts.limit(1)).first()
-        step()
-        if repeated is None:
-            return
-        first, at = sa.alias(STAGED, "first"), firsts.subquery("firsts")
-        f: Any = first.c
-        later = [
-            f.import_id == s.import_id,
-            f.attempt == s.attempt,
-            f.seq == at.c.seq,
-            *(at.c[c.name] == c for c in group),
-            s.seq > f.seq,
-        ]
-        equal = [f.value == s.value, f.arm == s.arm]
-        equal += [f[name].is_not_distinct_from(s[name]) for name in ("unit_id", "collected_on")]
-        among = sa.select(sa.literal(1)).select_from(first.join(at, sa.true())).correlate(STAGED)
-        self._mark(sa.and_(~s.unchanged, among.where(*later, *equal).exists()))
-        self._refuse(sa.and_(~s.unchanged, among.where(*later).exists()), None, "duplicate", duplicate)
+    def _judge_several(self) -> None:
+        """People whose rows in the file depend on their order: of several places, or several at one wave.
 
-    def _judge_places(self) -> None:
-        """People of the file stay in the arm and the unit in which it has them first."""
+        They are few in most files, and judged one row after the other as single rows are.
+        """
         s = self._s
+        named = (*self._mine, s.participant.is_not(None))
         who = (s.measure, s.participant)
-        several = (
-            sa.select(*who, sa.func.min(s.seq).label("seq"))
-            .where(*self._mine, s.participant.is_not(None))
-            .group_by(*who)
-            .having(
-                sa.or_(
-                    sa.func.min(s.arm) != sa.func.max(s.arm),
-                    sa.func.count(sa.distinct(sa.func.coalesce(s.unit_id, ""))) > 1,
-                )
-            )
-        )
-        if self._connection.execute(several.limit(1)).first() is None:
+        unit = sa.func.coalesce(s.unit_id, "")
+        elsewhere = sa.or_(sa.func.min(s.arm) != sa.func.max(s.arm), sa.func.min(unit) != sa.func.max(unit))
+        places = sa.select(*who).where(*named).group_by(*who).having(elsewhere)
+        repeats = sa.select(*who).where(*named).group_by(*who, s.wave).having(sa.func.count() > 1)
+        several = sa.union(places, repeats).subquery("several")
+        if self._connection.execute(sa.select(several).limit(1)).first() is None:
             return
-        first, at = sa.alias(STAGED, "first"), several.subquery("several")
-        f: Any = first.c
-        among = sa.select(sa.literal(1)).select_from(first.join(at, sa.true())).correlate(STAGED)
-        of_person = [
-            f.import_id == s.import_id,
-            f.attempt == s.attempt,
-            f.seq == at.c.seq,
-            *(at.c[c.name] == c for c in who),
-            s.seq > f.seq,
-        ]
-        for field, code, message, differs in self._moved(f):
-            self._refuse(among.where(*of_person, differs).exists(), field, code, lambda *_, said=message: said)
+        h = self._held.c
+        held, staged = (
+            sa.select(seq.label("seq"), *(table[name] for name in TOLD))
+            .join(several, sa.and_(*(table[name] == several.c[name] for name in TOLD[:2])))
+            .where(*those)
+            for table, seq, those in ((h, sa.literal(HELD), self._of_pilot(h)), (s, s.seq, self._mine))
+        )
+        rows = sa.union_all(held, staged).subquery()
+        ordered = sa.select(rows).order_by(rows.c.measure, rows.c.participant, rows.c.seq)
+        found = self._connection.execute(ordered, execution_options={"yield_per": AT_ONCE})
+        verdict = verdicts(found)
+        for seqs in parts(verdict.unchanged):
+            self._mark(s.seq.in_(seqs))
+        for (code, field, message), wrong in verdict.faults.items():
+            for seqs in parts(wrong):
+                says = duplicate if code == "duplicate" else _saying(message)
+                self._refuse(s.seq.in_(seqs), field, code, says)
 
     def _mark(self, condition: Condition) -> None:
         self._connection.execute(sa.update(STAGED).where(*self._mine, condition).values(unchanged=True))
@@ -203,3 +180,7 @@ class Judge:
             self._faults.count(row, field or column, code, says(measure, wave), times)
             self._faults.rejected += times
         self._connection.execute(sa.delete(STAGED).where(*wrong))
+
+
+def _saying(message: str) -> Callable[[str, str], str]:
+    return lambda _measure, _wave: message

@@ -1,11 +1,12 @@
 """Entering single values: every row is checked, all or nothing, in one transaction."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from random import SystemRandom
+from typing import Any
 
 import sqlalchemy as sa
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from analysis.documents import PlannedMeasure
 from app.audit.models import note
@@ -13,16 +14,9 @@ from app.db import new_id
 from app.errors import Invalid, fault
 from app.measures.entry import context_of, known_measure, of_measure, refuse_mixture, refuse_unless_partial, report
 from app.measures.models import UNASSIGNED, Measurement, Revision, RevisionKind
+from app.measures.people import People, Told
 from app.measures.revisions import revise
-from app.measures.rules import (
-    ARM_CHANGED,
-    MIXED_LINKAGE,
-    UNIT_CHANGED,
-    Context,
-    duplicate,
-    row_faults,
-    wave_faults,
-)
+from app.measures.rules import MIXED_LINKAGE, Context, Fault, row_faults, wave_faults
 from app.measures.schemas import EntryFault, EntryReport, MeasurementsIn, RowIn
 from app.measures.waves import refuse_more_than_invited
 from app.pilots.models import Pilot
@@ -44,9 +38,9 @@ def enter_rows(
     entry = _RowEntry(session, pilot, context, measure, body)
     fresh, unchanged, errors = entry.judge()
     refuse_unless_partial(errors, len(body.rows), partial=partial)
-    if fresh or entry.settled:
-        revision = revise(session, pilot, RevisionKind.ROWS, entries=len(fresh), person=person, at=at)
-        settle_arms(session, pilot, entry.settled, revision)
+    if not fresh and not entry.settled:
+        return report(0, unchanged, errors)
+    revision = revise(session, pilot, RevisionKind.ROWS, entries=len(fresh), person=person, at=at)
     if fresh:
         # Lists are in the order of the ids: that of a file would tell whose rows stand together, and who is who.
         SystemRandom().shuffle(fresh)
@@ -73,6 +67,9 @@ def enter_rows(
                 for row, arm in fresh
             ],
         )
+    # Afterwards: a row of this request may wait for the arm that a later one has.
+    settle_arms(session, pilot, entry.settled, revision)
+    if fresh:
         note(
             session,
             "entered",
@@ -108,36 +105,23 @@ class _RowEntry:
         self, session: Session, pilot: Pilot, context: Context, measure: PlannedMeasure, body: MeasurementsIn
     ) -> None:
         self.context, self.measure, self.body = context, measure, body
-        held = (
-            session.connection()
-            .execute(
-                sa.select(  # type: ignore[call-overload]
-                    Measurement.participant,
-                    Measurement.wave,
-                    Measurement.arm,
-                    Measurement.unit_id,
-                    Measurement.value,
-                    Measurement.collected_on,
-                ).where(
-                    Measurement.pilot_id == pilot.id,
-                    Measurement.iteration == pilot.iteration,
-                    Measurement.measure == measure.measure,
-                    col(Measurement.participant).is_not(None),
-                )
+        m: Any = Measurement
+        named = m.participant.is_not(None)
+        of_pilot = (m.pilot_id == pilot.id, m.iteration == pilot.iteration)
+        held = session.connection().execute(
+            sa.select(m.participant, m.wave, m.value, m.arm, m.unit_id, m.collected_on).where(
+                *of_pilot, m.measure == measure.measure, named
             )
-            .all()
         )
-        self.values = {p: (v, a, u, d) for p, w, a, u, v, d in held if w == body.wave}
-        self.places: dict[str | None, tuple[str, str | None]] = {p: (a, u) for p, w, a, u, v, d in held}
-        anonymous = session.exec(
-            select(Measurement.id)
-            .where(*of_measure(Measurement, pilot, measure.measure), col(Measurement.participant).is_(None))
-            .limit(1)
-        ).first()
-        # The arms of people whose earlier rows waited for one.
+        self.people = People(measure.measure, ((who, wave, Told(*told)) for who, wave, *told in held))
+        # Whose rows, of any measure, wait for an arm; and the arms that such people have by now.
+        waiting = sa.select(m.participant).where(*of_pilot, m.arm == UNASSIGNED, named)
+        self.waiting: set[str] = set(session.connection().scalars(waiting))
         self.settled: dict[str, str] = {}
-        # None: nothing entered yet, the first row says whether people are linked.
-        self.linked: bool | None = True if held else (False if anonymous else None)
+        # None: nothing entered yet, the first row that is right says whether people are linked.
+        self.linked: bool | None = session.connection().scalar(
+            sa.select(named).where(*of_measure(Measurement, pilot, measure.measure)).limit(1)
+        )
 
     def judge(self) -> tuple[list[tuple[RowIn, str]], int, list[EntryFault]]:
         fresh: list[tuple[RowIn, str]] = []
@@ -148,49 +132,39 @@ class _RowEntry:
             errors += [EntryFault(loc=["rows", i, f], msg=m, code=c) for f, m, c in faults]
             if faults:
                 continue
-            if row.participant is not None and arm and self.places.get(row.participant, (arm,))[0] == UNASSIGNED:
-                self.settled[row.participant] = arm
-            if row.participant is not None and row.participant in self.values:
+            if row.participant is None or self._take(row.participant, row, arm):
+                fresh.append((row, arm))
+            else:
                 unchanged += 1
-                continue
-            fresh.append((row, arm))
-            if row.participant is not None:
-                self.values[row.participant] = (row.value, arm, row.unit_id, row.collected_on)
-                self.places[row.participant] = (arm, row.unit_id)
         return fresh, unchanged, errors
 
-    def _faults(self, row: RowIn, arm: str) -> Iterable[tuple[str, str, str]]:
-        yield from row_faults(
-            self.context,
-            self.measure,
-            self.body.wave,
-            value=row.value,
-            arm=row.arm,
-            unit_id=row.unit_id,
-            participant=row.participant,
+    def _take(self, participant: str, row: RowIn, arm: str) -> bool:
+        if arm == UNASSIGNED:
+            self.waiting.add(participant)
+        elif participant in self.waiting:
+            self.settled.setdefault(participant, arm)
+        return self.people.take(participant, self.body.wave, Told(row.value, arm, row.unit_id, row.collected_on))
+
+    def _faults(self, row: RowIn, arm: str) -> Iterator[Fault]:
+        own = list(
+            row_faults(
+                self.context,
+                self.measure,
+                self.body.wave,
+                value=row.value,
+                arm=row.arm,
+                unit_id=row.unit_id,
+                participant=row.participant,
+            )
         )
+        yield from own
         linked = row.participant is not None
-        if self.linked is None:
+        if self.linked is None and not own:
             self.linked = linked
-        if linked is not self.linked:
+        if self.linked is not None and linked is not self.linked:
             yield "participant", MIXED_LINKAGE, "mixed_linkage"
         if row.participant is None:
             return
-        held = self.values.get(row.participant)
-        if held is not None and (held[0], held[1] or arm, *held[2:]) != (
-            row.value,
-            arm,
-            row.unit_id,
-            row.collected_on,
-        ):
-            yield (
-                "value" if held[0] != row.value else "participant",
-                duplicate(self.measure.measure, self.body.wave),
-                "duplicate",
-            )
-            return
-        place = self.places.get(row.participant)
-        if place is not None and place[0] not in {UNASSIGNED, arm}:
-            yield "arm", ARM_CHANGED, "arm_changed"
-        elif place is not None and place[1] != row.unit_id:
-            yield "unit_id", UNIT_CHANGED, "unit_changed"
+        told = Told(row.value, arm, row.unit_id, row.collected_on)
+        if (fault := self.people.fault(row.participant, self.body.wave, told)) is not None:
+            yield fault

@@ -1,0 +1,166 @@
+"""The same rows entered one measure and wave at a time as JSON, and as one CSV file: both end alike."""
+
+import io
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import groupby
+from json import dumps
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from fastapi import FastAPI
+from sqlmodel import Session
+
+from app.db import now
+from app.imports.files import Upload
+from app.imports.models import STAGED
+from app.imports.service import Asked, import_now
+from app.measures.models import Measurement
+from app.measures.rows import enter_rows
+from app.measures.schemas import MeasurementsIn
+from app.pilots.models import Pilot
+from tests.app.steps import PLAN, ok, planned
+from tests.conftest import House
+
+pytestmark = pytest.mark.anyio
+
+EXAMPLES = 25
+TWO = {**PLAN, "measures": [*PLAN["measures"], {"measure": "mbi_dp", "role": "secondary", "reference_sd": 6.0}]}
+LONG = {
+    "layout": "long", "participant": "who", "arm": "arm", "unit": "unit", "date": "day", "value_column": "value",
+    "measure_column": "measure", "wave_column": "wave",
+}  # fmt: skip
+ARMS = ("intervention", "control")
+PEOPLE = ("p-1", "p-2", "p-3")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row as its sender wrote it."""
+
+    measure: str
+    wave: str
+    participant: str | None
+    arm: str | None
+    unit_id: str | None
+    value: float
+    collected_on: str | None
+
+    @property
+    def group(self) -> tuple[str, str]:
+        return self.measure, self.wave
+
+    def fields(self) -> dict[str, Any]:
+        given = {"participant": self.participant, "arm": self.arm, "unit_id": self.unit_id, "value": self.value}
+        return {**given, "collected_on": self.collected_on}
+
+    def line(self) -> str:
+        cells = (self.participant, self.arm, self.unit_id, self.collected_on, self.measure, self.wave, self.value)
+        return ",".join("" if cell is None else str(cell) for cell in cells)
+
+
+@dataclass
+class End:
+    """How many rows were accepted and stood already, the faults by row, and what stands afterwards."""
+
+    counts: tuple[int, int]
+    faults: dict[int, set[str]]
+    standing: list[Any]
+
+
+type Road = Callable[[Session, Pilot, Sequence[Row]], tuple[tuple[int, int], dict[int, set[str]]]]
+
+
+def as_json(session: Session, pilot: Pilot, rows: Sequence[Row]) -> tuple[tuple[int, int], dict[int, set[str]]]:
+    accepted = unchanged = before = 0
+    faults: dict[int, set[str]] = {}
+    for (measure, wave), of_group in groupby(rows, key=lambda row: row.group):
+        entries = [row.fields() for row in of_group]
+        body = MeasurementsIn.model_validate({"measure": measure, "wave": wave, "rows": entries})
+        report = enter_rows(session, pilot, body, partial=True, person="lead", at=now())
+        accepted, unchanged = accepted + report.accepted, unchanged + report.unchanged
+        for error in report.errors:
+            faults.setdefault(before + int(error.loc[1]), set()).add(error.code)
+        before += len(entries)
+    return (accepted, unchanged), faults
+
+
+def as_file(session: Session, pilot: Pilot, rows: Sequence[Row]) -> tuple[tuple[int, int], dict[int, set[str]]]:
+    text = "\n".join(["who,arm,unit,day,measure,wave,value", *(row.line() for row in rows)]).encode()
+    upload = Upload("rows.csv", io.BytesIO(text), len(text), sha256(text).hexdigest(), dumps(LONG))
+    asked = Asked(dry_run=False, partial=True, person="lead", at=now())
+    report = import_now(session, pilot, upload, asked)
+    assert session.connection().scalar(sa.select(sa.func.count()).select_from(STAGED)) == 0
+    faults: dict[int, set[str]] = {}
+    for error in report.errors:
+        assert error.row is not None
+        faults.setdefault(error.row - 2, set()).add(error.code)
+    assert report.rejected == len(faults)
+    return (report.accepted, report.unchanged), faults
+
+
+def taken(app: FastAPI, pilot_id: str, earlier: Sequence[Row], rows: Sequence[Row], road: Road) -> End:
+    """Where a road leads, of what was entered earlier; nothing of it stays."""
+    m: Any = Measurement
+    shown = (m.measure, m.wave, m.participant, m.arm, m.unit_id, m.value, m.collected_on)
+    with Session(app.state.engine, expire_on_commit=False) as session:
+        session.info["settings"] = app.state.settings
+        pilot = session.get_one(Pilot, pilot_id)
+        as_json(session, pilot, earlier)
+        counts, faults = road(session, pilot, rows)
+        standing = session.connection().execute(sa.select(*shown).where(m.pilot_id == pilot_id)).all()
+        session.rollback()
+    return End(counts, faults, sorted((tuple(row) for row in standing), key=repr))
+
+
+def drawn(chance: random.Random, units: Sequence[str], measures: int) -> tuple[list[Row], list[Row]]:
+    """Rows of an earlier entry and of the one that is tried, group by group.
+
+    Of two measures each person keeps an arm: which of two a person is in who has one in each, no rule says.
+    """
+    anonymous = chance.choice((0.0, 0.0, 0.3, 1.0))
+    home = {who: chance.choice(ARMS) for who in PEOPLE}
+    groups = [(measure, wave) for measure in ("mbi_ee", "mbi_dp")[:measures] for wave in ("pre", "post")]
+    chance.shuffle(groups)
+    lone, away = chance.choice((None, units[0])), chance.choice((0.0, 0.25))
+
+    def row() -> Row:
+        who = None if chance.random() < anonymous else chance.choice(PEOPLE)
+        arm = home[who] if who and measures > 1 else chance.choice(ARMS)
+        if chance.random() < 0.25:
+            arm = None if chance.random() < 0.9 else "elsewhere"
+        unit = chance.choice((None, *units, "ward-9")) if chance.random() < away else lone
+        value = chance.choice((20.0, 20.0, 20.0, 21.5, 99.0))
+        day = chance.choice((None, None, None, "2026-03-02"))
+        return Row(*chance.choice(groups), who, arm, unit, value, day)
+
+    def some(most: int) -> list[Row]:
+        rows = [row() for _ in range(chance.randint(0, most))]
+        return sorted(rows, key=lambda row: groups.index(row.group))
+
+    return some(4), some(9) or [row()]
+
+
+@pytest.mark.parametrize("kind", ["waiting", "allocated", "observed"])
+async def test_both_roads_lead_to_the_same_rows(app: FastAPI, house: House, kind: str) -> None:
+    more = await ok(house.administrator.post(f"/v1/organizations/{house.id}/units", json={"name": "Ward 2"}), 201)
+    units = [house.unit["id"], more["id"]]
+    path = await planned(house, {**TWO, "randomised": kind != "observed"}, unit_ids=units)
+    if kind == "allocated":
+        people = [{"participant": who} for who in PEOPLE[:2]]
+        await ok(house.lead.post(f"{path}/plan/allocate", json={"participants": people}), 201)
+    for seed in range(EXAMPLES):
+        chance = random.Random(f"{kind} {seed}")
+        earlier, rows = drawn(chance, units, chance.choice((1, 1, 2)))
+        pilot_id = path.rpartition("/")[2]
+        one = taken(app, pilot_id, earlier, rows, as_json)
+        other = taken(app, pilot_id, earlier, rows, as_file)
+        said = f"{kind} {seed}:\n" + "\n".join(r.line() for r in earlier) + "\n--\n" + "\n".join(r.line() for r in rows)
+        assert other.standing == one.standing, said
+        assert other.counts == one.counts, said
+        assert other.faults.keys() == one.faults.keys(), said
+        # JSON tells every fault of a row. What a file's cell cannot be is told first, and the row goes no further.
+        assert all(codes <= one.faults[row] for row, codes in other.faults.items()), (said, one.faults, other.faults)
