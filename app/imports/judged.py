@@ -23,6 +23,7 @@ from app.measures.rules import Context
 from app.pilots.models import Pilot
 
 CHANGED = "the plan, its units or arms changed while the file was read; nothing was entered. Import it again"
+MOVED_ON = "the pilot went on to another iteration while the file waited; nothing was entered. Import it there"
 READ, STAGED, JUDGED = 0.8, 0.85, 0.95
 """Shares of the work that are done then."""
 AT_ONCE = "at once"

@@ -1,6 +1,6 @@
 """The child process that reads files: into the staging table, judged; its parent enters what is right."""
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any, BinaryIO
 
 import sqlalchemy as sa
@@ -10,11 +10,11 @@ from app.db import make_engine
 from app.errors import Conflict
 from app.imports import files
 from app.imports.files import Upload
-from app.imports.judged import fingerprint, judged, known_of, report_of
+from app.imports.judged import MOVED_ON, fingerprint, judged, known_of, report_of
 from app.imports.models import Import
 from app.imports.reading import Mapping
 from app.imports.service import open_file
-from app.imports.staging import clear
+from app.imports.staging import clear, clear_ended
 from app.jobs.child import Progress, serve
 from app.measures.entry import context_of
 from app.measures.revisions import latest
@@ -31,8 +31,11 @@ def _import(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
         if data is None:
             msg = "the file is no longer there; send it again"
             raise Conflict(msg, "file_gone")
-        with closing(data):
+        with ExitStack() as stack:
+            stack.enter_context(closing(data))
             dictionary = files.take(session, row.id, files.DICTIONARY)
+            if dictionary is not None:
+                stack.enter_context(closing(dictionary))
             return _read(session, row, request["attempt"], (data, dictionary), progress)
 
 
@@ -40,9 +43,12 @@ def _read(
     session: Session, row: Import, attempt: str, held: tuple[BinaryIO, BinaryIO | None], progress: Progress
 ) -> dict[str, Any]:
     pilot = session.exec(select(Pilot).where(Pilot.id == row.pilot_id)).one()
+    if pilot.iteration != row.iteration:
+        raise Conflict(MOVED_ON, "changed_meanwhile")
     context = context_of(session, pilot)
     known = known_of(session, context)
     clear(session.connection(), row.id)  # of an attempt before, whose worker is gone
+    clear_ended(session.connection())
     session.commit()
     mapping = row.request["mapping"]
     upload = Upload(row.name, held[0], row.size, row.sha256, dictionary=held[1])

@@ -12,7 +12,7 @@ from app.db import lock, new_id
 from app.errors import Conflict, Invalid, fault
 from app.imports import files
 from app.imports.files import Upload
-from app.imports.judged import CHANGED, Judged, fingerprint, judged, known_of, report_of, taken_over
+from app.imports.judged import CHANGED, MOVED_ON, Judged, fingerprint, judged, known_of, report_of, taken_over
 from app.imports.models import Import, ImportMapping
 from app.imports.reading import Known, Mapping, Reading, Unreadable, read
 from app.imports.schemas import ImportReport
@@ -143,8 +143,10 @@ def _kept(session: Session, row: Import, answer: dict[str, Any]) -> None:
     report = ImportReport.model_validate(answer["report"])
     if not row.dry_run:
         pilot = session.exec(lock(session, select(Pilot).where(Pilot.id == row.pilot_id))).one()
+        if pilot.iteration != row.iteration:
+            raise Conflict(MOVED_ON, "changed_meanwhile")
         context = context_of(session, pilot)
-        if pilot.iteration != row.iteration or fingerprint(context) != answer["context"]:
+        if fingerprint(context) != answer["context"]:
             raise Conflict(CHANGED, "changed_meanwhile")
         found = Judged.of(row, answer["attempt"], report)
         if latest(session, pilot.id, pilot.iteration) != answer["revision"]:

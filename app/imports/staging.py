@@ -12,8 +12,9 @@ from sqlmodel import Session
 
 from app.imports.checking import Checks
 from app.imports.faults import Faults
-from app.imports.models import STAGED
+from app.imports.models import STAGED, Import
 from app.imports.reading import Fault, Value
+from app.jobs.models import JobStatus
 
 PART = 20_000
 """Rows written at once: some megabytes."""
@@ -117,3 +118,10 @@ def _lines(rows: Iterable[Staged]) -> Iterator[str]:
 def clear(connection: Connection, import_id: str) -> None:
     """Remove what is staged of an import, of every attempt."""
     connection.execute(sa.delete(STAGED).where(STAGED.c.import_id == import_id))
+
+
+def clear_ended(connection: Connection) -> None:
+    """Remove what was staged after its import had ended: by an attempt that fell silent and woke up too late."""
+    ended: Any = Import
+    final = sa.select(ended.id).where(ended.status.in_([status for status in JobStatus if status.final]))
+    connection.execute(sa.delete(STAGED).where(STAGED.c.import_id.in_(final)))
