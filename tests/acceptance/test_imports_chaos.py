@@ -64,7 +64,9 @@ class Reading:
     def staged(self) -> int:
         """Rows of the latest attempt that are staged."""
         with self.engine.connect() as connection:
-            counts = connection.execute(sa.select(sa.func.count()).group_by(STAGED.c.attempt)).scalars().all()
+            counts = (
+                connection.execute(sa.select(sa.func.count(STAGED.c.seq)).group_by(STAGED.c.attempt)).scalars().all()
+            )
         return max(counts, default=0)
 
     def reader(self) -> tuple[int, int] | None:
