@@ -127,16 +127,26 @@ class Rows:
 
     def pairs(self) -> list[Entry]:
         """n, means, SDs and r of each unit and arm, of the people seen both in the last wave before and after."""
-        before, after, shift = measurements(self._at, again=True), measurements(self._at, again=True), self._shift()
-        place: Sequence[Any] = [after.unit_id, after.arm]
-        x, y = before.value - shift, after.value - shift
-        dx, dy = (term - sa.func.avg(term).over(partition_by=place) for term in (x, y))
-        rows = (
-            sa.select(*place, x.label("x"), y.label("y"), dx.label("dx"), dy.label("dy"))
-            .where(*self._of(before), *self._of(after), before.participant == after.participant)
-            .where(before.wave == self.before[-1], after.wave == self.followup)
+        m, shift, early = self._table, self._shift(), self.before[-1]
+        # Read once, person by person: tables just filled, or read as of a revision, are slow to join with themselves.
+        of_wave = {wave: sa.func.max(sa.case((m.wave == wave, m.value))) for wave in (early, self.followup)}
+        unit, arm = (sa.func.max(sa.case((m.wave == self.followup, place))) for place in (m.unit_id, m.arm))
+        people = (
+            sa.select(
+                unit.label("unit_id"),
+                arm.label("arm"),
+                (of_wave[early] - shift).label("x"),
+                (of_wave[self.followup] - shift).label("y"),
+            )
+            .where(*self._of(m), m.participant.is_not(None), m.wave.in_(of_wave))
+            .group_by(m.participant)
+            .having(sa.func.count() == len(of_wave))
             .subquery()
         )
+        p = people.c
+        place: Sequence[Any] = [p.unit_id, p.arm]
+        dx, dy = (term - sa.func.avg(term).over(partition_by=place) for term in (p.x, p.y))
+        rows = sa.select(*place, p.x, p.y, dx.label("dx"), dy.label("dy")).subquery()
         c = rows.c
         sums = [sa.func.sum(term) for term in (c.dx * c.dx, c.dy * c.dy, c.dx * c.dy)]
         by = [c.unit_id, c.arm]

@@ -28,6 +28,8 @@ ANALYSES = sa.table(
 # Shapes that do not say how many people they are of: there is nothing to judge them by.
 UNCOUNTED = frozenset({Shape.EVENTS.value, Shape.SERIES.value})
 
+PLACE = ("measure", "arm", "wave", "unit_id")
+
 Entry = Mapping[str, Any]
 Shapes = Mapping[str, Sequence[Entry]]
 
@@ -70,19 +72,19 @@ def people(
     for measure, arm, wave, unit, n in rows:
         found[Table(measure, arm, wave)][unit] = n
     if plan.baseline is not None:
-        before = measurements(at, again=True)
-        pairs: Any = (
-            sa.select(*place, sa.func.count())
-            .where(
-                before.pilot_id == m.pilot_id,
-                before.iteration == m.iteration,
-                before.measure == m.measure,
-                before.participant == m.participant,
-            )
-            .where(*mine, before.wave == plan.baseline, m.wave != plan.baseline)
-            .group_by(*place)
+        # Read once: the data at a revision have no index by which a table could be joined with itself.
+        early = sa.func.max(sa.case((m.wave == plan.baseline, 1), else_=0)).over(
+            partition_by=[m.measure, m.participant]
         )
-        for measure, arm, wave, unit, n in connection.execute(pairs):
+        seen: Any = (
+            sa.select(*(c.label(name) for name, c in zip(PLACE, place, strict=True)), early.label("early"))
+            .where(*mine, m.participant.is_not(None))
+            .subquery()
+        ).c
+        by = [seen[name] for name in PLACE]
+        linked = sa.select(*by, sa.func.count()).where(seen.early == 1, seen.wave != plan.baseline).group_by(*by)
+        once_more: Any = connection.execute(linked)
+        for measure, arm, wave, unit, n in once_more:
             found[Table(measure, arm, wave, linked=True)][unit] = n
     for summary in summaries(session, pilot_id, iteration, at):
         n = people_in(summary.shape.value, summary.content)

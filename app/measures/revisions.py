@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from app.measures.models import (
@@ -59,13 +58,14 @@ def revise(
     return revision
 
 
-def measurements(at: int | None, *, again: bool = False) -> Any:
+def measurements(at: int | None) -> Any:
     """The columns of the table of rows in a query: its own, or those of all that stood at revision `at`.
 
-    Rows that chance gave their arm later have none at that revision. `again`: beside itself in the same query.
+    Rows that chance gave their arm later have none at that revision. Nothing joins it with itself: as of a revision it
+    has no index, and the plan would go through all rows for each row.
     """
     if at is None:
-        return aliased(Measurement) if again else Measurement
+        return Measurement
     stood: list[Any] = []
     for model, key in ((Measurement, Measurement.id), (FormerMeasurement, FormerMeasurement.measurement_id)):
         table: Any = model
