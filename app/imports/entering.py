@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.audit.models import note
+from app.imports.judging import named_arms
 from app.imports.models import STAGED
 from app.measures.models import UNASSIGNED, Measurement, Revision, RevisionKind
 from app.measures.revisions import revise
@@ -94,26 +95,16 @@ def _waits(session: Session, pilot: Pilot) -> bool:
     return session.connection().scalar(sa.select(m.id).where(*_waiting(pilot)).limit(1)) is not None
 
 
-def _placed(mine: tuple[Any, ...]) -> Any:
-    """The arm that the file gives the person of a row that stands."""
-    s: Any = STAGED.c
-    m: Any = Measurement
-    return (
-        sa.select(sa.func.max(s.arm))
-        .where(*mine, s.participant == m.participant, s.arm != UNASSIGNED)
-        .correlate(m.__table__)
-        .scalar_subquery()
-    )
-
-
 def _settles(session: Session, pilot: Pilot, mine: tuple[Any, ...]) -> bool:
     m: Any = Measurement
-    found = sa.select(m.id).where(*_waiting(pilot), _placed(mine).is_not(None)).limit(1)
+    placed = named_arms(STAGED.c, mine).c
+    found = sa.select(m.id).where(*_waiting(pilot), m.participant == placed.participant).limit(1)
     return session.connection().scalar(found) is not None
 
 
 def _settle(session: Session, pilot: Pilot, mine: tuple[Any, ...], revision: Revision) -> None:
     """Give baseline rows that had no arm yet that of their person."""
-    arm = _placed(mine)
-    statement = sa.update(Measurement).where(*_waiting(pilot), arm.is_not(None))
-    session.connection().execute(statement.values(arm=arm, placed_in=revision.number))
+    table: Any = Measurement.__table__  # type: ignore[attr-defined]
+    placed = named_arms(STAGED.c, mine).c
+    statement = sa.update(table).where(*_waiting(pilot), table.c.participant == placed.participant)
+    session.connection().execute(statement.values(arm=placed.arm, placed_in=revision.number))

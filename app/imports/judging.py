@@ -4,7 +4,7 @@ The rules are those of single rows (`measures/rows.py`), where a file is one lon
 on their order are judged by the very same code (`measures/people.py`), all others as sets.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +19,16 @@ from app.pilots.models import Pilot
 
 Condition = ColumnElement[bool]
 MIXED_SHAPES = "this measure was entered as summaries in this iteration; values of it cannot be added"
+
+
+def named_arms(rows: Any, mine: Iterable[Condition], by: Sequence[str] = ("participant",)) -> Any:
+    """The arm of each person (`by`: and measure) that any of these rows gives one, to be joined.
+
+    One pass over the rows; asked person by person it would be one pass each.
+    """
+    keys = [rows[name] for name in by]
+    named = (rows.participant.is_not(None), rows.arm != UNASSIGNED)
+    return sa.select(*keys, sa.func.max(rows.arm).label("arm")).where(*mine, *named).group_by(*keys).subquery("placed")
 
 
 class Judge:
@@ -39,6 +49,7 @@ class Judge:
         # Judged anew when something was entered or corrected meanwhile: what stood then may not stand now.
         again = sa.update(STAGED).where(*self._mine, self._s.unchanged).values(unchanged=False)
         self._connection.execute(again)
+        self._place()
         for measure in self._measures():
             if self._has_summaries(measure):
                 self._refuse(self._s.measure == measure, None, "mixed_shapes", _saying(MIXED_SHAPES))
@@ -65,6 +76,16 @@ class Judge:
         )
         found = {bool(unchanged): n for unchanged, n in counts}
         return found.get(False, 0), found.get(True, 0)
+
+    def _place(self) -> None:
+        """Give rows that name no arm the one that their person has in the measure by now."""
+        s, held = self._s, self._held.c
+        nowhere = (*self._mine, s.arm == UNASSIGNED, s.participant.is_not(None))
+        if self._connection.scalar(sa.select(s.seq).where(*nowhere).limit(1)) is None:
+            return
+        placed = named_arms(held, self._of_pilot(held), ("measure", "participant")).c
+        theirs = (*nowhere, s.measure == placed.measure, s.participant == placed.participant)
+        self._connection.execute(sa.update(STAGED).where(*theirs).values(arm=placed.arm))
 
     def _measures(self) -> list[str]:
         return sorted(self._connection.scalars(sa.select(self._s.measure).where(*self._mine).distinct()))

@@ -37,7 +37,7 @@ def verdicts(rows: Iterable[Any]) -> Verdicts:
     for (measure, person), of_person in groupby(rows, key=lambda row: (row[1], row[2])):
         people = People(measure)
         for seq, _, _, wave, value, arm, unit, day in of_person:
-            told = Told(value, arm, unit, day)
+            told = Told(value, arm or people.arm_of(person), unit, day)
             fault = people.fault(person, wave, told) if seq != HELD else None
             if fault is not None:
                 column, message, code = fault

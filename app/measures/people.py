@@ -27,6 +27,10 @@ class People:
         for participant, wave, told in held:
             self._stand(participant, wave, told)
 
+    def arm_of(self, participant: str | None) -> str:
+        """The arm that a person has by now; UNASSIGNED for nobody, and while it is awaited."""
+        return self._places.get(participant or "", (UNASSIGNED,))[0]
+
     def fault(self, participant: str, wave: str, told: Told) -> Fault | None:
         """Why a row cannot stand beside those that do; None when it can, or stands already."""
         held = self._values.get((participant, wave))

@@ -127,7 +127,9 @@ class _RowEntry:
         fresh: list[tuple[RowIn, str]] = []
         unchanged, errors = 0, []
         for i, row in enumerate(self.body.rows):
-            arm = row.arm or self.context.arm_of(row.unit_id, row.participant) or UNASSIGNED
+            # Who has an arm by now has it also in rows that were right without one.
+            planned = self.context.arm_of(row.unit_id, row.participant)
+            arm = row.arm or planned or self.people.arm_of(row.participant)
             faults = list(self._faults(row, arm))
             errors += [EntryFault(loc=["rows", i, f], msg=m, code=c) for f, m, c in faults]
             if faults:

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.anyio
 ARMS = ("intervention", "control")
 LONG = {"layout": "long", "participant": "code", "arm": "group", "measure": "mbi_ee", "wave_column": "time"}
 LONG |= {"value_column": "score", "waves": {"T0": "pre", "T1": "post"}}
+LONG_PRE = {"measure": "mbi_ee", "wave": "pre"}
 Answer = Any
 
 
@@ -252,3 +253,27 @@ async def test_a_file_without_a_key_is_not_received(house: House) -> None:
     assert response.status_code == 401
     response = await house.analyst.post(f"{path}/measurements/import", **sent(wide()))
     assert response.status_code == 403
+
+
+async def test_an_arm_that_a_file_names_later_holds_for_its_people_earlier_too(house: House) -> None:
+    """As exports have it where people are assigned after the baseline: one file is as good as two, or as twice."""
+    path, other = await planned(house), await planned(house)
+    first = [f"p-{i:03},,pre,{20 + i}" for i in range(1, 17)]
+    then = [f"p-{i:03},{ARMS[i % 2]},post,{18 + i}" for i in range(1, 17)]
+    mapping = {**LONG, "waves": {}}
+    head = "code,group,time,score"
+    assert (await load(house, path, "\n".join([head, *first, *then]), mapping=mapping))["accepted"] == 32
+    held = await ok(house.lead.get(f"{path}/cells"))
+    assert held["warnings"] == []
+    assert [pair["n"] for pair in held["data"]["mbi_ee"]["pairs"]] == [8, 8]
+    again = await load(house, path, "\n".join([head, *first, *then]), mapping=mapping)
+    assert (again["accepted"], again["unchanged"], again["revision"]) == (0, 32, None)
+    for lines in (first, then):
+        await load(house, other, "\n".join([head, *lines]), mapping=mapping)
+    assert (await ok(house.lead.get(f"{other}/cells")))["data"] == held["data"]
+    assert (await ok(house.lead.get(f"{other}/cells?revision=1")))["data"] == {}
+    before = await load(house, other, "\n".join([head, *first]), mapping=mapping)
+    assert (before["accepted"], before["unchanged"], before["revision"]) == (0, 16, None)
+    rows = [{"value": 20 + i, "participant": f"p-{i:03}"} for i in range(1, 17)]
+    sent_again = await ok(house.lead.post(f"{other}/measurements", json={**LONG_PRE, "rows": rows}), 201)
+    assert (sent_again["accepted"], sent_again["unchanged"]) == (0, 16)
