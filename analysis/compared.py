@@ -5,12 +5,14 @@ round differently (relative 1e-9); every text is the same.
 
 **Other versions**: draws are others, so that numbers are equal within Monte-Carlo error. Of two estimates with standard
 error MCSE each, the difference has √2 MCSE; 4 of these are allowed: |difference| ≤ 4 √2 MCSE. With ESS the smallest
-effective sample size among the gates of both answers (bulk; tail for the ends of intervals), MCSE is
+effective sample size among the gates of both answers (bulk; tail for the ends of intervals; what the package says of
+its own counts down to a quarter of the computed one, or it would say itself how much may differ), MCSE is
  - of a mean: SD/√ESS, of an SD: SD/√(2 ESS) (a normal posterior),
  - of the end of a 95 % interval: √(p(1−p)/ESS)/density = 2.67 SD/√ESS (p = 0.025 of a normal posterior),
  - of a probability p: √(max(p(1−p), 1/ESS)/ESS).
 The exact engine draws nothing: its numbers agree to 1e-6. Diagnostics of draws (gates, predictive checks) are not
-compared, what the gates and the rule conclude is: grade, outcome and whether it is provisional are the same.
+compared, what the gates and the rule conclude is: grade, outcome, whether it is provisional, and of each criterion what
+it asks and whether it is met, are the same.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,9 +23,11 @@ from typing import Any
 SAME, ABSOLUTE, EXACT = 1e-9, 1e-12, 1e-6
 ALLOWED = 4 * sqrt(2)
 END = 2.67
+STRANGERS = 0.25
 ADDED = frozenset({"plot_failed", "draws_failed"})
 """Warnings of the service, which the library does not repeat."""
 NOT_COMPARED = frozenset({"gates", "warnings", "provenance", "would_raise_grade", "predictive", "prior_sensitivity"})
+CRITERION = ("name", "measure", "threshold", "met")
 CONCLUDED = (("grade",), ("recommendation", "outcome"), ("recommendation", "provisional"))
 
 
@@ -49,9 +53,15 @@ def differences(stored: Mapping[str, Any], computed: Mapping[str, Any], *, same_
         for path in CONCLUDED
         if _at(stored, path) != _at(computed, path)
     ]
-    error = Error.of(stored, computed)
+    found += _walk("recommendation.criteria", _criteria(stored), _criteria(computed), equal)
+    error = Error.of(computed, stored)
     mine, theirs = ({k: v for k, v in answer.items() if k == "effects"} for answer in (stored, computed))
     return found + list(_walk("", mine, theirs, error.within))
+
+
+def _least(answer: Mapping[str, Any], name: str) -> float:
+    values = (gate.get("value") for gate in answer.get("gates", []) if gate.get("name") == name)
+    return min((float(value) for value in values if _is_number(value) and value), default=inf)
 
 
 def equal(_path: tuple[str, ...], one: float, other: float, _sd: float) -> bool:
@@ -67,19 +77,21 @@ class Error:
     tail: float
 
     @classmethod
-    def of(cls, *answers: Mapping[str, Any]) -> "Error":
-        """The smallest sizes that the gates of these answers tell; infinite where nothing was drawn."""
-        gates = [gate for answer in answers for gate in answer.get("gates", [])]
-        least = {
-            name: min((g["value"] for g in gates if g["name"] == name and g["value"]), default=inf)
-            for name in ("ess_bulk", "ess_tail")
-        }
-        return cls(least["ess_bulk"], least["ess_tail"])
+    def of(cls, computed: Mapping[str, Any], stored: Mapping[str, Any] | None = None) -> "Error":
+        """The smallest sizes that the gates of the answers tell; infinite where nothing was drawn.
+
+        Of the `stored` answer, which a stranger may have written, no less than STRANGERS of the computed.
+        """
+        bulk, tail = (_least(computed, name) for name in ("ess_bulk", "ess_tail"))
+        if stored is None:
+            return cls(bulk, tail)
+        told = (_least(stored, name) for name in ("ess_bulk", "ess_tail"))
+        return cls(*(min(own, max(said, STRANGERS * own)) for own, said in zip((bulk, tail), told, strict=True)))
 
     def within(self, path: tuple[str, ...], one: float, other: float, sd: float) -> bool:
         """Whether two numbers at this place agree within Monte-Carlo error; `sd` is the posterior's of their block."""
         name, exact = path[-1], isclose(one, other, rel_tol=EXACT, abs_tol=EXACT)
-        if exact or "exact" in path:
+        if exact or "exact" in path or name == "prob":
             return exact
         return abs(one - other) <= ALLOWED * self.mcse(name, one, sd)
 
@@ -90,6 +102,11 @@ class Error:
         if name in {"low", "high"}:
             return END * sd / sqrt(self.tail)
         return sd / sqrt(2 * self.bulk) if name in {"sd", "se_sd"} else sd / sqrt(self.bulk)
+
+
+def _criteria(answer: Mapping[str, Any]) -> list[Any]:
+    listed = (answer.get("recommendation") or {}).get("criteria") or []
+    return [{name: c.get(name) for name in CRITERION} if isinstance(c, Mapping) else c for c in listed]
 
 
 def _bare(answer: Mapping[str, Any]) -> dict[str, Any]:

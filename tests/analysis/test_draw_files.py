@@ -120,3 +120,31 @@ def test_probabilities_may_differ_by_monte_carlo_error_and_no_more(p: float, siz
 
     assert found(0.99 * allowed) == []
     assert found(max(1.5 * allowed, 1e-5)) == ["effects[0].p_benefit"]
+
+
+def test_what_a_package_says_of_its_draws_does_not_say_how_much_may_differ() -> None:
+    """Whoever writes a package could else claim other versions and draws so few that every number agrees."""
+
+    def answer(size: float, mean: float, **interval: float) -> dict[str, Any]:
+        gates = [{"name": name, "value": size} for name in ("ess_bulk", "ess_tail")]
+        block = {"mean": mean, "sd": 0.2, "interval": {"prob": 0.95, **interval}}
+        return {"gates": gates, "effects": [{"adjusted": block}]}
+
+    def found(stored: dict[str, Any]) -> list[str]:
+        return [d.place for d in differences(stored, answer(2000.0, 0.1), same_versions=False)]
+
+    assert found(answer(1e-9, 0.9)) == found(answer(-1.0, 0.9)) == ["effects[0].adjusted.mean"]
+    assert found(answer(500.0, 0.1 + 3.9 * 0.2 * np.sqrt(2 / 500))) == []  # fewer draws once, and not by claim alone
+    assert found(answer(2000.0, 0.1, prob=0.951)) == ["effects[0].adjusted.interval.prob"]
+
+
+def test_with_other_versions_each_criterion_is_met_as_before() -> None:
+    def answer(**changed: Any) -> dict[str, Any]:
+        criterion = {"name": "p_benefit", "measure": "m", "value": 0.9, "threshold": 0.95, "met": False, **changed}
+        return {"effects": [], "recommendation": {"criteria": [criterion]}}
+
+    for name, value in (("threshold", 0.8), ("met", True), ("measure", "n")):
+        [told] = differences(answer(**{name: value}), answer(), same_versions=False)
+        assert told.place == f"recommendation.criteria[0].{name}"
+    assert differences(answer(value=0.901), answer(), same_versions=False) == []
+    assert differences({"effects": [], "recommendation": {"criteria": ["met"]}}, answer(), same_versions=False)
