@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from app.catalog.models import Unit
@@ -18,7 +17,7 @@ from app.imports.reading import Known, Reading
 from app.imports.schemas import ImportReport
 from app.imports.staging import stage
 from app.jobs.models import JobStatus
-from app.measures.models import Measurement
+from app.measures.models import FormerMeasurement, Measurement
 from app.measures.rules import Context
 from app.pilots.models import Pilot
 
@@ -51,7 +50,7 @@ class Judged:
     def judge(self, session: Session, pilot: Pilot, row: Import, step: Callable[[], object] = lambda: None) -> None:
         """Judge the staged rows against each other and against what stands now."""
         judge = Judge(session.connection(), pilot, self.place, self.faults)
-        self.fresh, self.unchanged = judge.run(repeated=_was_entered(session, pilot, row), step=step)
+        self.fresh, self.unchanged = judge.run(repeated=_entered_before(session, pilot, row), step=step)
 
     def told(self, report: ImportReport) -> ImportReport:
         """The report, with what was found."""
@@ -160,10 +159,10 @@ def _counted(report: ImportReport) -> str:
     return ", ".join(parts)
 
 
-def _was_entered(session: Session, pilot: Pilot, row: Import) -> bool:
-    """Whether the very same file was entered before, read in the same way, and its rows still stand.
+def _entered_before(session: Session, pilot: Pilot, row: Import) -> list[int]:
+    """The revisions in which the very same file was entered, read in the same way, and of which rows still stand.
 
-    Anonymous rows cannot be told apart: only the file can.
+    Anonymous rows cannot be told apart: only the file can. A corrected row stands, though under a later revision.
     """
     earlier = session.exec(
         select(Import).where(
@@ -174,10 +173,17 @@ def _was_entered(session: Session, pilot: Pilot, row: Import) -> bool:
             col(Import.revision).is_not(None),
         )
     )
-    m: Any = Measurement
-    of_pilot = (m.pilot_id == pilot.id, m.iteration == row.iteration, m.participant.is_(None))
-    return any(
-        before.request == row.request
-        and session.connection().scalar(sa.select(m.id).where(*of_pilot, m.entered_in == before.revision).limit(1))
-        for before in earlier
-    )
+    m, f = Measurement, FormerMeasurement
+    mine: list[Any] = [m.pilot_id == pilot.id, m.iteration == row.iteration, col(m.participant).is_(None)]
+
+    def stands(revision: int | None) -> bool:
+        entered = select(m.id).where(*mine, m.entered_in == revision)
+        corrected = (
+            select(m.id)
+            .join(f, col(f.measurement_id) == col(m.id))
+            .where(*mine, f.pilot_id == pilot.id, f.iteration == row.iteration, f.entered_in == revision)
+        )
+        return any(session.exec(found.limit(1)).first() is not None for found in (entered, corrected))
+
+    found = [before.revision for before in earlier if before.request == row.request and stands(before.revision)]
+    return [revision for revision in found if revision is not None]

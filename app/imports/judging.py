@@ -5,6 +5,7 @@ on their order are judged by the very same code (`measures/people.py`), all othe
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,11 +14,12 @@ from sqlalchemy import ColumnElement, Connection
 from app.imports.faults import MOST, Faults
 from app.imports.models import STAGED
 from app.imports.one_by_one import AT_ONCE, HELD, TOLD, parts, verdicts
-from app.measures.models import UNASSIGNED, Measurement, Summary
+from app.measures.models import UNASSIGNED, FormerMeasurement, Measurement, Summary
 from app.measures.rules import ARM_CHANGED, MIXED_LINKAGE, UNIT_CHANGED, duplicate
 from app.pilots.models import Pilot
 
 Condition = ColumnElement[bool]
+NO_DAY = date.min
 MIXED_SHAPES = "this measure was entered as summaries in this iteration; values of it cannot be added"
 
 
@@ -40,11 +42,11 @@ class Judge:
         self._mine = (self._s.import_id == place[0], self._s.attempt == place[1])
         self._held: Any = sa.alias(Measurement.__table__, "held")  # type: ignore[attr-defined]
 
-    def run(self, *, repeated: bool, step: Callable[[], object] = lambda: None) -> tuple[int, int]:
+    def run(self, *, repeated: Sequence[int], step: Callable[[], object] = lambda: None) -> tuple[int, int]:
         """How many rows are new, and how many stand already. Rows that are wrong are taken out and noted.
 
-        `repeated`: the very same file was entered before, so that its anonymous rows stand already. `step` follows
-        each rule.
+        `repeated`: the revisions in which the very same file was entered before, so that the anonymous rows that came
+        then stand already. `step` follows each rule.
         """
         # Judged anew when something was entered or corrected meanwhile: what stood then may not stand now.
         again = sa.update(STAGED).where(*self._mine, self._s.unchanged).values(unchanged=False)
@@ -57,7 +59,7 @@ class Judge:
                 self._judge_linkage(measure)
         step()
         if repeated:
-            self._mark(self._s.participant.is_(None))
+            self._mark(sa.and_(self._s.participant.is_(None), self._came(repeated)))
         self._judge_several()
         step()
         named = self._s.participant.is_not(None)
@@ -92,6 +94,23 @@ class Judge:
 
     def _of_pilot(self, table: Any) -> list[Condition]:
         return [table.pilot_id == self._pilot.id, table.iteration == self._pilot.iteration]
+
+    def _came(self, revisions: Sequence[int]) -> Condition:
+        """Whether a row was entered in one of these revisions, as it is or before it was corrected.
+
+        Of equal anonymous rows of one file all are right or none is, so that what they say is enough to tell.
+        """
+
+        def said(row: Any) -> list[Any]:
+            unit, day = sa.func.coalesce(row.unit_id, ""), sa.func.coalesce(row.collected_on, NO_DAY)
+            return [row.measure, row.wave, row.arm, row.value, unit, day]
+
+        tables: tuple[Any, ...] = (Measurement, FormerMeasurement)
+        came = [
+            sa.select(*said(m)).where(*self._of_pilot(m), m.participant.is_(None), m.entered_in.in_(revisions))
+            for m in tables
+        ]
+        return sa.tuple_(*said(self._s)).in_(sa.union(*came))
 
     def _has_summaries(self, measure: str) -> bool:
         held: Any = Summary

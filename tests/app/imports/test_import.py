@@ -277,3 +277,34 @@ async def test_an_arm_that_a_file_names_later_holds_for_its_people_earlier_too(h
     rows = [{"value": 20 + i, "participant": f"p-{i:03}"} for i in range(1, 17)]
     sent_again = await ok(house.lead.post(f"{other}/measurements", json={**LONG_PRE, "rows": rows}), 201)
     assert (sent_again["accepted"], sent_again["unchanged"]) == (0, 16)
+
+
+async def test_of_anonymous_answers_only_those_that_came_stand_already(house: House) -> None:
+    """A file entered in part, whose fault was in the service: the rest comes when it is there."""
+    path = await planned(house)
+    body = {"name": "Ward 2"}
+    second = await ok(house.administrator.post(f"/v1/organizations/{house.id}/units", json=body), 201)
+    units = [house.unit["id"], second["id"]]
+    lines = [f"{unit},{arm},{20 + i}" for unit in units for i in range(8) for arm in ARMS]
+    text = "\n".join(["unit_id,arm,mbi_ee_pre", *lines])
+    report = await load(house, path, text, query="?partial=true")
+    assert (report["accepted"], report["rejected"]) == (16, 16)
+    await ok(house.lead.patch(path, json={"unit_ids": units}))
+    for entered, unchanged in ((16, 16), (0, 32)):
+        report = await load(house, path, text)
+        assert (report["accepted"], report["unchanged"], report["rejected"]) == (entered, unchanged, 0)
+
+
+async def test_anonymous_answers_that_were_all_corrected_are_not_entered_again(house: House) -> None:
+    path = await planned(house)
+    text = "arm,mbi_ee_pre\n" + "\n".join(f"{arm},{20 + i}" for i in range(6) for arm in ARMS)
+    await load(house, path, text)
+    for value in (7, 8):
+        rows = (await ok(house.lead.get(f"{path}/measurements?limit=200")))["items"]
+        changes = [{"measurement_id": row["id"], "value": value} for row in rows]
+        await ok(house.lead.post(f"{path}/corrections", json={"reason": "shifted", "corrections": changes}), 201)
+        again = await load(house, path, text)
+        assert (again["accepted"], again["unchanged"]) == (0, 12)
+    changes = [{"measurement_id": row["id"], "withdraw": True} for row in rows]
+    await ok(house.lead.post(f"{path}/corrections", json={"reason": "other form", "corrections": changes}), 201)
+    assert (await load(house, path, text))["accepted"] == 12  # what was taken back may come again
