@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 from sqlmodel import col
 
 from app.auth.access import fetch, visible
-from app.auth.deps import CallerDep
+from app.auth.deps import Caller, CallerDep
 from app.auth.permissions import Permission
 from app.db import now
 from app.errors import Invalid, NotFound
@@ -82,15 +82,22 @@ def import_measurements(
         row = ask(session, pilot, upload, asked)
         response.status_code = 202
         response.headers["Location"] = f"/v1/imports/{row.id}"
-        return import_out(row)
+        return import_out(row, caller)
     report = import_now(session, pilot, upload, asked)
     response.status_code = 200 if dry_run else 201
     return report
 
 
-def import_out(row: Import) -> ImportOut:
+def import_out(row: Import, caller: Caller) -> ImportOut:
     """The answer about an import."""
-    return ImportOut.model_validate(row)
+    return _without_hash(ImportOut.model_validate(row), caller)
+
+
+def _without_hash[Line: ImportLine](line: Line, caller: Caller) -> Line:
+    """Who enters measures may tell files apart; for others the hash would confirm a guess of a few hidden values."""
+    if not caller.may(Permission.MEASURES_WRITE):
+        line.sha256 = None
+    return line
 
 
 @router.get("/pilots/{pilot_id}/imports")
@@ -108,13 +115,13 @@ def list_imports(
     statement = visible(caller, Import).where(col(Import.pilot_id) == pilot.id)
     statement = where_given(statement, (Import.iteration, iteration), (Import.status, status))
     rows, following = page_of(session, statement, Import.id, limit, cursor)
-    return Page(items=[ImportLine.model_validate(r) for r in rows], next_cursor=following)
+    return Page(items=[_without_hash(ImportLine.model_validate(r), caller) for r in rows], next_cursor=following)
 
 
 @router.get("/imports/{import_id}")
 def read_import(import_id: str, session: SessionDep, caller: CallerDep) -> ImportOut:
     """One import: its progress, then its report."""
-    return import_out(fetch(session, caller, Import, import_id))
+    return import_out(fetch(session, caller, Import, import_id), caller)
 
 
 @router.post("/imports/{import_id}/cancel")
@@ -122,7 +129,7 @@ def cancel_import(import_id: str, session: SessionDep, caller: CallerDep) -> Imp
     """Cancel: at once what is queued, within seconds what is read. Nothing of the file is then entered."""
     row = fetch(session, caller, Import, import_id, Permission.MEASURES_WRITE)
     cancel(session, WORK, row, now())
-    return import_out(row)
+    return import_out(row, caller)
 
 
 @router.get("/pilots/{pilot_id}/import-mapping")

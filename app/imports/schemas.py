@@ -48,7 +48,7 @@ class ImportLine(OperationLine):
     pilot_id: str
     iteration: int
     name: str
-    sha256: str
+    sha256: str | None = Field(description="Of the file; null for who may not enter measures")
     size: int
     dry_run: bool
     partial: bool

@@ -52,7 +52,16 @@ def list_revisions(
     statement = visible(caller, Revision).where(col(Revision.pilot_id) == pilot.id, col(Revision.iteration) == number)
     rows, following = page_of(session, statement, Revision.id, limit, cursor)
     least = smallest_cell(session)
-    shown = [{**row.model_dump(), "entries": row.entries if row.entries >= least else None} for row in rows]
+    # The hash of a file would confirm a guess of the few hidden values in it; who enters measures has the file.
+    hashes = caller.may(Permission.MEASURES_WRITE)
+    shown = [
+        {
+            **row.model_dump(),
+            "entries": row.entries if row.entries >= least else None,
+            "sha256": row.sha256 if hashes else None,
+        }
+        for row in rows
+    ]
     return Page(items=[RevisionOut.model_validate(row) for row in shown], next_cursor=following)
 
 

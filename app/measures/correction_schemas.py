@@ -66,7 +66,7 @@ class RevisionOut(Answer):
     kind: RevisionKind
     reason: str | None
     source: str | None = Field(description="Of an import: the name of the file")
-    sha256: str | None
+    sha256: str | None = Field(description="Of an import: of its file; null for who may not enter measures")
     entries: int | None = Field(description="Null where so few people are not told")
     created_by: str
     created_at: AtInstant
