@@ -12,7 +12,7 @@ WORKERS ?= 2
 # One folder of compile caches for everything that is run from here.
 export PILOTLIGHT_CACHE_DIR ?= $(abspath var/cache)
 
-.PHONY: help setup run test check format slow chaos bench lock clean
+.PHONY: help setup run test check format slow chaos browser bench lock clean
 
 help: ## What there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -39,7 +39,7 @@ run: setup ## Serve API, Swagger UI and worker on SQLite, with the demonstration
 
 test: setup ## The tests, on SQLite and PostgreSQL
 	@echo "test: the models compile first where no cache is there; a few minutes in all"
-	PILOTLIGHT_TEST_BOTH=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not chaos"
+	PILOTLIGHT_TEST_BOTH=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not chaos and not browser"
 
 check: setup ## Format, lint, types, import contracts, migrations
 	$(BIN)/ruff format --check .
@@ -57,6 +57,9 @@ slow: setup ## Calibration and other proofs that take long
 
 chaos: setup ## A thousand moves while the worker is killed ten times; prints what became of them
 	$(BIN)/python -m pytest -m chaos
+
+browser: setup ## A pilot entered by hand in Swagger UI; needs chromium, PILOTLIGHT_PICTURES=folder keeps the pictures
+	$(BIN)/python -m pytest -m browser tests/browser
 
 bench: setup ## Measure what the README and the methods claim
 	$(BIN)/python -m benchmarks

@@ -33,6 +33,7 @@ from app.measures.due_routes import router as due_waves
 from app.measures.routes import router as measures
 from app.measures.series_routes import router as series
 from app.measures.standing_routes import router as standings
+from app.openapi import RESPONSES, arrange
 from app.pilots.lesson_routes import router as lessons
 from app.pilots.routes import interventions, pilots
 from app.plans.routes import router as plans
@@ -72,41 +73,6 @@ TAGS = [
     {"name": "12 Audit", "description": "Who did what when."},
     {"name": "13 Health", "description": "For those who run the service."},
 ]
-PROBLEM = {
-    "description": "Refused, as problem details (RFC 9457)",
-    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}
-RESPONSES = {401: PROBLEM, 403: PROBLEM, 404: PROBLEM, 409: PROBLEM, 412: PROBLEM, 413: PROBLEM, 422: PROBLEM}
-PROBLEM_SCHEMA = {
-    "title": "Problem",
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "code"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "What is wrong and what would help"},
-        "code": {"type": "string", "description": "Stable, for programs"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "loc": {"type": "array", "items": {}},
-                    "msg": {"type": "string"},
-                    "code": {"type": "string"},
-                },
-            },
-        },
-        "unmet": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
-            },
-        },
-    },
-}
 
 
 def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
@@ -144,10 +110,10 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
         allocations,
         simulations,
         measures,
-        corrections,
         uploads,
         imports,
         series,
+        corrections,
         standings,
         participants,
         analyses,
@@ -161,25 +127,22 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
     shared = (organizations, context, catalogue, definitions, benchmarks, interventions, syntheses)
     hooks = (webhook_events, webhooks, deliveries)
     for router in (*shared, pilots, *of_pilots, due_waves, reviews, programs, keys, *hooks):
-        app.include_router(router, responses=RESPONSES)  # type: ignore[arg-type]
+        app.include_router(router, responses=RESPONSES)
     app.include_router(health.router)
     problems.install(app, settings.max_body_bytes, (IMPORT_PATH, settings.import_max_bytes))
     health.measure_requests(app)
     fastapi_swagger.patch_fastapi(app)
-    _document_problems(app)
+    _arrange_document(app)
     return app
 
 
-def _document_problems(app: FastAPI) -> None:
-    """Put the form of refusals into the OpenAPI document, in place of the framework's own."""
+def _arrange_document(app: FastAPI) -> None:
+    """Have the OpenAPI document arranged when it is built, which happens once."""
     build = app.openapi
 
     def openapi() -> dict[str, object]:
-        document = build()
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        schemas["Problem"] = PROBLEM_SCHEMA
-        for unused in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(unused, None)
-        return document
+        if app.openapi_schema is None:
+            arrange(build())
+        return build()
 
     app.openapi = openapi  # type: ignore[method-assign]

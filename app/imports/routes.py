@@ -43,7 +43,9 @@ Background = Annotated[
     bool | None,
     Query(description=f"Leave it to a worker (202); default: files above {AT_ONCE // 2**20} MiB"),
 ]
-FileName = Annotated[str | None, Query(max_length=300, description="Of a file that is sent as the body")]
+FileName = Annotated[
+    str | None, Query(max_length=300, description="Only where the file itself is the body; a form has its name")
+]
 
 
 @uploads.post(

@@ -42,7 +42,9 @@ BODY = {
                     "file": {"type": "string", "format": "binary", "description": "CSV or XLSX"},
                     "mapping": {
                         "type": "string",
-                        "description": "How the file is read, as JSON (see PUT …/import-mapping); remembered",
+                        "description": "How the file is read, as JSON (see PUT …/import-mapping); remembered. "
+                        "Empty: as the last one said, or by the names of the columns",
+                        "example": "",  # else Swagger UI sends the word `string`
                     },
                     "dictionary": {
                         "type": "string",
@@ -105,7 +107,8 @@ async def _received(request: Request) -> Upload:
 
 async def _of_form(request: Request) -> Upload:
     try:
-        form = await request.form(max_files=2, max_fields=1)
+        # Browsers send fields of files that were left empty as text.
+        form = await request.form(max_files=2, max_fields=len(FIELDS))
     except HTTPException as error:
         if error.status_code != HTTP_400_BAD_REQUEST:
             raise
@@ -121,6 +124,8 @@ async def _of_form(request: Request) -> Upload:
     mapping = form.get("mapping")
     if mapping is not None and not isinstance(mapping, str):
         faults.append(fault(["mapping"], "the mapping is JSON text, not a file", "string_type"))
+    if dictionary is None and form.get("dictionary"):
+        faults.append(fault(["dictionary"], "the dictionary is a file, not text", "file_type"))
     if file is None:
         faults.append(fault(["file"], f"the file is missing; {HELP}", "missing"))
     if faults or file is None or isinstance(mapping, UploadFile):

@@ -126,6 +126,41 @@ def test_enumerations_are_named(document: Document, schema: str, field: str, kin
     assert found["enum"] == [member.value for member in kind]
 
 
+def test_examples_stand_in_the_order_of_their_form(document: Document) -> None:
+    schemas = document["components"]["schemas"]
+    assert list(schemas["MeasurementsIn"]["examples"][0]) == ["measure", "wave", "rows"]
+    assert list(schemas["MeasurementsIn"]["examples"][0]["rows"][0]) == ["value", "arm", "participant"]
+    assert next(iter(schemas["PilotIn"]["examples"][0])) == "title"
+    for name, schema in bodies(document):
+        form = resolved(document, schema)
+        for example in form["examples"]:
+            assert list(example) == [field for field in form["properties"] if field in example], name
+
+
+def test_refusals_are_shown_by_an_example_each(document: Document) -> None:
+    told = document["paths"]["/v1/pilots"]["post"]["responses"]
+    examples = {
+        status: told[status]["content"]["application/problem+json"]["example"] for status in told if status >= "400"
+    }
+    assert {status: str(example["status"]) for status, example in examples.items()} == {s: s for s in examples}
+    assert len({example["detail"] for example in examples.values()}) == len(examples) == 7
+    for example in examples.values():
+        assert jsonschema_rs.is_valid(document["components"]["schemas"]["Problem"], example)
+
+
+def test_no_parameter_is_said_to_be_null(document: Document) -> None:
+    schemas = [p["schema"] for _, operation in operations(document) for p in operation.get("parameters", [])]
+    assert len(schemas) > 100
+    assert [schema for schema in schemas if {"type": "null"} in schema.get("anyOf", [])] == []
+
+
+def test_an_upload_is_a_form_first_with_nothing_filled_in(document: Document) -> None:
+    content = document["paths"]["/v1/pilots/{pilot_id}/measurements/import"]["post"]["requestBody"]["content"]
+    assert next(iter(content)) == "multipart/form-data"
+    fields = content["multipart/form-data"]["schema"]["properties"]
+    assert (next(iter(fields)), fields["mapping"]["example"]) == ("file", "")
+
+
 def test_unknown_fields_are_refused_in_the_document_too(document: Document) -> None:
     for name, schema in bodies(document):
         assert resolved(document, schema)["additionalProperties"] is False, name

@@ -237,6 +237,17 @@ async def test_what_is_no_file_is_refused(house: House, request_: dict[str, Any]
 
 
 @on_sqlite
+@on_sqlite
+async def test_fields_that_a_person_left_empty_count_as_left_out(house: House) -> None:
+    path = await planned(house)
+    form = {"files": {"file": ("answers.csv", wide().encode(), "text/csv")}, "data": {"mapping": "", "dictionary": ""}}
+    report = await ok(house.lead.post(f"{path}/measurements/import", **form), 201)
+    assert report["accepted"] == 24
+    form["data"]["dictionary"] = "field,type"
+    told = await refused(house.lead.post(f"{path}/measurements/import", **form), 422, "invalid")
+    assert codes(told) == [(("dictionary",), "file_type")]
+
+
 async def test_a_file_may_be_the_body_and_a_request_may_be_repeated(house: House) -> None:
     path = await planned(house)
     request = {"content": wide().encode(), "headers": {"Content-Type": "text/csv", "Idempotency-Key": "k"}}
