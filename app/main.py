@@ -52,7 +52,8 @@ Pilotlight keeps track of pilots of well-being programs in health care and tells
 program should be refined, replaced or scaled.
 
 **How to try it here.** Press *Authorize* and paste a key. Then work from the top: the tags below stand in the order of
-the work. Every body has an example to start from. `GET /v1/pilots/{pilot_id}/next` always says what is still missing.
+the work; a click unfolds one. Every body has an example to start from. `GET /v1/pilots/{pilot_id}/next` always says
+what is still missing.
 """
 
 TAGS = [
@@ -73,6 +74,15 @@ TAGS = [
     {"name": "12 Audit", "description": "Who did what when."},
     {"name": "13 Health", "description": "For those who run the service."},
 ]
+# All tags fit on one screen, folded; forms are open to be filled in, and a key is kept until it is taken away.
+SWAGGER_UI = {
+    "docExpansion": "none",
+    "defaultModelsExpandDepth": 0,
+    "tryItOutEnabled": True,
+    "persistAuthorization": True,
+    "filter": True,
+    "displayRequestDuration": True,
+}
 
 
 def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
@@ -131,7 +141,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
     app.include_router(health.router)
     problems.install(app, settings.max_body_bytes, (IMPORT_PATH, settings.import_max_bytes))
     health.measure_requests(app)
-    fastapi_swagger.patch_fastapi(app)
+    fastapi_swagger.patch_fastapi(app, swagger_ui_parameters=SWAGGER_UI)
     _arrange_document(app)
     return app
 

@@ -155,7 +155,7 @@ def taken_over(
 def _counted(report: ImportReport) -> str:
     parts = [f"{report.accepted:,} values are right"]
     parts += [f"{report.unchanged:,} stand already"] if report.unchanged else []
-    parts += [f"{report.rejected:,} are wrong"] if report.rejected else []
+    parts += [f"{report.rejected:,} {'is' if report.rejected == 1 else 'are'} wrong"] if report.rejected else []
     return ", ".join(parts)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from sqlmodel import col
 
 from app.auth.access import fetch, visible
@@ -55,7 +55,7 @@ OfWave = Annotated[str | None, Query(max_length=100, description="Only of this w
 @router.put("/waves/{key}")
 def write_wave(
     pilot_id: str,
-    key: str,
+    key: Annotated[str, Path(description="Key of a wave of the plan", examples=["pre"])],
     body: WaveIn,
     session: SessionDep,
     caller: CallerDep,

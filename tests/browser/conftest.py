@@ -6,29 +6,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.acceptance.processes import Installation, wait_until
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 WARM = 120  # seconds until the first answer, with cold caches
+PATIENCE = 30_000  # milliseconds for what the page does, also beside a worker that warms up
 
 
 def _browser() -> str:
     named = os.environ.get("PILOTLIGHT_CHROMIUM")
-    found = (
-        named
-        if named and Path(named).is_file()
-        else None
-        if named
-        else next(filter(None, map(shutil.which, NAMES)), None)
-    )
+    found = next(filter(None, map(shutil.which, [named] if named else NAMES)), None)
     if found is None:
-        where = f"{named} is no file" if named else f"none of {', '.join(NAMES)} is on the path"
-        pytest.fail(
-            f"No browser: {where}; install one (Debian: apt install chromium) or name it in PILOTLIGHT_CHROMIUM.",
-            pytrace=False,
-        )
+        tried = f"{named} is no program" if named else f"none of {', '.join(NAMES)} is on the path"
+        help_ = "install one (Debian: apt install chromium) or name it: PILOTLIGHT_CHROMIUM=/path/to/chromium"
+        pytest.fail(f"No browser, {tried}: {help_}", pytrace=False)
     return found
 
 
@@ -39,7 +32,8 @@ def page() -> Iterator[Page]:
         # Without a sandbox it also runs as root, as in containers; it opens nothing but the service.
         browser = playwright.chromium.launch(executable_path=_browser(), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 1100})
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE)
+        expect.set_options(timeout=PATIENCE)
         yield page
         browser.close()
 

@@ -40,7 +40,7 @@ class SwaggerUi:
     def open(self) -> None:
         """Load the page."""
         self._page.goto(f"{self._url}/docs")
-        expect(self._page.locator(".opblock").first).to_be_visible()
+        expect(self._page.locator(".opblock-tag").first).to_be_visible()
 
     def authorize(self, key: str) -> None:
         """Give the page a key."""
@@ -51,15 +51,14 @@ class SwaggerUi:
         dialogue.get_by_role("button", name="Apply credentials").click()
         dialogue.get_by_role("button", name="Close").click()
 
-    def operations_of(self, tag: str) -> list[str]:
-        """Method and address of the operations below a tag, from top to bottom."""
-        section = self._page.locator(".opblock-tag-section", has=self._page.locator(f'[data-tag="{tag}"]'))
-        shown = section.locator(".opblock-summary")
-        return [
-            f"{one.locator('.opblock-summary-method').inner_text()} "
-            f"{one.locator('.opblock-summary-path').get_attribute('data-path')}"
-            for one in shown.all()
-        ]
+    def unfold(self, tag: str) -> list[str]:
+        """Unfold a tag; method and address of its operations from top to bottom."""
+        heading = self._page.locator(f'.opblock-tag[data-tag="{tag}"]')
+        if heading.get_attribute("data-is-open") == "false":
+            heading.click()
+        shown = self._page.locator(".opblock-tag-section", has=heading).locator(".opblock-summary")
+        expect(shown.first).to_be_visible()
+        return [" ".join(one.inner_text().split()[:2]).replace("\u200b", "") for one in shown.all()]
 
     def operation(self, name: str) -> "Operation":
         """An operation by its stable name, unfolded."""
@@ -121,6 +120,11 @@ class Operation:
             self._block.locator('tr[data-property-name="file"] input[type=file]').click()
         chooser.value.set_files(file)
         return self
+
+    def picture(self, name: str) -> None:
+        """Take a picture of the operation from its top."""
+        self._block.locator(".opblock-summary").evaluate("summary => summary.scrollIntoView()")
+        self._ui.picture(name)
 
     def execute(self) -> "Shown":
         """Press Execute; what is shown of the answer."""

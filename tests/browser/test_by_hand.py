@@ -13,6 +13,13 @@ from tests.browser.swagger import SwaggerUi
 pytestmark = pytest.mark.browser
 
 ARMS = ("intervention", "control")
+WAY = [
+    "PUT /v1/pilots/{pilot_id}/waves/{key}",
+    "POST /v1/pilots/{pilot_id}/measurements",
+    "POST /v1/pilots/{pilot_id}/summaries",
+    "POST /v1/pilots/{pilot_id}/measurements/import",
+]
+"""How data are entered, in the order under "6 Measures"; corrections come later."""
 ANALYSED_WITHIN = 300  # seconds; the worker warms up first
 PEOPLE = 60
 
@@ -50,13 +57,17 @@ def test_a_pilot_by_hand(ui: SwaggerUi, installation: Installation, tmp_path: Pa
 
 def a_pilot(ui: SwaggerUi) -> str:
     """Organization, unit, intervention and pilot; the pilot's id."""
+    ui.unfold("1 Organization")
     organization = ui.operation("create_organization").execute().picture("organization").ok(201)["id"]
     unit = ui.operation("create_unit").type(organization_id=organization).execute().picture("unit").ok(201)["id"]
+    ui.unfold("3 Interventions")
     coaching = ui.operation("add_intervention").edit(organization_id=organization)
     intervention = coaching.execute().picture("intervention").ok(201)["id"]
+    ui.unfold("4 Pilots")
     pilot = ui.operation("add_pilot").edit(organization_id=organization, unit_ids=[unit])
     made = pilot.execute().picture("pilot").ok(201)
     assert made["stage"] == "discover"
+    ui.unfold("8 Decisions and moves")
     refused = ui.operation("make_move").type(pilot_id=made["id"]).execute().picture("move-refused")
     assert (refused.status, "listening_session" in refused.text) == (409, True), refused.text
     notes = ui.operation("patch_pilot").type(pilot_id=made["id"]).edit(intervention_id=intervention)
@@ -67,18 +78,23 @@ def a_pilot(ui: SwaggerUi) -> str:
 def planned(ui: SwaggerUi, pilot: str) -> None:
     """Move to develop and write the plan, both as the examples have it."""
     assert ui.operation("make_move").type(pilot_id=pilot).execute().picture("develop").ok(201)["to"] == "develop"
+    ui.unfold("5 Plan")
     plan = ui.operation("put_plan").type(pilot_id=pilot).execute().picture("plan").ok(200)
     assert [remark["message"] for remark in plan["missing_for_lock"]] == []
 
 
 def entered(ui: SwaggerUi, pilot: str, folder: Path) -> None:
     """Values typed in, then a file: one that is wrong, the right one tried, the right one."""
+    offered = ui.unfold("6 Measures")
+    assert [line for line in offered if not line.startswith("GET")][: len(WAY)] == WAY
+    ui.picture("measures")
     typed = ui.operation("add_measurements").type(pilot_id=pilot).execute().picture("measurements").ok(201)
     assert (typed["accepted"], typed["rejected"]) == (2, 0)
     right, wrong = folder / "answers.csv", folder / "wrong.csv"
     right.write_text(answers())
     wrong.write_text(answers().replace("c-003;control;35", "c-003;control;many"))
     form = ui.operation("import_measurements").type(pilot_id=pilot)
+    form.picture("import-form")
     refused = form.attach(wrong).execute().picture("wrong-file")
     assert refused.status == 422
     assert "many" in refused.text
@@ -99,6 +115,7 @@ def begun(ui: SwaggerUi, pilot: str) -> None:
 
 def analysed(ui: SwaggerUi, pilot: str) -> dict[str, Any]:
     """Ask for the analysis and press Execute until it is there."""
+    ui.unfold("7 Analyses")
     asked = ui.operation("request_analysis").type(pilot_id=pilot).execute().picture("analysis-asked").ok(202)
     assert asked["kind"] == "confirmatory"
     reading = ui.operation("read_analysis").type(analysis_id=asked["id"])
