@@ -61,6 +61,19 @@ def _digest(sha256: str) -> dict[str, str]:
     return {"Repr-Digest": f"sha-256=:{b64encode(bytes.fromhex(sha256)).decode()}:"}
 
 
+@router.get("/plots/{name}.png", response_class=Response, responses=_binary("The plot", PNG))
+def read_picture(
+    analysis_id: str,
+    name: Annotated[str, Path(description=f"One of {', '.join(PLOTS)}", examples=["posterior"])],
+    session: SessionDep,
+    caller: CallerDep,
+    measure: Annotated[str | None, Query(max_length=100, description="Of this measure; default: the primary")] = None,
+) -> Response:
+    """A plot as a picture that prints well (200 dots an inch), drawn some seconds after the result."""
+    analysis = fetch(session, caller, Analysis, analysis_id)
+    return Response(picture(session, plot(session, analysis, name, measure)), media_type=PNG)
+
+
 @router.get("/draws", response_class=Response, responses=_binary("The draws", PARQUET, CSV, NETCDF))
 def read_draws(
     analysis_id: str,
@@ -111,19 +124,6 @@ def read_cells_used(
         return CellsUsed(iteration=analysis.iteration, look=analysis.look, data=data, warnings=warnings)
     headers = _as_file(f"cells-{analysis.id}.csv")
     return Response(as_csv(cell_lines(data), CELL_COLUMNS), media_type=CSV, headers=headers)
-
-
-@router.get("/plots/{name}.png", response_class=Response, responses=_binary("The plot", PNG))
-def read_picture(
-    analysis_id: str,
-    name: Annotated[str, Path(description=f"One of {', '.join(PLOTS)}", examples=["posterior"])],
-    session: SessionDep,
-    caller: CallerDep,
-    measure: Annotated[str | None, Query(max_length=100, description="Of this measure; default: the primary")] = None,
-) -> Response:
-    """A plot as a picture that prints well (200 dots an inch), drawn some seconds after the result."""
-    analysis = fetch(session, caller, Analysis, analysis_id)
-    return Response(picture(session, plot(session, analysis, name, measure)), media_type=PNG)
 
 
 @router.get("/package", response_class=Response, responses=_binary("The evidence package", ZIP))

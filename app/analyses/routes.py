@@ -106,7 +106,10 @@ def read_plot(
     caller: CallerDep,
     measure: Annotated[str | None, Query(max_length=100, description="Of this measure; default: the primary")] = None,
 ) -> Response:
-    """A plot of the result, drawn when the analysis ended; where there is none, 404 says which there are."""
+    """A plot of the result, drawn when the analysis ended; where there is none, 404 says which there are.
+
+    On the page at /docs an SVG stands as text; the PNG is shown as a picture.
+    """
     analysis = fetch(session, caller, Analysis, analysis_id)
     headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
     return Response(plot(session, analysis, name, measure).svg, media_type=SVG, headers=headers)

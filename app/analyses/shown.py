@@ -20,6 +20,8 @@ from app.measures.suppression import Suppressed, Table, Unit, suppress
 from app.pilots.models import Pilot
 
 HIDDEN = {"n": None, "departure": None, "effect": None, "suppressed": True}
+# Readers look for the sentence first; what it rests on are pages of numbers.
+READ_FIRST = ("recommendation", "grade")
 # Plots that show units, and those that show an arm at a wave.
 OF_UNITS, OF_TABLES = "units", frozenset({"cell_means", "predictive"})
 
@@ -51,7 +53,8 @@ def analysis_out(session: Session, analysis: Analysis) -> AnalysisOut:
     if analysis.result is None:
         return answer
     suppressed = suppressed_of(session, _pilot(session, analysis), analysis.iteration)
-    answer.result = result_out(analysis.result, suppressed.units, answer.provenance)
+    result = result_out(analysis.result, suppressed.units, answer.provenance)
+    answer.result = {name: result[name] for name in READ_FIRST if name in result} | result
     answer.warnings = [*answer.warnings, *warning_of(suppressed)]
     return answer
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 
 BROWSER_NOTES_REFUSAL = "Failed to load resource: the server responded with a status of"
+BAD = 400
 ON_THE_PAGE = {"blob", "data"}
 
 
@@ -19,7 +20,7 @@ class SwaggerUi:
         self._taken = 0
         self.requested: list[str] = []
         self.complaints: list[str] = []
-        self.refusals = 0
+        self.refusals = self.shown_refusals = 0
         page.on("request", lambda request: self.requested.append(request.url))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._heard)
@@ -32,7 +33,7 @@ class SwaggerUi:
 
     @property
     def strangers(self) -> list[str]:
-        """Addresses of other places that the browser asked, among them none."""
+        """The addresses of other places that the browser asked."""
         host = urlsplit(self._url).netloc
         parts = [(address, urlsplit(address)) for address in self.requested]
         return [address for address, part in parts if part.scheme not in ON_THE_PAGE and part.netloc != host]
@@ -133,14 +134,16 @@ class Operation:
         live = self._block.locator(".live-responses-table")
         expect(live).to_be_visible()
         expect(self._block.locator(".loading-container")).to_have_count(0)
-        return Shown(self._ui, self._block, live)
+        shown = Shown(self._ui, live)
+        self._ui.shown_refusals += shown.status >= BAD
+        return shown
 
 
 class Shown:
     """The answer as it stands on the page."""
 
-    def __init__(self, ui: SwaggerUi, block: Locator, live: Locator) -> None:
-        self._ui, self._block, self._live = ui, block, live
+    def __init__(self, ui: SwaggerUi, live: Locator) -> None:
+        self._ui, self._live = ui, live
         self.status = int(live.locator("tbody .response-col_status").first.inner_text().split()[0])
 
     def ok(self, status: int) -> Any:

@@ -21,6 +21,7 @@ WAY = [
 ]
 """How data are entered, in the order under "6 Measures"; corrections come later."""
 ANALYSED_WITHIN = 300  # seconds; the worker warms up first
+DRAWN_WITHIN = 120
 PEOPLE = 60
 
 
@@ -52,7 +53,7 @@ def test_a_pilot_by_hand(ui: SwaggerUi, installation: Installation, tmp_path: Pa
     looked_at(ui, analysis["id"])
     assert ui.strangers == []
     assert ui.complaints == []
-    assert ui.refusals == 2
+    assert ui.refusals == ui.shown_refusals >= 2, "whatever failed to load was an answer that the page shows"
 
 
 def a_pilot(ui: SwaggerUi) -> str:
@@ -84,10 +85,12 @@ def planned(ui: SwaggerUi, pilot: str) -> None:
 
 
 def entered(ui: SwaggerUi, pilot: str, folder: Path) -> None:
-    """Values typed in, then a file: one that is wrong, the right one tried, the right one."""
+    """A wave and two values as in the examples, then a file: one that is wrong, the right one tried, the right one."""
     offered = ui.unfold("6 Measures")
     assert [line for line in offered if not line.startswith("GET")][: len(WAY)] == WAY
     ui.picture("measures")
+    wave = ui.operation("write_wave").type(pilot_id=pilot).execute().picture("wave").ok(200)
+    assert wave["key"] == "pre"
     typed = ui.operation("add_measurements").type(pilot_id=pilot).execute().picture("measurements").ok(201)
     assert (typed["accepted"], typed["rejected"]) == (2, 0)
     right, wrong = folder / "answers.csv", folder / "wrong.csv"
@@ -125,6 +128,7 @@ def analysed(ui: SwaggerUi, pilot: str) -> dict[str, Any]:
         time.sleep(2)
     shown.picture("analysis")
     assert analysis["status"] == "succeeded", analysis
+    assert next(iter(analysis["result"])) == "recommendation"
     recommendation = analysis["result"]["recommendation"]
     assert recommendation["outcome"] in {"scale", "refine", "replace"}
     assert recommendation["says"].endswith(".")
@@ -132,11 +136,17 @@ def analysed(ui: SwaggerUi, pilot: str) -> dict[str, Any]:
 
 
 def looked_at(ui: SwaggerUi, analysis: str) -> None:
-    """The posterior, drawn on the page, as SVG and PNG."""
-    for name in ("read_plot", "read_picture"):
-        shown = ui.operation(name).type(analysis_id=analysis, name="posterior").execute()
-        assert shown.status == 200
-        expect(shown.image).to_be_visible()
-        size = shown.image.evaluate("picture => [picture.naturalWidth, picture.naturalHeight]")
-        assert min(size) > 150, size
-        shown.picture(name.replace("_", "-"))
+    """The posterior, its name in the field already: the text of the SVG, the PNG as a picture."""
+    text = ui.operation("read_plot").type(analysis_id=analysis).execute().picture("svg")
+    assert text.status == 200
+    assert "<svg" in text.text
+    drawing = ui.operation("read_picture").type(analysis_id=analysis)
+    deadline = time.monotonic() + DRAWN_WITHIN
+    while (shown := drawing.execute()).status == 409:
+        assert "ask again in a few seconds" in shown.text
+        assert time.monotonic() < deadline
+        time.sleep(2)
+    assert shown.status == 200
+    expect(shown.image).to_be_visible()
+    assert shown.image.evaluate("picture => picture.complete && picture.naturalWidth > 600")
+    shown.picture("png")
