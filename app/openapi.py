@@ -91,9 +91,17 @@ def arrange(document: Json) -> None:
         if "examples" in schema:
             schema["examples"] = [in_order(example, schema, schemas) for example in schema["examples"]]
     for methods in document["paths"].values():
-        for operation in methods.values():
+        for method, operation in methods.items():
             for parameter in operation.get("parameters", []):
-                parameter["schema"] = without_null(parameter["schema"])
+                _arrange_parameter(parameter, filled_in=method != "delete")
+
+
+def _arrange_parameter(parameter: Json, *, filled_in: bool) -> None:
+    """Show a field without null; `filled_in`: with its example, which pages take from here and not from the schema."""
+    parameter["schema"] = without_null(parameter["schema"])
+    examples = parameter["schema"].get("examples")
+    if examples and filled_in:
+        parameter["example"] = examples[0]
 
 
 def in_order(example: Any, schema: Json, schemas: Json) -> Any:

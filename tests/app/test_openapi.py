@@ -154,6 +154,15 @@ def test_no_parameter_is_said_to_be_null(document: Document) -> None:
     assert [schema for schema in schemas if {"type": "null"} in schema.get("anyOf", [])] == []
 
 
+def test_fields_are_filled_in_where_there_is_an_example_but_never_to_delete(document: Document) -> None:
+    def filled_in(method: str, path: str) -> dict[str, Any]:
+        return {p["name"]: p["example"] for p in document["paths"][path][method]["parameters"] if "example" in p}
+
+    assert filled_in("put", "/v1/pilots/{pilot_id}/waves/{key}") == {"key": "pre"}
+    assert filled_in("get", "/v1/analyses/{analysis_id}/plots/{name}.png") == {"name": "posterior"}
+    assert filled_in("delete", "/v1/pilots/{pilot_id}/participants/{participant}") == {}
+
+
 def test_an_upload_is_a_form_first_with_nothing_filled_in(document: Document) -> None:
     content = document["paths"]["/v1/pilots/{pilot_id}/measurements/import"]["post"]["requestBody"]["content"]
     assert next(iter(content)) == "multipart/form-data"

@@ -154,10 +154,10 @@ class Shown:
 
     @property
     def text(self) -> str:
-        """What stands in the box of the answer's body."""
-        return self._live.locator(
-            ".response-col_description .highlight-code code, .response-col_description pre"
-        ).first.inner_text()
+        """What stands as the body of the answer."""
+        body = self._live.locator('h5:text-is("Response body") + *')
+        code = body.locator("pre")
+        return (code if code.count() else body).first.inner_text()
 
     @property
     def image(self) -> Locator:

@@ -36,6 +36,7 @@ async def test_asked_for_queued_and_answered(app: FastAPI, house: House, finish:
     finish(asked["id"], an_answer())
     done = await ok(house.lead.get(f"/v1/analyses/{asked['id']}"))
     assert (done["status"], done["progress"], done["result"]) == ("succeeded", 1, an_answer())
+    assert next(iter(done["result"])) == "recommendation"
     assert done["provenance"] == {**an_answer()["provenance"], **asked["provenance"]}
     assert done["finished_at"] >= done["started_at"] >= done["created_at"]
     assert {w["code"] for w in done["warnings"]} == TOLD
