@@ -237,7 +237,6 @@ async def test_what_is_no_file_is_refused(house: House, request_: dict[str, Any]
 
 
 @on_sqlite
-@on_sqlite
 async def test_fields_that_a_person_left_empty_count_as_left_out(house: House) -> None:
     path = await planned(house)
     form = {"files": {"file": ("answers.csv", wide().encode(), "text/csv")}, "data": {"mapping": "", "dictionary": ""}}
@@ -248,6 +247,7 @@ async def test_fields_that_a_person_left_empty_count_as_left_out(house: House) -
     assert codes(told) == [(("dictionary",), "file_type")]
 
 
+@on_sqlite
 async def test_a_file_may_be_the_body_and_a_request_may_be_repeated(house: House) -> None:
     path = await planned(house)
     request = {"content": wide().encode(), "headers": {"Content-Type": "text/csv", "Idempotency-Key": "k"}}
