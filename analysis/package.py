@@ -44,7 +44,10 @@ To verify:   python -m analysis verify package.zip
 It compares every file with the manifest, both hashes with the documents, fits request.json again with its seed and
 compares every number. Exit code 0: reproduced. 1: not reproduced. 2: no package, or damaged. 3: sound as far as can be
 checked, but not to be fitted again, because data are hidden or were deleted.
-The hashes show that files belong together, not who made them: compare analysis_id and hashes with the service.
+The hashes show that files belong together, not who made them. plan_hash and data_hash are of plan and data alone: who
+changes the attrition or the look in request.json and fits again has a sound package with the same two, and perhaps
+another grade. To know that a package is the service's, compare the SHA-256 of manifest.json, which names every byte,
+with the service: its first 32 digits are the ETag of GET /v1/analyses/{analysis_id}/package.
 """
 
 

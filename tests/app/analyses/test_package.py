@@ -86,6 +86,29 @@ async def test_a_package_is_whole_and_reproduced(house: House, app: FastAPI, fin
     assert "REPRODUCED" in str(report).splitlines()[-1]
 
 
+async def test_a_package_of_somebody_else_does_not_have_the_manifest_of_the_service(
+    house: House, app: FastAPI, finish: Finish, tmp_path: Path
+) -> None:
+    """Attrition is in no hash of plan or data: whoever changes it can compute a sound package with another grade."""
+    analysis, content = await whole(house, app, finish)
+    response = await house.analyst.get(f"/v1/analyses/{analysis}/package")
+    files = unzipped(content)
+    own = digest([files[MANIFEST]])["sha256"]
+    assert response.headers["etag"] == f'"{own[:32]}"'
+    assert b"ETag" in files["README.txt"]
+    with edited(files, "request.json") as request:
+        request["attrition"] = {"intervention": 0.5, "control": 0.1}
+    fitted = fitted_again(FitRequest.model_validate_json(files["request.json"]))
+    warnings = json.loads(files["diagnostics.json"])["data_warnings"]
+    result = json.loads(json.dumps(fitted.answer))
+    assert result["grade"] != json.loads(files["result.json"])["grade"]
+    files |= documents(json.loads(files["request.json"]), result, warnings)
+    files |= {name: held for name, held in draw_files.files(fitted.draws, {}).items() if name in files}
+    resealed(files)
+    assert verify(zipped(files, tmp_path / "other.zip"), fitted_again).verdict is Verdict.REPRODUCED
+    assert digest([files[MANIFEST]])["sha256"] != own
+
+
 async def test_what_the_command_says(
     house: House, app: FastAPI, finish: Finish, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
