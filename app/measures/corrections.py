@@ -4,12 +4,13 @@ A value keeps its id and its first entry; what stood before goes to the table of
 took, and says that the data changed since (`analyses/service.py`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import batched
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from analysis.documents import Categories, Cell, Change, CountOf, Events, Pair, Point
 from app.audit.models import note
@@ -32,6 +33,7 @@ FORMS: dict[Shape, TypeAdapter[Any]] = {
     Shape.SERIES: TypeAdapter(Point),
 }
 PLACE = ("unit", "arm", "wave", "t")
+AT_ONCE = 500
 KEPT = ("pilot_id", "organization_id", "iteration", "measure", "wave", "entered_in")
 OF_ROW = (*KEPT, "arm", "unit_id", "participant", "value", "collected_on", "placed_in")
 OF_SUMMARY = (*KEPT, "shape", "cell", "content")
@@ -45,7 +47,8 @@ def correct(
     Raises Invalid with every fault; Conflict `nothing_to_correct` when all of it stands already.
     """
     context = context_of(session, pilot)
-    deeds = [_Deed(session, pilot, context, given) for given in body.corrections]
+    held = _Held(session, pilot, body.corrections)
+    deeds = [_Deed(session, context, given, held.of(given)) for given in body.corrections]
     faults = [fault(["corrections", i, f], m, c) for i, deed in enumerate(deeds) for f, m, c in deed.faults()]
     seen: dict[str, int] = {}
     for i, deed in enumerate(deeds):
@@ -77,24 +80,45 @@ def correct(
     return revision, counts
 
 
+class _Held:
+    """What corrections name of the current iteration, looked up together."""
+
+    def __init__(self, session: Session, pilot: Pilot, given: Iterable[CorrectionIn]) -> None:
+        self._session, self._pilot = session, pilot
+        asked = list(given)
+        self._rows = self._by(Measurement, "id", (one.measurement_id for one in asked))
+        self._summaries = self._by(Summary, "id", (one.summary_id for one in asked))
+        measures = {one.measure for one in asked if one.measure is not None}
+        of_measures = col(Measurement.measure).in_(measures)
+        named = self._by(Measurement, "participant", (one.participant for one in asked), of_measures)
+        self._people = {(row.participant, row.measure, row.wave): row for row in named.values()}
+
+    def _by(self, model: Any, column: str, wanted: Iterable[str | None], *also: Any) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        keys = sorted({key for key in wanted if key is not None})
+        mine = (model.pilot_id == self._pilot.id, model.iteration == self._pilot.iteration, *also)
+        for some in batched(keys, AT_ONCE, strict=False):
+            rows = self._session.exec(select(model).where(*mine, getattr(model, column).in_(some)))
+            found |= {row.id: row for row in rows}
+        return found
+
+    def of(self, given: CorrectionIn) -> Measurement | Summary | None:
+        """The entry that a correction names, or None."""
+        if given.summary_id is not None:
+            return self._summaries.get(given.summary_id)
+        if given.measurement_id is not None:
+            return self._rows.get(given.measurement_id)
+        return self._people.get((given.participant, given.measure, given.wave))
+
+
 class _Deed:
     """One correction: what it is of, what is wrong with it, and its doing."""
 
-    def __init__(self, session: Session, pilot: Pilot, context: Context, given: CorrectionIn) -> None:
-        self.given = given
-        self._session, self._pilot, self._context = session, pilot, context
-        self.held = self._found()
-
-    def _found(self) -> Measurement | Summary | None:
-        model: Any = Summary if self.given.summary_id is not None else Measurement
-        statement = select(model).where(model.pilot_id == self._pilot.id, model.iteration == self._pilot.iteration)
-        if self.given.participant is None:
-            statement = statement.where(model.id == (self.given.summary_id or self.given.measurement_id))
-        else:
-            for name in ("participant", "measure", "wave"):
-                statement = statement.where(getattr(model, name) == getattr(self.given, name))
-        found: Measurement | Summary | None = self._session.exec(statement).one_or_none()
-        return found
+    def __init__(
+        self, session: Session, context: Context, given: CorrectionIn, held: Measurement | Summary | None
+    ) -> None:
+        self.given, self.held = given, held
+        self._session, self._context = session, context
 
     def faults(self) -> Iterator[Fault]:
         if self.held is None:
