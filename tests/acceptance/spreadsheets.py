@@ -1,4 +1,4 @@
-"""Files of many people, and what is left in the database of an import of one."""
+"""Files of many people, and what is left in the database of an import of one; looked at without a turn to write."""
 
 import random
 from typing import Any
@@ -31,7 +31,7 @@ def rows_of(text: str) -> list[tuple[str, str, str, float]]:
 def standing(engine: sa.Engine, pilot_id: str) -> list[tuple[str, str, str, float]]:
     """Person, wave, arm and value of each row that stands in a pilot, in order."""
     m: Any = Measurement
-    with engine.connect() as connection:
+    with engine.execution_options(reading=True).connect() as connection:
         found = connection.execute(sa.select(m.participant, m.wave, m.arm, m.value).where(m.pilot_id == pilot_id)).all()
     return sorted(tuple(row) for row in found)
 
@@ -39,19 +39,19 @@ def standing(engine: sa.Engine, pilot_id: str) -> list[tuple[str, str, str, floa
 def revisions(engine: sa.Engine, pilot_id: str) -> int:
     """How many revisions the data of a pilot have."""
     r: Any = Revision
-    with engine.connect() as connection:
+    with engine.execution_options(reading=True).connect() as connection:
         return int(connection.scalar(sa.select(sa.func.count()).where(r.pilot_id == pilot_id)) or 0)
 
 
 def left(engine: sa.Engine) -> tuple[int, int]:
     """Stored parts of files and staged rows, of all imports."""
     tables: tuple[Any, ...] = (ImportChunk, STAGED)
-    with engine.connect() as connection:
+    with engine.execution_options(reading=True).connect() as connection:
         chunks, staged = (connection.scalar(sa.select(sa.func.count()).select_from(t)) for t in tables)
     return int(chunks or 0), int(staged or 0)
 
 
 def attempts(engine: sa.Engine) -> set[str]:
     """The attempts of which rows are staged."""
-    with engine.connect() as connection:
+    with engine.execution_options(reading=True).connect() as connection:
         return set(connection.scalars(sa.select(STAGED.c.attempt).distinct()))
