@@ -12,6 +12,7 @@ from analysis.models import VERSIONS, label
 from analysis.models.shared import packed
 
 
+@pytest.mark.slow
 def test_every_structure_a_design_ends_in_exists_and_is_warmed() -> None:
     seconds = sampling.warm()
     assert set(seconds) == set(VERSIONS) == {s for group in STRUCTURES.values() for s in group} | {"synthesis"}

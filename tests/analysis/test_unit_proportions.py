@@ -248,6 +248,7 @@ def test_departures_of_units_by_weighting_draws_of_the_prior() -> None:
         assert effect.sd == pytest.approx(np.sqrt(weight @ (both - weight @ both) ** 2), rel=0.08)
 
 
+@pytest.mark.slow
 def test_nodes_and_draws_give_the_same_departures_over_time() -> None:
     inputs = over_time([[12, 20], [9, 11], [15, 9], [13, 12]], [[40, 40]] * 4, [1, 1, 0, 0])
     from analysis.sampling import Sampler, sample  # noqa: PLC0415
