@@ -9,6 +9,7 @@ from sqlmodel import Session
 from app.audit.models import note
 from app.imports.judging import named_arms
 from app.imports.models import STAGED
+from app.imports.staging import counted_anew
 from app.measures.models import UNASSIGNED, Measurement, Revision, RevisionKind
 from app.measures.revisions import revise
 from app.measures.rules import Context
@@ -69,6 +70,7 @@ def enter(
     if entered != fresh:
         msg = f"{entered} of {fresh} staged rows are there; import the file again"
         raise Lost(msg)
+    counted_anew(connection, "measurements", fresh)
     grouped = connection.execute(
         sa.select(s.measure, s.wave, sa.func.count(), sa.func.min(s.arm))
         .where(*mine, ~s.unchanged)

@@ -67,6 +67,7 @@ def stage(
         )
         count += len(part)
         written(part[-1][0].row)
+    counted_anew(session.connection(), "import_rows", count)
     return count
 
 
@@ -113,6 +114,12 @@ def _lines(rows: Iterable[Staged]) -> Iterator[str]:
         first, where = named[place]
         person, day = who or r"\N", on or r"\N"
         yield f"{import_id}\t{attempt}\t{seq}\t{row}\t{first}\t{new}\t{where}\t{person}\t{value!r}\t{day}\n"
+
+
+def counted_anew(connection: Connection, table: str, rows: int) -> None:
+    """Let PostgreSQL look at a table that many rows were just written to: by its old counts it plans for a small one."""
+    if rows >= PART and connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"ANALYZE {table}")
 
 
 def clear(connection: Connection, import_id: str) -> None:
