@@ -65,6 +65,7 @@ bench: setup ## Measure what the README and the methods claim
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.webhooks
+	$(BIN)/python -m benchmarks.imports
 
 lock: setup ## Resolve the dependencies anew
 	$(BIN)/uv lock

@@ -117,7 +117,7 @@ def _lines(rows: Iterable[Staged]) -> Iterator[str]:
 
 
 def counted_anew(connection: Connection, table: str, rows: int) -> None:
-    """Let PostgreSQL look at a table that many rows were just written to: by its old counts it plans for a small one."""
+    """Let PostgreSQL look at a table that got many rows just now: by its old counts it plans for a small one."""
     if rows >= PART and connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"ANALYZE {table}")
 
