@@ -64,7 +64,7 @@ def due_waves(
         pilot, key, kind = found.pilot, found.wave.key, WaveKind(found.wave.kind)
         if pilot.id not in came:
             came[pilot.id] = Came(session, pilot.id, pilot.iteration, found.plan)
-        total = came[pilot.id].at(key, kind, found.invited, linked=False).total
+        total = came[pilot.id].at(key, kind, found.invited).total
         timed = Timed(found.first, found.last, came[pilot.id].anything(key), total.response_rate)
         state = state_of(timed, today, within_days)
         if state is not None:

@@ -26,8 +26,9 @@ class AttritionOf(StrEnum):
 class WaveFacts:
     """What is known of a wave.
 
-    `invited` and `answered` count people by arm, `waiting` those who answered and have no arm yet. `followed`: how many
-    linked people of an arm were seen before the start, and of them here. `graded` are the arms that are compared.
+    `invited` and `answered` count people by arm, `waiting` those who answered and have no arm yet. `primary`: how many
+    of them answered the primary measure, whose attrition it is. `followed`: how many linked people of an arm were seen
+    before the start, and of them here. `graded` are the arms that are compared.
     """
 
     kind: WaveKind
@@ -36,6 +37,7 @@ class WaveFacts:
     graded: Sequence[str]
     invited: Mapping[str, int] = field(default_factory=dict)
     answered: Mapping[str, int] = field(default_factory=dict)
+    primary: Mapping[str, int] = field(default_factory=dict)
     waiting: int = 0
     followed: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     least: int = 1
@@ -66,7 +68,7 @@ class Response:
 
 
 def lost_of_invited(arms: Sequence[str], invited: Mapping[str, int], answered: Mapping[str, int]) -> dict[str, float]:
-    """Share of the invited who did not answer, by arm; empty unless every arm's is known."""
+    """Share of the invited who did not answer (the primary measure), by arm; empty unless every arm's is known."""
     if not all(invited.get(arm) and arm in answered for arm in arms):
         return {}
     return {arm: 1 - answered[arm] / invited[arm] for arm in arms}
@@ -118,16 +120,17 @@ def _attrition(
     """The share lost in each arm as it is shown, of whom, and how many they were; as the analysis takes it."""
     if facts.kind is WaveKind.BASELINE:
         return dict.fromkeys(rate), None, {}
-    if lost_of_invited(facts.arms, facts.invited, facts.answered):
-        started = facts.invited
-        return {arm: None if r is None else 1 - r for arm, r in rate.items()}, AttritionOf.INVITED, started
+    few = few | {arm for arm, n in facts.primary.items() if 0 < n < facts.least}
+    told = {arm: n for arm, n in facts.primary.items() if arm not in few and facts.invited.get(arm)}
+    of_invited = {arm: 1 - told[arm] / facts.invited[arm] if arm in told else None for arm in rate}
+    if lost_of_invited(facts.arms, facts.invited, facts.primary):
+        return of_invited, AttritionOf.INVITED, facts.invited
     if lost := lost_of_followed(facts.arms, facts.followed):
         # Those who were seen twice are a table of their own.
         unlinked = few | {arm for arm, counts in facts.followed.items() if any(0 < n < facts.least for n in counts)}
         shown = {arm: None if arm in unlinked else lost[arm] for arm in facts.arms}
         return shown, AttritionOf.BASELINE, {arm: n for arm, (n, _) in facts.followed.items()}
-    partly = {arm: 1 - r if r is not None and arm in facts.answered else None for arm, r in rate.items()}
-    return partly, AttritionOf.INVITED if any(share is not None for share in partly.values()) else None, {}
+    return of_invited, AttritionOf.INVITED if told else None, {}
 
 
 def _says(
@@ -139,7 +142,8 @@ def _says(
         arms = ", ".join(f"{percent(lost[arm] or 0.0, 1)} in {arm}" for arm in facts.graded)
         said.append(f"Attrition {percent(found.total, 1)} ({arms}): {_judged(found, lowers=bool(lowers))}")
     elif facts.kind is not WaveKind.BASELINE and (facts.answered or facts.waiting):
-        why = "not shown, groups of so few people are not" if hidden or facts.followed else "not known for every arm"
+        unshown = hidden or facts.followed or any(0 < n < facts.least for n in facts.primary.values())
+        why = "not shown, groups of so few people are not" if unshown else "not known for every arm"
         said.append(f"Attrition is {why}")
     return " ".join(f"{sentence}." for sentence in said)
 

@@ -15,7 +15,7 @@ from app.measures.interruptions import definition_warnings
 from app.measures.models import Shape, Summary, Wave
 from app.measures.response import lost_of_followed, lost_of_invited
 from app.measures.revisions import summaries
-from app.measures.waves import responses
+from app.measures.waves import answers, primary_answers
 
 
 class Linked(Enum):
@@ -150,7 +150,7 @@ def _reduced(rows: Rows, design: Design, measure: PlannedMeasure, taken: Snapsho
 def observed_attrition(
     session: Session, pilot_id: str, iteration: int, plan: Plan, followup: str, at: int | None = None
 ) -> dict[str, float]:
-    """Share lost at the follow-up, by arm; empty unless every arm's is known.
+    """Share lost to the primary measure at the follow-up, by arm; empty unless every arm's is known.
 
     Of those invited, where the wave says how many were; else of the linked people with a value before the start.
     """
@@ -158,7 +158,7 @@ def observed_attrition(
     wave = session.exec(
         select(Wave).where(Wave.pilot_id == pilot_id, Wave.iteration == iteration, col(Wave.key) == followup)
     ).one_or_none()
-    answered = responses(session, pilot_id, iteration, plan, at).get(followup, {})
+    answered = primary_answers(answers(session, pilot_id, iteration, plan, at), plan, followup)
     lost = lost_of_invited(arms, wave.invited if wave is not None else {}, answered)
     return lost or lost_of_followed(arms, followed(session, pilot_id, iteration, plan, followup, at))
 

@@ -14,7 +14,7 @@ from app.measures.models import Wave, WaveKind
 from app.measures.response import Response, WaveFacts, response_of
 from app.measures.snapshot import followed
 from app.measures.wave_schemas import WaveOut
-from app.measures.waves import responses, waiting
+from app.measures.waves import answers, most_answers, primary_answers, waiting
 from app.pilots.models import Pilot
 from app.plans.service import current_version, plan_of
 
@@ -59,17 +59,17 @@ class Came:
 
     def __init__(self, session: Session, pilot_id: str, iteration: int, plan: Plan) -> None:
         self._session, self._place, self._plan = session, (pilot_id, iteration), plan
-        self._answered = responses(session, pilot_id, iteration, plan)
+        self._answers = answers(session, pilot_id, iteration, plan)
+        self._answered = most_answers(self._answers)
         self._waiting = waiting(session, pilot_id, iteration)
 
     def anything(self, key: str) -> bool:
         """Whether anything was entered of this wave, also what counts no people."""
         return key in self._answered or key in self._waiting
 
-    def at(self, key: str, kind: WaveKind, invited: dict[str, int], *, linked: bool = True) -> Response:
-        """What is shown of a wave; `linked`: with the attrition of people who were seen before."""
+    def at(self, key: str, kind: WaveKind, invited: dict[str, int]) -> Response:
+        """What is shown of a wave."""
         plan, answered = self._plan, self._answered.get(key, {})
-        linked = linked and bool(answered) and kind is not WaveKind.BASELINE
         facts = WaveFacts(
             kind=kind,
             design=plan.design,
@@ -77,6 +77,7 @@ class Came:
             graded=[arm for arm in (plan.treated, plan.control) if arm is not None],
             invited=invited,
             answered=answered,
+            primary=primary_answers(self._answers, plan, key),
             waiting=self._waiting.get(key, 0),
             # Whoever answered at the baseline and nobody here: that is before the wave, not a loss.
             followed=followed(self._session, *self._place, plan, key)

@@ -57,11 +57,12 @@ class WaveOut(Answer):
     responded: dict[str, int | None]
     response_rate: dict[str, float | None]
     attrition: dict[str, float | None] = Field(
-        description="1 − responded/invited of a wave after the baseline; null where it cannot be known"
+        description="Of a wave after the baseline, the share who did not answer the primary measure; null where it "
+        "cannot be known"
     )
     attrition_of: AttritionOf | None = Field(
         description="The share is of those `invited`, or, where that is not known of every arm, of the linked people "
-        "seen at the `baseline`, who answered the primary measure"
+        "seen at the `baseline`"
     )
     total: WaveTotal
     lowers_grade: bool | None = Field(

@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from analysis.documents import Plan
+from analysis.documents import Plan, Role
 from app.errors import Conflict, Invalid, fault
 from app.measures.confidential import smallest_cell
 from app.measures.entry import context_of
@@ -58,10 +58,12 @@ def put_wave(session: Session, pilot: Pilot, key: str, body: WaveIn, at: datetim
     return wave
 
 
-def responses(
-    session: Session, pilot_id: str, iteration: int, plan: Plan, at: int | None = None
-) -> dict[str, dict[str, int]]:
-    """How many answered: `{wave: {arm: n}}`, the most of any one measure. Changes and pairs count at both ends.
+type Answers = Mapping[tuple[str, str, str], int]
+"""How many answered: `{(measure, wave, arm): n}`."""
+
+
+def answers(session: Session, pilot_id: str, iteration: int, plan: Plan, at: int | None = None) -> Answers:
+    """How many answered each measure, by wave and arm. Changes and pairs count at both ends.
 
     Now, or `at` a revision of the data.
     """
@@ -80,11 +82,27 @@ def responses(
         for wave in [named] if named else ends:
             place = (summary.measure, wave, content["arm"])
             counted[place] = counted.get(place, 0) + n
+    return counted
+
+
+def most_answers(counted: Answers) -> dict[str, dict[str, int]]:
+    """How many answered anything: `{wave: {arm: n}}`, the most of any one measure."""
     found: dict[str, dict[str, int]] = {}
     for (_, wave, arm), n in counted.items():
         arms = found.setdefault(wave, {})
         arms[arm] = max(arms.get(arm, 0), n)
     return found
+
+
+def primary_answers(counted: Answers, plan: Plan, wave: str) -> dict[str, int]:
+    """How many of each arm answered the primary measure at a wave: whose effect is graded is whose loss counts."""
+    primary = next((m.measure for m in plan.measures if m.role is Role.PRIMARY), None)
+    return {arm: n for (measure, at, arm), n in counted.items() if (measure, at) == (primary, wave)}
+
+
+def responses(session: Session, pilot_id: str, iteration: int, plan: Plan) -> dict[str, dict[str, int]]:
+    """How many answered by now: `{wave: {arm: n}}`, the most of any one measure."""
+    return most_answers(answers(session, pilot_id, iteration, plan))
 
 
 def waiting(session: Session, pilot_id: str, iteration: int) -> dict[str, int]:

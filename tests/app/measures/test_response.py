@@ -33,21 +33,50 @@ facts_of = st.builds(
 few = st.integers(1, LEAST - 1)
 
 
+def of_primary(facts: WaveFacts, answered: dict[str, int]) -> WaveFacts:
+    """No more answered the primary measure than answered anything."""
+    return replace(facts, primary={arm: min(n, facts.answered.get(arm, 0)) for arm, n in answered.items()})
+
+
+facts_of = st.builds(of_primary, facts_of, by_arm)
+
+
 def a_wave(**fields: Any) -> WaveFacts:
     told = {"kind": WaveKind.FOLLOWUP, "design": Design.PARALLEL, "arms": ARMS, "graded": ARMS, "least": LEAST}
-    return WaveFacts(**{**told, **fields})
+    return WaveFacts(**{**told, "primary": fields.get("answered", {}), **fields})
 
 
 @given(facts=facts_of, arm=st.sampled_from(ARMS), one=few, other=few)
 def test_how_many_answered_in_a_hidden_arm_changes_nothing_that_is_shown(
     facts: WaveFacts, arm: str, one: int, other: int
 ) -> None:
-    shown = response_of(replace(facts, answered={**facts.answered, arm: one}))
-    assert shown == response_of(replace(facts, answered={**facts.answered, arm: other}))
+    shown, same = (
+        response_of(replace(facts, answered={**facts.answered, arm: n}, primary={**facts.primary, arm: n}))
+        for n in (one, other)
+    )
+    assert shown == same
     assert arm in shown.suppressed
     assert shown.responded[arm] is None
     assert (shown.total.responded, shown.total.response_rate, shown.total.attrition) == (None, None, None)
     assert shown.lowers_grade is None
+
+
+@given(facts=facts_of, one=few, other=few)
+def test_nor_does_how_many_answered_the_primary_where_they_are_few(facts: WaveFacts, one: int, other: int) -> None:
+    facts = replace(facts, answered={**facts.answered, "control": 30})
+    shown, same = (response_of(replace(facts, primary={**facts.primary, "control": n})) for n in (one, other))
+    assert shown == same
+    assert (shown.total.attrition, shown.lowers_grade) == (None, None)
+
+
+def test_attrition_is_of_the_primary_measure() -> None:
+    shown = response_of(
+        a_wave(invited=BOTH, answered={"intervention": 44, "control": 44}, primary=dict.fromkeys(ARMS, 22))
+    )
+    assert shown.response_rate == dict.fromkeys(ARMS, 1.0)
+    assert shown.attrition == dict.fromkeys(ARMS, 0.5)
+    assert shown.lowers_grade
+    assert "Attrition 50 %" in shown.says
 
 
 @given(facts=facts_of, one=few, other=few)

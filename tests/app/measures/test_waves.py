@@ -99,6 +99,27 @@ async def test_the_attrition_that_is_shown_is_the_one_that_grades(
     assert shown["pre"]["lowers_grade"] is None
 
 
+@on_sqlite
+async def test_who_answered_only_something_else_is_lost_to_the_primary(house: House, app: FastAPI) -> None:
+    other = {"measure": "mbi_dp", "role": "secondary", "reference_sd": 6.0}
+    path = await planned(house, {**DATED, "measures": [*DATED["measures"], other]})
+    for wave, n in (("pre", 40), ("post", 20)):
+        await ok(house.lead.post(f"{path}/measurements", json=people(wave, n, n)), 201)
+        body = {**people(wave, 40, 40), "measure": "mbi_dp"}
+        await ok(
+            house.lead.post(f"{path}/measurements", json=body | {"rows": [{**r, "value": 2} for r in body["rows"]]}),
+            201,
+        )
+    await ok(house.lead.put(f"{path}/waves/post", json={"invited": {"intervention": 40, "control": 40}}))
+    shown = (await waves(house, path))["post"]
+    assert (shown["responded"], shown["total"]["response_rate"]) == ({"intervention": 40, "control": 40}, 1.0)
+    assert (shown["attrition"], shown["lowers_grade"]) == ({"intervention": 0.5, "control": 0.5}, True)
+    asked = await ok(house.analyst.post(f"{path}/analyses"), 202)
+    with reading(app.state.engine) as session:
+        row = session.exec(select(Analysis).where(Analysis.id == asked["id"])).one()
+        assert row.request["attrition"] == shown["attrition"]
+
+
 async def test_nothing_is_told_of_an_arm_of_too_few(house: House) -> None:
     told = []
     for n in (2, 4):
