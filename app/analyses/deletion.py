@@ -10,7 +10,9 @@ from sqlmodel import Session, col, select
 from app.analyses.models import Analysis
 from app.audit.models import note
 from app.auth.keys import ApiKey
-from app.errors import NotFound
+from app.errors import Conflict, NotFound
+from app.imports.models import Import
+from app.jobs.models import JobStatus
 from app.measures.models import FormerMeasurement, Measurement
 from app.pilots.models import Pilot
 from app.plans.models import Allocation, AllocationEntry, AllocationLevel
@@ -24,7 +26,9 @@ def delete_participant(session: Session, pilot: Pilot, participant: str) -> int:
     """Delete the rows of a person in every iteration of the pilot and their place in its allocation.
 
     How many rows went; NotFound where there were none. What analyses hold of them as single rows goes as well.
+    Raises Conflict `import_under_way`: what a file brings afterwards would bring them back.
     """
+    _refuse_while_importing(session, pilot)
     mine: list[Any] = [Measurement.pilot_id == pilot.id, Measurement.participant == participant]
     used: dict[int, set[str]] = defaultdict(set)
     for iteration, measure in session.exec(select(Measurement.iteration, Measurement.measure).where(*mine).distinct()):
@@ -59,6 +63,19 @@ def delete_participant(session: Session, pilot: Pilot, participant: str) -> int:
     note(session, "deleted", "participants", pilot.id, organization_id=pilot.organization_id, changes={"rows": rows})
     session.flush()
     return rows
+
+
+def _refuse_while_importing(session: Session, pilot: Pilot) -> None:
+    ended = [status for status in JobStatus if status.final]
+    under_way = select(Import).where(
+        Import.pilot_id == pilot.id, col(Import.dry_run).is_(False), col(Import.status).not_in(ended)
+    )
+    if found := session.exec(under_way.limit(1)).first():
+        msg = (
+            f"a file is being imported into this pilot ({found.name}) and may bring the person back; nothing was "
+            f"deleted. Wait until it has ended, or POST /v1/imports/{found.id}/cancel, then delete again"
+        )
+        raise Conflict(msg, "import_under_way")
 
 
 def _gone(session: Session, statement: Any) -> int:

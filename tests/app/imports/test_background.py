@@ -154,6 +154,21 @@ async def test_a_plan_that_changed_meanwhile_stops_it(app: FastAPI, house: House
     assert await values(house, path) == {}
 
 
+async def test_nobody_is_deleted_while_a_file_may_bring_them_back(house: House, work: Work) -> None:
+    path = await planned(house)
+    await load(house, path, wide(4))
+    person = f"{path}/participants/p-003"
+    first, second = await asked(house, path, wide()), await asked(house, path, wide())
+    problem = await refused(house.lead.delete(person), 409, "import_under_way")
+    assert first in problem["detail"] or second in problem["detail"]
+    work(first)
+    await refused(house.lead.delete(person), 409, "import_under_way")
+    await ok(house.lead.post(f"/v1/imports/{second}/cancel"))
+    await asked(house, path, wide(), f"{BEHIND}&dry_run=true")
+    assert await ok(house.lead.delete(person)) == {"deleted": 2}
+    assert not [who for who, _ in await values(house, path) if who == "p-003"]
+
+
 async def test_it_is_cancelled_before_it_began(app: FastAPI, house: House) -> None:
     path = await planned(house)
     import_id = await asked(house, path, wide())
