@@ -4,6 +4,8 @@ import signal
 from typing import TypedDict
 
 LONGEST = 500  # characters of a message; the whole of it is in the log
+OF_A_CONNECTION = frozenset({"OperationalError", "InterfaceError"})
+"""Errors of database drivers whose messages name hosts and users: for the log only."""
 
 
 class Failure(TypedDict):
@@ -26,6 +28,8 @@ def of(error: BaseException) -> Failure:
         told = f"{message.rstrip('.')}. {remedy}" if remedy else message
         return Failure(code=code, message=told[:LONGEST])
     told = f"{type(error).__name__}: {error}".partition("\n")[0][:LONGEST]
+    if type(error).__name__ in OF_A_CONNECTION:
+        told = type(error).__name__
     return Failure(code="error", message=f"Stopped by an unexpected error ({told}). The log has the details.")
 
 

@@ -1,7 +1,7 @@
 """Reasons read as sentences, and an error that was not made to be read is not shown whole."""
 
 import pytest
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app.errors import Conflict
 from app.jobs import failures
@@ -30,6 +30,14 @@ def test_statements_of_the_database_stay_in_the_log() -> None:
     assert "constraint failed" in failure["message"]
     assert "Kim" not in failure["message"]
     assert "UPDATE" not in failure["message"]
+
+
+def test_where_the_database_is_stays_in_the_log() -> None:
+    lost = Exception('connection to server at "db.internal", port 5432 failed: no password for user "owner"')
+    assert failures.of(OperationalError(None, None, lost)) == {
+        "code": "error",
+        "message": "Stopped by an unexpected error (OperationalError). The log has the details.",
+    }
 
 
 @pytest.mark.parametrize(
