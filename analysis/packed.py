@@ -15,6 +15,17 @@ from analysis.package import FORMAT, MANIFEST, NAMES, PLOT, REQUEST, RESULT, VER
 MOST_BYTES = 1 << 30
 MOST_MEMBERS = 1000
 RATIO, ALWAYS = 300, 1 << 20
+FORMS = (
+    (REQUEST, "data", dict),
+    (RESULT, "provenance", dict),
+    (RESULT, "effects", list),
+    (RESULT, "gates", list),
+    (RESULT, "warnings", list),
+    (RESULT, "recommendation", dict),
+    (MANIFEST, "refit", dict),
+    (MANIFEST, "left_out", dict),
+)
+"""Parts of documents that are read further: all are objects, or lists of objects, or not there."""
 """A member may unpack to this many times its size, or to a mebibyte."""
 
 
@@ -43,7 +54,20 @@ def read(path: Path) -> Packed:
     if manifest.get("format") != FORMAT or manifest.get("version") != VERSION:
         raise Damaged(f"{MANIFEST} is not of {FORMAT}, version {VERSION}")
     _as_listed(manifest, files)
-    return Packed(manifest, _document(files, REQUEST), _document(files, RESULT), files)
+    packed = Packed(manifest, _document(files, REQUEST), _document(files, RESULT), files)
+    _formed({MANIFEST: manifest, REQUEST: packed.request, RESULT: packed.result})
+    return packed
+
+
+def _formed(found: dict[str, dict[str, Any]]) -> None:
+    for name, part, form in FORMS:
+        held = found[name].get(part, form())
+        if not isinstance(held, form) or (form is list and not all(isinstance(one, dict) for one in held)):
+            raise Damaged(f"{part} in {name} is not what it is in an evidence package")
+    for shapes in found[REQUEST].get("data", {}).values():
+        entries = shapes.values() if isinstance(shapes, dict) else [shapes]
+        if not all(isinstance(some, list) and all(isinstance(one, dict) for one in some) for some in entries):
+            raise Damaged(f"data in {REQUEST} are not what they are in an evidence package")
 
 
 def _files(archive: zipfile.ZipFile) -> dict[str, bytes]:

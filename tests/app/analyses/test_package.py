@@ -220,6 +220,27 @@ async def test_every_tampering_is_told(house: House, app: FastAPI, finish: Finis
         assert check in [name for name, holds, _ in report.checks if holds is False], (what, str(report))
 
 
+FORMLESS: dict[str, list[tuple[str, Any]]] = {
+    "request.json": [("data", []), ("data", {"mbi_ee": 3}), ("data", {"mbi_ee": {"cells": [1]}}), ("plan", 7)],
+    "result.json": [("provenance", "x"), ("gates", {}), ("gates", [None]), ("effects", 1), ("recommendation", [])],
+    MANIFEST: [("refit", "no"), ("left_out", [])],
+}
+
+
+async def test_documents_of_another_form_are_no_package(
+    house: House, app: FastAPI, finish: Finish, tmp_path: Path
+) -> None:
+    _, content = await whole(house, app, finish)
+    for name, parts in FORMLESS.items():
+        for part, held in parts:
+            files = unzipped(content)
+            with edited(files, name) as document:
+                document[part] = held
+            resealed(files)
+            report = verify(zipped(files, tmp_path / "formless.zip"), fitted_again)
+            assert report.verdict is Verdict.DAMAGED, (name, part, held, str(report))
+
+
 async def test_with_hashes_to_match_the_numbers_tell(
     house: House, app: FastAPI, finish: Finish, tmp_path: Path
 ) -> None:
