@@ -47,10 +47,17 @@ class Judged:
         faults = Faults(report.errors, counted, total, report.rejected)
         return cls((row.id, attempt), faults, report.accepted, report.unchanged)
 
-    def judge(self, session: Session, pilot: Pilot, row: Import, step: Callable[[], object] = lambda: None) -> None:
-        """Judge the staged rows against each other and against what stands now."""
+    def judge(
+        self,
+        session: Session,
+        pilot: Pilot,
+        row: Import,
+        mapping: dict[str, Any],
+        step: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Judge the staged rows, read by `mapping`, against each other and against what stands now."""
         judge = Judge(session.connection(), pilot, self.place, self.faults)
-        self.fresh, self.unchanged = judge.run(repeated=_entered_before(session, pilot, row), step=step)
+        self.fresh, self.unchanged = judge.run(repeated=_entered_before(session, pilot, row, mapping), step=step)
 
     def told(self, report: ImportReport) -> ImportReport:
         """The report, with what was found."""
@@ -105,7 +112,7 @@ def judged(
     checks = Checks(context, found.faults)
     stage(session, found.place, reading, checks, found.faults, row.created_at, written)
     progress(STAGED)
-    found.judge(session, pilot, row, lambda: progress(STAGED))
+    found.judge(session, pilot, row, _told(reading), lambda: progress(STAGED))
     progress(JUDGED)
     return found
 
@@ -121,11 +128,15 @@ def report_of(found: Judged, reading: Reading) -> ImportReport:
         empty=reading.empty,
         found=reading.found,
         columns=list(reading.columns),
-        mapping=reading.mapping.model_dump(mode="json", exclude_defaults=True),
+        mapping=_told(reading),
     )
     report = found.told(report)
     report.says = f"{_counted(report)}; nothing was entered, since this was a dry run"
     return report
+
+
+def _told(reading: Reading) -> dict[str, Any]:
+    return reading.mapping.model_dump(mode="json", exclude_defaults=True)
 
 
 def taken_over(
@@ -159,9 +170,10 @@ def _counted(report: ImportReport) -> str:
     return ", ".join(parts)
 
 
-def _entered_before(session: Session, pilot: Pilot, row: Import) -> list[int]:
+def _entered_before(session: Session, pilot: Pilot, row: Import, mapping: dict[str, Any]) -> list[int]:
     """The revisions in which the very same file was entered, read in the same way, and of which rows still stand.
 
+    The way is the mapping with all that was found out of the file, whether somebody stated it or not.
     Anonymous rows cannot be told apart: only the file can. A corrected row stands, though under a later revision.
     """
     earlier = session.exec(
@@ -185,5 +197,6 @@ def _entered_before(session: Session, pilot: Pilot, row: Import) -> list[int]:
         )
         return any(session.exec(found.limit(1)).first() is not None for found in (entered, corrected))
 
-    found = [before.revision for before in earlier if before.request == row.request and stands(before.revision)]
+    alike = [before for before in earlier if (before.result or {}).get("mapping") == mapping]
+    found = [before.revision for before in alike if stands(before.revision)]
     return [revision for revision in found if revision is not None]

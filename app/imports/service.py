@@ -150,7 +150,7 @@ def _kept(session: Session, row: Import, answer: dict[str, Any]) -> None:
             raise Conflict(CHANGED, "changed_meanwhile")
         found = Judged.of(row, answer["attempt"], report)
         if latest(session, pilot.id, pilot.iteration) != answer["revision"]:
-            found.judge(session, pilot, row)
+            found.judge(session, pilot, row, report.mapping)
             report = found.told(report)
         report = taken_over(session, pilot, context, row, found, report)
     row.result = report.model_dump(mode="json")

@@ -13,6 +13,7 @@ from app.imports.reading.lookup import Lookup, fold, listed
 from app.imports.reading.mapping import Mapping
 from app.imports.reading.names import key_reader, pseudonym_reader
 from app.imports.reading.numerals import number_reader
+from app.imports.reading.records import completed
 from app.imports.reading.rows import Answer, Column, Counts, Event, Person
 from app.imports.reading.separated import Record
 
@@ -82,6 +83,9 @@ class Resolver:
             )
         event = self._column(mapping.event, _event_reader(mapping)) if mapping.layout == "redcap" else None
         positions = self.header.positions
+        if event and person.participant:
+            places = [column for column in (person.unit, person.arm) if column]
+            records = completed(records, person.participant.position, places) if places else records
         repeated = [positions[name] for name in REPEATS if event and name in positions]
         return wide_values(records, person, self._answers(), event, repeated, counts)
 

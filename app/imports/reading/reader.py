@@ -131,7 +131,7 @@ def _suggested(top: Sequence[tuple[int, Sequence[Cell]]], rows: Sequence[Sequenc
     raise Unreadable(
         "mapping_needed",
         f"the names of the columns do not tell which measure and wave they hold: {listed(names)}. "
-        f"Send a mapping{'; `start` is one to correct and complete' if guess else ''}",
+        f"Send a mapping{'; `mapping` is one to correct and complete' if guess else ''}",
         columns=names,
         start=guess | ({"header_row": row} if row > 1 else {}) if guess else None,
     )

@@ -326,3 +326,16 @@ async def test_anonymous_answers_that_were_all_corrected_are_not_entered_again(h
     changes = [{"measurement_id": row["id"], "withdraw": True} for row in rows]
     await ok(house.lead.post(f"{path}/corrections", json={"reason": "other form", "corrections": changes}), 201)
     assert (await load(house, path, text))["accepted"] == 12  # what was taken back may come again
+
+
+async def test_an_anonymous_file_is_the_same_by_the_mapping_that_was_found(house: House) -> None:
+    path = await planned(house)
+    text = "arm,mbi_ee_pre\n" + "\n".join(f"{arm},{20 + i}" for i in range(6) for arm in ARMS)
+    report = await load(house, path, text)
+    for mapping in (
+        report["mapping"],
+        {"layout": "wide", "arm": "arm", "values": [{**LONG_PRE, "column": "mbi_ee_pre"}]},
+    ):
+        again = await load(house, path, text, mapping=mapping)
+        assert (again["accepted"], again["unchanged"], again["revision"]) == (0, 12, None)
+        assert again["mapping"] == report["mapping"]

@@ -61,6 +61,13 @@ MAPPINGS: dict[str, dict[str, Any] | None] = {
     "other_decimal.csv": {**WIDE, "decimal": ","},
     "per_wave.csv": None,
     "quoted.csv": {**WIDE, "arm": "Group, as told", "values": columns('EE "pre"', "EE post")},
+    "redcap_arm_once.csv": {
+        **REDCAP,
+        "events": {"baseline_arm_1": {"wave": "pre"}, "followup_arm_1": {"wave": "post"}},
+        "arm": "group",
+        "arms": {"1": "control", "2": "intervention"},
+        "unit": "ward",
+    },
     "redcap_checkbox.csv": {**REDCAP, "fields": {"tired": "mbi_ee", "tired___2": "mbi_ee"}},
     "redcap_labels.csv": REDCAP,
     "redcap_no_event.csv": REDCAP,
