@@ -23,6 +23,7 @@ from app.errors import Conflict, Invalid, NotFound, fault
 from app.jobs.models import JobStatus
 from app.jobs.poke import enqueue
 from app.measures.confidential import smallest_cell, suppressed_of
+from app.measures.interruptions import OF_DEFINITIONS
 from app.measures.revisions import latest
 from app.measures.snapshot import Snapshot, is_linked, snapshot
 from app.measures.too_few import refuse_few, without_few
@@ -225,7 +226,7 @@ def _hash_of(plan: Plan, taken: Snapshot) -> str:
 
 
 def changes_since(session: Session, analysis: Analysis) -> list[dict[str, str]]:
-    """Warnings when the pilot's data or attrition differ now from the snapshot the analysis used."""
+    """Warnings when the data, the attrition or what is known of how they were measured differ now from the snapshot."""
     taken, same = retaken(session, analysis, None)
     found = []
     if not same:
@@ -235,6 +236,8 @@ def changes_since(session: Session, analysis: Analysis) -> list[dict[str, str]]:
     if taken.attrition != (analysis.request.get("attrition") or {}):
         message = "attrition is known differently now; this result stands on what was known when it was asked for"
         found.append({"code": "attrition_changed", "message": message})
+    known = {warning["message"] for warning in analysis.warnings}
+    found += [w for w in taken.warnings if w["code"] in OF_DEFINITIONS and w["message"] not in known]
     return found + context_since(session, analysis)
 
 

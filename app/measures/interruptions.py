@@ -30,6 +30,8 @@ Place = tuple[str | None, str | None]
 Entries = Sequence[Mapping[str, Any]]
 Warnings = Iterator[tuple[str, str]]
 CHANGED, UNKNOWN = "definition_changed", "definition_unknown"
+OF_DEFINITIONS = frozenset({CHANGED, UNKNOWN})
+"""The codes of these warnings."""
 STEP = (
     "A step there may be of the definition: it and an effect that begins then cannot be told apart; only the months on "
     "one side of it are comparable with each other"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from tests.app.steps import PLAN, codes, in_test, ok, planned, refused
+from tests.app.steps import PLAN, Finish, an_answer, codes, in_test, ok, planned, refused
 from tests.conftest import House, on_sqlite
 
 pytestmark = pytest.mark.anyio
@@ -275,3 +275,24 @@ async def test_a_definition_that_changed_between_the_waves_is_told_of_any_shape(
     # Both waves by one definition: nothing to warn about.
     await ok(house.lead.put(f"{path}/waves/pre", json={"invited": {}, "starts_on": "2025-06-01"}))
     assert await said() == []
+
+
+@on_sqlite
+async def test_a_definition_that_is_told_afterwards_is_told_to_earlier_analyses(house: House, finish: Finish) -> None:
+    await ok(house.administrator.post(DEFINITIONS, json=DEFINITION), 201)
+    path = await planned(house, METRICS)
+    await enter(
+        house, path, *(month(f"2025-{m:02}", arm=arm) for m in range(1, 9) for arm in ("control", "intervention"))
+    )
+    asked = await ok(house.analyst.post(f"{path}/analyses"), 202)
+    assert warned(asked, "definition_changed") == []
+    finish(asked["id"], an_answer())
+    await ok(house.administrator.post(DEFINITIONS, json=LATER), 201)
+    shown = await ok(house.analyst.get(f"/v1/analyses/{asked['id']}"))
+    [message] = warned(shown, "definition_changed")
+    assert "'v2' from 2025-06 on" in message
+    assert warned(shown, "data_changed") == []
+    later = await ok(house.analyst.post(f"{path}/analyses"), 202)
+    finish(later["id"], an_answer())
+    told_once = await ok(house.analyst.get(f"/v1/analyses/{later['id']}"))
+    assert warned(later, "definition_changed") == warned(told_once, "definition_changed") == [message]
