@@ -30,6 +30,7 @@ class LookFacts:
     locked: bool
     stage: Stage
     too_early: str | None = None
+    backwards: str | None = None
 
 
 def why_exploratory(facts: LookFacts) -> str | None:
@@ -40,6 +41,7 @@ def why_exploratory(facts: LookFacts) -> str | None:
         (not facts.locked, "the plan is not locked"),
         (facts.stage is not Stage.TEST, f"the pilot is in {facts.stage.value}, not in test"),
         (facts.look in facts.taken, f"look {facts.look} has its confirmatory analysis already"),
+        (facts.backwards is not None, facts.backwards or ""),
         (facts.too_early is not None, facts.too_early or ""),
         (later > facts.look, f"look {later} was analysed already; looks are taken in their order"),
     )

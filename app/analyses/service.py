@@ -22,6 +22,7 @@ from app.db import now
 from app.errors import Conflict, Invalid, NotFound, fault
 from app.jobs.models import JobStatus
 from app.jobs.poke import enqueue
+from app.measures.collected import backwards, collected
 from app.measures.confidential import smallest_cell, suppressed_of
 from app.measures.interruptions import OF_DEFINITIONS
 from app.measures.revisions import latest
@@ -59,6 +60,7 @@ def ask(session: Session, pilot: Pilot, *, seed: int | None, look: int | None, p
             locked=version.locked_at is not None,
             stage=pilot.stage,
             too_early=too_early(plan, looks[number], apart),
+            backwards=_backwards(session, pilot, plan, wave),
         )
     )
     asked = Asked(plan, version.hash, version, number, seed, reason, person, at)
@@ -102,6 +104,8 @@ def ask_retention(
     reason = None
     if seed is not None:
         reason = "it has a seed of its own"
+    elif why := _backwards(session, pilot, plan, wave):
+        reason = why
     elif _confirmed(session, pilot, wave):
         reason = f"the wave {wave} has its confirmatory analysis already"
     asked = Asked(lasting, lasting.hash(), version, 1, seed, reason, person, at)
@@ -119,6 +123,11 @@ def _lasting(session: Session, pilot: Pilot, plan: Plan, wave: str) -> Plan:
     primary = next(m.measure for m in plan.measures if m.role is Role.PRIMARY)
     linked = is_linked(session, pilot.id, pilot.iteration, plan, primary, wave)
     return retention_plan(plan, wave, controlled=controlled, linked=linked)
+
+
+def _backwards(session: Session, pilot: Pilot, plan: Plan, wave: str) -> str | None:
+    waves = [wave, *([plan.baseline] if plan.baseline is not None else [])]
+    return backwards(collected(session, pilot.id, pilot.iteration, plan, waves), plan.baseline, wave)
 
 
 def _confirmed(session: Session, pilot: Pilot, wave: str) -> bool:
@@ -231,7 +240,7 @@ def changes_since(session: Session, analysis: Analysis) -> list[dict[str, str]]:
     found = []
     if not same:
         message = "data were entered or changed since; this result stands on the snapshot named in provenance"
-        said = " ".join([message, *revised_since(session, analysis)])
+        said = ". ".join([message, *revised_since(session, analysis)])
         found.append({"code": "data_changed", "message": said})
     if taken.attrition != (analysis.request.get("attrition") or {}):
         message = "attrition is known differently now; this result stands on what was known when it was asked for"

@@ -1,9 +1,11 @@
 """Values of a file against the rules of a row by itself: scale, arm, unit, pseudonym; each place is judged once."""
 
 import re
+from datetime import date
 
 from app.imports.faults import Faults
 from app.imports.reading import Value
+from app.measures.collected import day_faults
 from app.measures.models import UNASSIGNED
 from app.measures.rules import Context, Fault, participant_faults, value_faults, where_faults
 from app.measures.schemas import LARGEST, SMALLEST
@@ -19,8 +21,8 @@ type Placed = tuple[str, tuple[Fault, ...]]
 class Checks:
     """The rules of a pilot's plan, for a million rows: what many rows share is looked up."""
 
-    def __init__(self, context: Context, faults: Faults) -> None:
-        self._context, self._faults = context, faults
+    def __init__(self, context: Context, faults: Faults, today: date) -> None:
+        self._context, self._faults, self._today = context, faults, today
         self._measures = {m.measure: m for m in context.plan.measures}
         self._places: dict[tuple[str, str | None, str | None, str | bool | None], Placed] = {}
         self._right: set[str] = set()
@@ -30,6 +32,8 @@ class Checks:
         found = [*value_faults(self._measures[value.measure], value.value)]
         if value.value and not SMALLEST <= abs(value.value) <= LARGEST:
             found.append(("value", f"{value.value:g} is no value that could be measured", "value_error"))
+        if value.collected_on is not None:
+            found += day_faults(value.collected_on, self._today)
         arm, wrong = self._placed(value)
         if wrong:
             found += wrong

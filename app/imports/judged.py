@@ -109,7 +109,7 @@ def judged(
             session.commit()
         progress(READ * min(number / lines, 1.0) if lines else READ / 2)
 
-    checks = Checks(context, found.faults)
+    checks = Checks(context, found.faults, row.created_at.date())
     stage(session, found.place, reading, checks, found.faults, row.created_at, written)
     progress(STAGED)
     found.judge(session, pilot, row, _told(reading), lambda: progress(STAGED))

@@ -5,7 +5,7 @@ took, and says that the data changed since (`analyses/service.py`).
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import date, datetime
 from itertools import batched
 from typing import Any
 
@@ -15,6 +15,7 @@ from sqlmodel import Session, col, select
 from analysis.documents import Categories, Cell, Change, CountOf, Events, Pair, Point
 from app.audit.models import note
 from app.errors import Conflict, Invalid, fault
+from app.measures.collected import day_faults
 from app.measures.correction_schemas import CorrectionIn, CorrectionsIn
 from app.measures.entry import context_of
 from app.measures.models import FormerMeasurement, FormerSummary, Measurement, Revision, RevisionKind, Shape, Summary
@@ -48,7 +49,7 @@ def correct(
     """
     context = context_of(session, pilot)
     held = _Held(session, pilot, body.corrections)
-    deeds = [_Deed(session, context, given, held.of(given)) for given in body.corrections]
+    deeds = [_Deed(session, context, given, held.of(given), at.date()) for given in body.corrections]
     faults = [fault(["corrections", i, f], m, c) for i, deed in enumerate(deeds) for f, m, c in deed.faults()]
     seen: dict[str, int] = {}
     for i, deed in enumerate(deeds):
@@ -115,9 +116,9 @@ class _Deed:
     """One correction: what it is of, what is wrong with it, and its doing."""
 
     def __init__(
-        self, session: Session, context: Context, given: CorrectionIn, held: Measurement | Summary | None
+        self, session: Session, context: Context, given: CorrectionIn, held: Measurement | Summary | None, today: date
     ) -> None:
-        self.given, self.held = given, held
+        self.given, self.held, self._today = given, held, today
         self._session, self._context = session, context
 
     def faults(self) -> Iterator[Fault]:
@@ -132,6 +133,7 @@ class _Deed:
         if isinstance(self.held, Measurement):
             if self.given.value is not None:
                 yield from value_faults(measure, self.given.value)
+            yield from day_faults(self.given.collected_on, self._today)
             return
         try:
             content = self._content(self.held)

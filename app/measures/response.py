@@ -27,8 +27,8 @@ class WaveFacts:
     """What is known of a wave.
 
     `invited` and `answered` count people by arm, `waiting` those who answered and have no arm yet. `primary`: how many
-    of them answered the primary measure, whose attrition it is. `followed`: how many linked people of an arm were seen
-    before the start, and of them here. `graded` are the arms that are compared.
+    of them answered the primary `measure`, whose attrition it is. `followed`: how many linked people of an arm were
+    seen before the start, and of them here. `graded` are the arms that are compared.
     """
 
     kind: WaveKind
@@ -39,6 +39,7 @@ class WaveFacts:
     answered: Mapping[str, int] = field(default_factory=dict)
     primary: Mapping[str, int] = field(default_factory=dict)
     waiting: int = 0
+    measure: str | None = None
     followed: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     least: int = 1
 
@@ -140,7 +141,8 @@ def _says(
     said = [_answers(facts, total, hidden=hidden)]
     if found is not None:
         arms = ", ".join(f"{percent(lost[arm] or 0.0, 1)} in {arm}" for arm in facts.graded)
-        said.append(f"Attrition {percent(found.total, 1)} ({arms}): {_judged(found, lowers=bool(lowers))}")
+        of = f"Attrition of {facts.measure}" if facts.measure is not None else "Attrition"
+        said.append(f"{of} {percent(found.total, 1)} ({arms}): {_judged(found, lowers=bool(lowers))}")
     elif facts.kind is not WaveKind.BASELINE and (facts.answered or facts.waiting):
         unshown = hidden or facts.followed or any(0 < n < facts.least for n in facts.primary.values())
         why = "not shown, groups of so few people are not" if unshown else "not known for every arm"

@@ -1,7 +1,7 @@
 """Entering single values: every row is checked, all or nothing, in one transaction."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from random import SystemRandom
 from typing import Any
 
@@ -12,6 +12,7 @@ from analysis.documents import PlannedMeasure
 from app.audit.models import note
 from app.db import new_id
 from app.errors import Invalid, fault
+from app.measures.collected import day_faults
 from app.measures.entry import context_of, known_measure, of_measure, refuse_mixture, refuse_unless_partial, report
 from app.measures.models import UNASSIGNED, Measurement, Revision, RevisionKind
 from app.measures.people import People, Told
@@ -35,7 +36,7 @@ def enter_rows(
     if faults := list(wave_faults(context, body.wave)):
         raise Invalid(faults[0][1], [fault([f], m, c) for f, m, c in faults])
     refuse_mixture(session, pilot, body.measure, None)
-    entry = _RowEntry(session, pilot, context, measure, body)
+    entry = _RowEntry(session, pilot, context, measure, body, at.date())
     fresh, unchanged, errors = entry.judge()
     refuse_unless_partial(errors, len(body.rows), partial=partial)
     if not fresh and not entry.settled:
@@ -102,9 +103,15 @@ class _RowEntry:
     """Judges the rows of one request against what is there already."""
 
     def __init__(
-        self, session: Session, pilot: Pilot, context: Context, measure: PlannedMeasure, body: MeasurementsIn
+        self,
+        session: Session,
+        pilot: Pilot,
+        context: Context,
+        measure: PlannedMeasure,
+        body: MeasurementsIn,
+        today: date,
     ) -> None:
-        self.context, self.measure, self.body = context, measure, body
+        self.context, self.measure, self.body, self.today = context, measure, body, today
         m: Any = Measurement
         named = m.participant.is_not(None)
         of_pilot = (m.pilot_id == pilot.id, m.iteration == pilot.iteration)
@@ -160,6 +167,7 @@ class _RowEntry:
             )
         )
         yield from own
+        yield from day_faults(row.collected_on, self.today)
         linked = row.participant is not None
         if self.linked is None and not own:
             self.linked = linked

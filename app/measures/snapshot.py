@@ -9,13 +9,14 @@ from enum import Enum
 
 from sqlmodel import Session, col, select
 
-from analysis.documents import Design, Family, Plan, PlannedMeasure, Role
+from analysis.documents import Design, Family, Plan, PlannedMeasure
 from app.measures.cells import Entry, Rows
+from app.measures.collected import collected, outside
 from app.measures.interruptions import definition_warnings
 from app.measures.models import Shape, Summary, Wave
 from app.measures.response import lost_of_followed, lost_of_invited
 from app.measures.revisions import summaries
-from app.measures.waves import answers, primary_answers
+from app.measures.waves import answers, primary_answers, primary_of
 
 
 class Linked(Enum):
@@ -86,6 +87,8 @@ def snapshot(
     for code, message in definition_warnings(
         session, pilot_id, iteration, plan, [*baselines(plan), followup], taken.data
     ):
+        taken.warn(code, message)
+    for code, message in outside(collected(session, pilot_id, iteration, plan, [*baselines(plan), followup], at)):
         taken.warn(code, message)
     taken.attrition = observed_attrition(session, pilot_id, iteration, plan, followup, at)
     return taken
@@ -167,7 +170,7 @@ def followed(
     session: Session, pilot_id: str, iteration: int, plan: Plan, wave: str, at: int | None = None
 ) -> dict[str, tuple[int, int]]:
     """How many linked people of each arm have the primary measure before the start, and of them at `wave`."""
-    primary = next((m for m in plan.measures if m.role is Role.PRIMARY), None)
+    primary = primary_of(plan)
     if primary is None:
         return {}
-    return Rows(session, pilot_id, iteration, primary.measure, baselines(plan), wave, at).followed()
+    return Rows(session, pilot_id, iteration, primary, baselines(plan), wave, at).followed()

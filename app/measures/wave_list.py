@@ -14,7 +14,7 @@ from app.measures.models import Wave, WaveKind
 from app.measures.response import Response, WaveFacts, response_of
 from app.measures.snapshot import followed
 from app.measures.wave_schemas import WaveOut
-from app.measures.waves import answers, most_answers, primary_answers, waiting
+from app.measures.waves import answers, most_answers, primary_answers, primary_of, waiting
 from app.pilots.models import Pilot
 from app.plans.service import current_version, plan_of
 
@@ -79,6 +79,7 @@ class Came:
             answered=answered,
             primary=primary_answers(self._answers, plan, key),
             waiting=self._waiting.get(key, 0),
+            measure=primary_of(plan),
             # Whoever answered at the baseline and nobody here: that is before the wave, not a loss.
             followed=followed(self._session, *self._place, plan, key)
             if answered and kind is not WaveKind.BASELINE

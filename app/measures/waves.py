@@ -1,7 +1,7 @@
 """Waves of a pilot: who was invited, how many answered, and that the two agree."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -9,11 +9,12 @@ from sqlmodel import Session, col, select
 
 from analysis.documents import Plan, Role
 from app.errors import Conflict, Invalid, fault
+from app.measures.collected import order_faults
 from app.measures.confidential import smallest_cell
 from app.measures.entry import context_of
 from app.measures.models import UNASSIGNED, Measurement, Wave, WaveKind
 from app.measures.revisions import measurements, summaries
-from app.measures.rules import Context
+from app.measures.rules import Context, Fault
 from app.measures.wave_schemas import WaveIn
 from app.pilots.models import Pilot
 
@@ -36,6 +37,7 @@ def put_wave(session: Session, pilot: Pilot, key: str, body: WaveIn, at: datetim
         for arm, n in body.invited.items()
         if responded.get(arm, 0) > n
     ]
+    errors += [fault([field], msg, code) for field, msg, code in _order_faults(session, pilot, context.plan, key, body)]
     if errors:
         msg = f"the wave does not fit the plan or the data in {len(errors)} places"
         raise Invalid(msg, errors)
@@ -60,6 +62,12 @@ def put_wave(session: Session, pilot: Pilot, key: str, body: WaveIn, at: datetim
 
 type Answers = Mapping[tuple[str, str, str], int]
 """How many answered: `{(measure, wave, arm): n}`."""
+
+
+def _order_faults(session: Session, pilot: Pilot, plan: Plan, key: str, body: WaveIn) -> Iterator[Fault]:
+    held = select(Wave).where(Wave.pilot_id == pilot.id, Wave.iteration == pilot.iteration)
+    recorded = {wave.key: (wave.starts_on, wave.ends_on) for wave in session.exec(held)}
+    yield from order_faults(plan, key, {**recorded, key: (body.starts_on, body.ends_on)})
 
 
 def answers(session: Session, pilot_id: str, iteration: int, plan: Plan, at: int | None = None) -> Answers:
@@ -96,8 +104,13 @@ def most_answers(counted: Answers) -> dict[str, dict[str, int]]:
 
 def primary_answers(counted: Answers, plan: Plan, wave: str) -> dict[str, int]:
     """How many of each arm answered the primary measure at a wave: whose effect is graded is whose loss counts."""
-    primary = next((m.measure for m in plan.measures if m.role is Role.PRIMARY), None)
+    primary = primary_of(plan)
     return {arm: n for (measure, at, arm), n in counted.items() if (measure, at) == (primary, wave)}
+
+
+def primary_of(plan: Plan) -> str | None:
+    """The key of the primary measure; None in a plan without one."""
+    return next((m.measure for m in plan.measures if m.role is Role.PRIMARY), None)
 
 
 def responses(session: Session, pilot_id: str, iteration: int, plan: Plan) -> dict[str, dict[str, int]]:
