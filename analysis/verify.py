@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from analysis.compared import Difference, differences
 from analysis.documents import FitRequest, Plan
 from analysis.draw_names import NETCDF, PARQUET
-from analysis.package import DERIVED, DIAGNOSTICS, documents
+from analysis.package import DERIVED, DIAGNOSTICS, README, documents
 from analysis.packed import Damaged, Packed, read
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Verdict(IntEnum):
 
 
 SAYS = {
-    Verdict.REPRODUCED: "REPRODUCED: the package is whole, and fitting it again gives its result",
+    Verdict.REPRODUCED: "REPRODUCED: the package is whole, and fitting it again gives its numbers",
     Verdict.NOT_REPRODUCED: "NOT REPRODUCED: what differs is named above",
     Verdict.DAMAGED: "DAMAGED: not an evidence package, or not as it was made",
     Verdict.NOT_REFITTED: "NOT REFITTED: whole as far as can be checked; its numbers were not computed again",
@@ -91,7 +91,8 @@ def verify(path: Path, fit: Callable[[FitRequest], "Fit"] = _fit) -> Report:
         report.checks.append(("files", False, said))
         report.verdict = Verdict.DAMAGED
         return report
-    report.check("files", [], f"{len(packed.files) - 1} files are as the manifest says")
+    said = f"{len(packed.files) - 1} files are as the manifest says; plots and {README} are not made again"
+    report.check("files", [], said)
     report.check("plan hash", _others(packed, "plan_hash", plan.hash()), plan.hash())
     why = unfit(packed)
     if why is not None:
@@ -179,5 +180,6 @@ def _compare(report: Report, packed: Packed, fitted: "Fit") -> None:
     else:
         left_out = packed.manifest.get("left_out") or {}
         report.checks.append(("draws", None, f"not in the package: {left_out.get(PARQUET)}"))
-    outcome = fitted.answer["recommendation"]["outcome"]
-    report.check("outcome", [], f"{outcome}, grade {fitted.answer['grade']}")
+    if report.verdict is Verdict.REPRODUCED:
+        outcome = fitted.answer["recommendation"]["outcome"]
+        report.check("outcome", [], f"{outcome}, grade {fitted.answer['grade']}")
