@@ -19,6 +19,12 @@ log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 TITLES = {404: "Not found", 405: "Method not allowed", 413: "Content too large", 503: "Service unavailable"}
 TOO_LARGE = "the body is larger than the service takes; send it in parts"
+A_DAY = "has to be a day of the calendar as YYYY-MM-DD, such as 2025-03-14"
+# What pydantic says of these names no form, or one of a machine.
+PLAIN = {
+    "extra_forbidden": "unknown field; leave it out or see /docs for the names",
+    **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"), A_DAY),
+}
 PARTS = frozenset({"body", "query", "path", "header"})
 # What pydantic says of a body that was not read as JSON.
 UNREAD = frozenset({"missing", "model_attributes_type", "model_type", "dict_type"})
@@ -48,8 +54,8 @@ async def on_malformed(request: Request, error: Exception) -> JSONResponse:
     faults: list[dict[str, Any]] = []
     for entry in error.errors():
         loc = [part for i, part in enumerate(entry["loc"]) if not (i == 0 and part in PARTS)]
-        help_ = "unknown field; leave it out or see /docs for the names" if entry["type"] == "extra_forbidden" else ""
-        found = fault(loc, help_ or entry["msg"].removeprefix("Value error, "), entry["type"])
+        said = PLAIN.get(entry["type"]) or entry["msg"].removeprefix("Value error, ")
+        found = fault(loc, said, entry["type"])
         if found not in faults:  # a body that two parts of an endpoint read is judged twice
             faults.append(found)
     kind = request.headers.get("content-type", "")

@@ -1,12 +1,23 @@
 """Months as text, "2026-03", and how they are counted; pure."""
 
+import re
 from datetime import date
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import BeforeValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
-Month = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
+FORM = r"^[0-9]{4}-(0[1-9]|1[0-2])$"
 YEAR = 12
+
+
+def _month(given: object) -> str:
+    if isinstance(given, str) and re.fullmatch(FORM.strip("^$"), given):
+        return given
+    raise PydanticCustomError("month_form", "has to be a month as YYYY-MM, such as 2025-03")
+
+
+Month = Annotated[str, BeforeValidator(_month), WithJsonSchema({"type": "string", "pattern": FORM})]
 
 
 def month_of(day: date) -> str:

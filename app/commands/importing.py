@@ -55,7 +55,7 @@ def import_file(
     else:
         show(report)
     if why is not None:
-        say(why)
+        say(why.replace("?partial=true", "--partial"))  # as it is called here
     elif not as_json:
         console().print(plain(report))
     if why is not None or (dry_run and report.rejected and not partial):

@@ -66,6 +66,8 @@ async def test_wrong_rows_are_listed_with_their_places(house: House, run: Run) -
         assert line.split()[:2] == ["2", "mbi_ee_pre"]
         assert "120" in line
     assert "nothing was entered" in done.stderr
+    assert "or ask for --partial" in " ".join(done.stderr.split())
+    assert "?partial" not in done.stderr
     assert "nothing was entered" not in done.stdout
     assert await held(house, path) == []
     some = run(WRONG, pilot, "--partial")

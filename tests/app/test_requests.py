@@ -47,6 +47,28 @@ async def test_every_refusal_is_a_problem_of_the_same_form(house: House, anonymo
 
 
 @on_sqlite
+@pytest.mark.parametrize("given", ["2025-01", "2025-02-30", "14.03.2025", "2025-03-14T08:00:00", "", [2025]])
+async def test_a_day_is_refused_with_the_form_that_is_wanted(house: House, given: Any) -> None:
+    day = "has to be a day of the calendar as YYYY-MM-DD, such as 2025-03-14"
+    path = await planned(house)
+    body = {"invited": {}, "starts_on": given}
+    problem = await refused(house.lead.put(f"{path}/waves/pre", json=body), 422, "invalid")
+    assert [(error["loc"], error["msg"]) for error in problem["errors"]] == [(["starts_on"], day)]
+    if isinstance(given, str):
+        problem = await refused(house.lead.get("/v1/context-events", params={"from": given}), 422, "invalid")
+        assert day in problem["detail"]
+
+
+@on_sqlite
+@pytest.mark.parametrize("given", ["2024-01-01", "2025-13", "March 2025", "", 202503, None])
+async def test_a_month_is_refused_with_the_form_that_is_wanted(house: House, given: Any) -> None:
+    body = {"version": "v1", "definition": "D", "valid_from": given, "source": "S", "unit": "minutes"}
+    problem = await refused(house.administrator.post("/v1/measures/mbi_ee/definitions", json=body), 422, "invalid")
+    month = "has to be a month as YYYY-MM, such as 2025-03"
+    assert [(error["loc"], error["msg"]) for error in problem["errors"]] == [(["valid_from"], month)]
+
+
+@on_sqlite
 async def test_405_says_what_is_offered(house: House) -> None:
     response = await house.lead.delete("/v1/pilots")
     assert set(response.headers["allow"].split(", ")) >= {"GET"}
