@@ -55,7 +55,7 @@ def upload(
             raise
     if "accepted" in answer:
         return Report.read(answer)
-    return _waited(connection, answer, dry_run=dry_run, partial=partial, progress=progress, seconds=seconds)
+    return _waited(connection, answer, dry_run=dry_run, progress=progress, seconds=seconds)
 
 
 def _waited(
@@ -63,7 +63,6 @@ def _waited(
     begun: dict[str, Any],
     *,
     dry_run: bool,
-    partial: bool,
     progress: Progress | bool,
     seconds: float,
 ) -> Report:
@@ -71,7 +70,7 @@ def _waited(
     path = f"/v1/imports/{begun['id']}"
     done = wait_for(connection, path, begun, label=LABEL, progress=progress, seconds=seconds)
     found = done.get("result") or {}
-    if found and not (dry_run or partial or found.get("entered")):
+    if found and not (dry_run or found.get("entered")):
         raise NotEntered({"detail": str(Report.read(found)), "code": "rows_rejected", **found})
     ended_well(LABEL, done)
     return Report.read(found)

@@ -58,7 +58,7 @@ def import_file(
         say(why.replace("?partial=true", "--partial"))  # as it is called here
     elif not as_json:
         console().print(plain(report))
-    if why is not None or (dry_run and report.rejected and not partial):
+    if why is not None or (dry_run and report.errors and not partial):
         raise typer.Exit(REFUSED)
 
 

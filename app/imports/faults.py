@@ -31,7 +31,8 @@ class Faults:
         if any((f.row, f.column, f.code) == (row, column, code) for f in self.first[-NEAR:]):
             self.repeated += 1
         elif len(self.first) < MOST:
-            loc: list[str | int] = ["rows", *([row] if row is not None else []), *([column] if column else [])]
+            loc: list[str | int] = ["file"] if row is None else ["rows", row]
+            loc += [column] if column else []
             self.first.append(ImportFault(loc=loc, msg=msg, code=code, row=row, column=column))
 
     def count(self, row: int | None, column: str | None, code: str, msg: str, times: int) -> None:

@@ -41,7 +41,7 @@ class ImportChunk(SQLModel, table=True):
 
 
 class ImportMapping(Versioned, SQLModel, table=True):
-    """How the files of a pilot are read: given once, used until another is given."""
+    """How the files of a pilot are read: said once, used until another is said or it is forgotten."""
 
     __tablename__ = "import_mappings"
 

@@ -11,10 +11,11 @@ from app.auth.permissions import Permission
 from app.db import now
 from app.errors import Invalid, NotFound
 from app.forms import Page
-from app.imports.models import Import
+from app.imports.models import Import, ImportMapping
 from app.imports.reading import Mapping
+from app.imports.remembering import remember, remembered
 from app.imports.schemas import ImportLine, ImportOut, ImportReport, MappingOut
-from app.imports.service import AT_ONCE, WORK, Asked, ask, import_now, remember, remembered
+from app.imports.service import AT_ONCE, WORK, Asked, ask, import_now
 from app.imports.upload import BODY, UploadDep, UploadRoute, idempotent_upload
 from app.jobs.models import JobStatus
 from app.operations import cancel
@@ -74,7 +75,7 @@ def import_measurements(
     """Import values from a CSV or XLSX file. All or nothing; the same file again changes nothing.
 
     Try it with `dry_run` first. Columns are recognised by names such as `mbi_ee_pre`, or by a mapping, which is
-    remembered for the pilot's next files.
+    remembered for the pilot's next files once a file was entered by it.
     """
     pilot = fetch(session, caller, Pilot, pilot_id, Permission.MEASURES_WRITE, for_update=True)
     if isinstance(upload, Invalid):
@@ -138,10 +139,7 @@ def cancel_import(import_id: str, session: SessionDep, caller: CallerDep) -> Imp
 def read_import_mapping(pilot_id: str, session: SessionDep, caller: CallerDep, response: Response) -> MappingOut:
     """How the files of a pilot are read; 404 before a mapping was given."""
     pilot = fetch(session, caller, Pilot, pilot_id)
-    held = remembered(session, pilot)
-    if held is None:
-        msg = "no mapping was given for this pilot; files are read by the names of their columns"
-        raise NotFound(msg, "no_mapping")
+    held = _held(session, pilot)
     response.headers["ETag"] = etag(held.version)
     return MappingOut.model_validate(held)
 
@@ -162,3 +160,24 @@ def put_import_mapping(
     row = remember(session, pilot, body, caller.person, now())
     response.headers["ETag"] = etag(row.version)
     return MappingOut.model_validate(row)
+
+
+@router.delete("/pilots/{pilot_id}/import-mapping")
+def forget_import_mapping(
+    pilot_id: str, session: SessionDep, caller: CallerDep, if_match: IfMatch = None
+) -> MappingOut:
+    """Forget the mapping: the next files are read by the names of their columns. Answers what is forgotten."""
+    pilot = fetch(session, caller, Pilot, pilot_id, Permission.MEASURES_WRITE, for_update=True)
+    held = _held(session, pilot)
+    check_match(if_match, held.version, "the mapping")
+    session.delete(held)
+    session.flush()
+    return MappingOut.model_validate(held)
+
+
+def _held(session: SessionDep, pilot: Pilot) -> ImportMapping:
+    held = remembered(session, pilot)
+    if held is None:
+        msg = "no mapping is remembered for this pilot; files are read by the names of their columns"
+        raise NotFound(msg, "no_mapping")
+    return held

@@ -10,10 +10,10 @@ from app.db import make_engine
 from app.errors import Conflict
 from app.imports import files
 from app.imports.files import Upload
-from app.imports.judged import MOVED_ON, fingerprint, judged, known_of, report_of
+from app.imports.judged import MOVED_ON, fingerprint, judged, known_of
 from app.imports.models import Import
-from app.imports.reading import Mapping
-from app.imports.service import open_file
+from app.imports.remembering import Way, open_file
+from app.imports.service import reported
 from app.imports.staging import clear, clear_ended
 from app.jobs.child import Progress, serve
 from app.measures.entry import context_of
@@ -50,16 +50,16 @@ def _read(
     clear(session.connection(), row.id)  # of an attempt before, whose worker is gone
     clear_ended(session.connection())
     session.commit()
-    mapping = row.request["mapping"]
     upload = Upload(row.name, held[0], row.size, row.sha256, dictionary=held[1])
-    reading = open_file(upload, Mapping.model_validate(mapping) if mapping is not None else None, known)
+    reading = open_file(upload, Way.of(row.request), known)
     revision = latest(session, pilot.id, pilot.iteration)
     session.commit()
     found = judged(session, pilot, context, row, reading, attempt=attempt, commit=True, progress=progress)
     session.commit()
     return {
         "attempt": attempt,
-        "report": report_of(found, reading).model_dump(mode="json"),
+        "fits": not reading.faults,
+        "report": reported(found, reading).model_dump(mode="json"),
         "revision": revision,
         "context": fingerprint(context),
     }

@@ -4,17 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import ValidationError
 from sqlmodel import Session, select
 
 from app.config import Settings
 from app.db import lock, new_id
-from app.errors import Conflict, Invalid, fault
+from app.errors import Conflict, Invalid
 from app.imports import files
 from app.imports.files import Upload
 from app.imports.judged import CHANGED, MOVED_ON, Judged, fingerprint, judged, known_of, report_of, taken_over
-from app.imports.models import Import, ImportMapping
-from app.imports.reading import Known, Mapping, Reading, Unreadable, read
+from app.imports.models import Import
+from app.imports.reading import Reading
+from app.imports.remembering import Way, opened, remember_entered
 from app.imports.schemas import ImportReport
 from app.imports.staging import clear
 from app.jobs.models import JobStatus
@@ -38,63 +38,35 @@ class Asked:
     at: datetime
 
 
-def mapping_for(session: Session, pilot: Pilot, upload: Upload, asked: Asked) -> Mapping | None:
-    """The mapping that came with the file, which is remembered; else the one of the pilot; else None."""
-    if upload.mapping is None:
-        held = remembered(session, pilot)
-        return None if held is None else Mapping.model_validate(held.mapping)
-    try:
-        mapping = Mapping.model_validate_json(upload.mapping)
-    except ValidationError as error:
-        faults = [
-            fault(["mapping", *e["loc"]], e["msg"].removeprefix("Value error, "), e["type"]) for e in error.errors()
-        ]
-        raise Invalid(f"the mapping is not of its form: {faults[0]['msg']}", faults) from error
-    remember(session, pilot, mapping, asked.person, asked.at)
-    return mapping
-
-
-def remembered(session: Session, pilot: Pilot) -> ImportMapping | None:
-    """How the files of a pilot are read."""
-    return session.exec(select(ImportMapping).where(ImportMapping.pilot_id == pilot.id)).one_or_none()
-
-
-def remember(session: Session, pilot: Pilot, mapping: Mapping, person: str, at: datetime) -> ImportMapping:
-    """Read the files of a pilot in this way from now on."""
-    row = remembered(session, pilot) or ImportMapping(
-        organization_id=pilot.organization_id, pilot_id=pilot.id, mapping={}, created_by=person, created_at=at
-    )
-    row.mapping = mapping.model_dump(mode="json", exclude_unset=True)
-    session.add(row)
-    session.flush()
-    return row
-
-
-def open_file(upload: Upload, mapping: Mapping | None, known: Known) -> Reading:
-    """The file, ready to be read; Invalid when it is no table or nothing tells how to read it."""
-    try:
-        return read(upload.file, upload.name, mapping, known, upload.dictionary)
-    except Unreadable as error:
-        extra = {"columns": list(error.columns), "mapping": error.start} if error.start is not None else {}
-        raise Invalid(error.msg, [fault(["file"], error.msg, error.code)], error.code, **extra) from error
+def reported(found: Judged, reading: Reading) -> ImportReport:
+    """The report of a dry run; of a file that the mapping does not fit, that nothing of it was read."""
+    report = report_of(found, reading)
+    if reading.faults:
+        times = len(reading.faults)
+        report.says = (
+            f"the mapping does not fit the file ({times} fault{'s' * (times != 1)}), and nothing of it was read. "
+            "Correct the mapping, or the names in the file"
+        )
+    return report
 
 
 def import_now(session: Session, pilot: Pilot, upload: Upload, asked: Asked) -> ImportReport:
     """Import within this transaction. Raises Invalid with the report when rows are wrong, unless partly or dry."""
     context = context_of(session, pilot)
-    mapping = mapping_for(session, pilot, upload, asked)
-    row = _row(pilot, upload, asked, mapping)
-    reading = open_file(upload, mapping, known_of(session, context))
+    way, reading = opened(session, pilot, upload, known_of(session, context))
+    row = _row(pilot, upload, asked, way)
     found = judged(session, pilot, context, row, reading)
-    report = report_of(found, reading)
+    report = reported(found, reading)
     if not asked.dry_run:
-        report = taken_over(session, pilot, context, row, found, report)
+        if not reading.faults:
+            report = taken_over(session, pilot, context, row, found, report)
         if not report.entered:
             told = report.model_dump(mode="json")
             raise Invalid(report.says, told.pop("errors"), "rows_rejected", **told)
         row.status, row.progress, row.finished_at = JobStatus.SUCCEEDED, 1.0, asked.at
         row.result = report.model_dump(mode="json")
         session.add(row)
+        remember_entered(session, pilot, row, report, way)
     clear(session.connection(), row.id)
     session.flush()
     return report
@@ -103,9 +75,9 @@ def import_now(session: Session, pilot: Pilot, upload: Upload, asked: Asked) -> 
 def ask(session: Session, pilot: Pilot, upload: Upload, asked: Asked) -> Import:
     """Leave a file to a worker."""
     context = context_of(session, pilot)
-    mapping = mapping_for(session, pilot, upload, asked)
-    open_file(upload, mapping, known_of(session, context))  # what cannot be read at all is told now
-    row = _row(pilot, upload, asked, mapping)
+    # What cannot be read at all is told now.
+    way, _ = opened(session, pilot, upload, known_of(session, context))
+    row = _row(pilot, upload, asked, way)
     session.add(row)
     session.flush()
     files.keep(session, row.id, files.DATA, upload.file)
@@ -114,7 +86,7 @@ def ask(session: Session, pilot: Pilot, upload: Upload, asked: Asked) -> Import:
     return enqueue(session, WORK, row)
 
 
-def _row(pilot: Pilot, upload: Upload, asked: Asked, mapping: Mapping | None) -> Import:
+def _row(pilot: Pilot, upload: Upload, asked: Asked, way: Way) -> Import:
     return Import(
         id=new_id(),
         organization_id=pilot.organization_id,
@@ -125,7 +97,7 @@ def _row(pilot: Pilot, upload: Upload, asked: Asked, mapping: Mapping | None) ->
         size=upload.size,
         dry_run=asked.dry_run,
         partial=asked.partial,
-        request={"mapping": None if mapping is None else mapping.model_dump(mode="json", exclude_unset=True)},
+        request=way.kept(),
         provenance={"sha256": upload.sha256},
         created_by=asked.person,
         created_at=asked.at,
@@ -141,7 +113,7 @@ def _request(session: Session, row: Import) -> dict[str, Any]:
 def _kept(session: Session, row: Import, answer: dict[str, Any]) -> None:
     """Take over what the child staged, in the transaction that ends the import."""
     report = ImportReport.model_validate(answer["report"])
-    if not row.dry_run:
+    if answer["fits"] and not row.dry_run:
         pilot = session.exec(lock(session, select(Pilot).where(Pilot.id == row.pilot_id))).one()
         if pilot.iteration != row.iteration:
             raise Conflict(MOVED_ON, "changed_meanwhile")
@@ -153,6 +125,7 @@ def _kept(session: Session, row: Import, answer: dict[str, Any]) -> None:
             found.judge(session, pilot, row, report.mapping)
             report = found.told(report)
         report = taken_over(session, pilot, context, row, found, report)
+        remember_entered(session, pilot, row, report, Way.of(row.request))
     row.result = report.model_dump(mode="json")
     row.provenance = {**row.provenance, "mapping": report.mapping, "revision": report.revision}
 

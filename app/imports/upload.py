@@ -42,8 +42,8 @@ BODY = {
                     "file": {"type": "string", "format": "binary", "description": "CSV or XLSX"},
                     "mapping": {
                         "type": "string",
-                        "description": "How the file is read, as JSON (see PUT …/import-mapping); remembered. "
-                        "Empty: as the last one said, or by the names of the columns",
+                        "description": "How the file is read, as JSON (see PUT …/import-mapping); remembered "
+                        "once the file is entered. Empty: as the remembered one says, or by the names of the columns",
                         "example": "",  # else Swagger UI sends the word `string`
                     },
                     "dictionary": {

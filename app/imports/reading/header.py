@@ -33,13 +33,11 @@ class Header:
             return None
         if folded in self.doubled:
             names = " and ".join(repr(name) for name in self.doubled[folded])
-            return Fault(
-                self.row, wanted, "doubled_column", f"{wanted!r} stands more than once in the header: map {names}"
-            )
+            return Fault(None, wanted, "doubled_column", f"{wanted!r} stands more than once in the header: map {names}")
         close = get_close_matches(folded, list(self.positions), n=1)
         meant = f"; is {self.names[self.positions[close[0]]]!r} meant?" if close else ""
         return Fault(
-            self.row,
+            None,
             wanted,
             "no_such_column",
             f"row {self.row} names no column {wanted!r}{meant} (it names {listed(self.names)})",
@@ -89,7 +87,7 @@ def column_faults(header: Header, wanted: Iterable[str], top: Iterable[tuple[int
     for row, cells in top:
         if row != header.row and {fold(name) for name in names} <= {fold(text_of(cell)) for cell in cells}:
             msg = f"row {header.row} does not name the mapped columns, but row {row} does: state header_row: {row}"
-            return [Fault(header.row, None, "other_header_row", msg)]
+            return [Fault(None, None, "other_header_row", msg)]
     if header.holds_numbers:
-        return [Fault(header.row, None, "no_header", NO_NAMES.format(row=header.row))]
+        return [Fault(None, None, "no_header", NO_NAMES.format(row=header.row))]
     return faults

@@ -28,9 +28,10 @@ TOP = 25
 class Reading:
     """A file that can be read, or whose mapping does not fit it: then its faults are all that it yields.
 
-    `mapping` is the one used, with what was found out filled in, and `found` says that in words. `lines` of a text
-    file tell how far one is. `rows` (not blank) and `empty` (cells without an answer) count what was gone through. It
-    can be gone through again, and closes nothing.
+    `lacking` are those of the faults that tell which mapped columns the header has not. `mapping` is the one used, with
+    what was found out filled in, and `found` says that in words. `lines` of a text file tell how far one is. `rows`
+    (not blank) and `empty` (cells without an answer) count what was gone through. It can be gone through again, and
+    closes nothing.
     """
 
     mapping: Mapping
@@ -42,6 +43,7 @@ class Reading:
     known: Known
     dictionary: dict[str, Described]
     faults: list[Fault]
+    lacking: list[Fault]
     counts: Counts = field(default_factory=Counts)
 
     @property
@@ -84,7 +86,8 @@ def read(
     used = mapping.model_copy(update=told)
     header = header_of(next((cells for row, cells in rows if row == used.header_row), ()), used.header_row)
     fields = dictionary_of(dictionary) if dictionary else {}
-    faults = [*key_faults(used, known), *column_faults(header, wanted_columns(used), top)]
+    lacking = column_faults(header, wanted_columns(used), top)
+    faults = [*key_faults(used, known), *lacking]
     if fields and used.layout == "redcap":
         faults += without(answer_columns(used), fields)
     if not faults and used.decimal is None:
@@ -95,7 +98,7 @@ def read(
         words += [f"decimal {WORDS[decimal]}"] if decimal else ["decimal marks of both kinds"] if both else []
     if lines is not None:
         words.append(f"{lines:,} line{'s' * (lines != 1)}")
-    return Reading(used, header.names, ", ".join(words), lines, table, header, known, fields, faults)
+    return Reading(used, header.names, ", ".join(words), lines, table, header, known, fields, faults, lacking)
 
 
 def _table(

@@ -155,6 +155,7 @@ TABLE: Mapping[str, Expected] = {
     "cancel_import": Expected(LEADS),
     "read_import_mapping": Expected(EVERYBODY, accepted=404),  # none was given
     "put_import_mapping": Expected(LEADS, MAPPING),
+    "forget_import_mapping": Expected(LEADS),  # the one just given
     "correct_measures": Expected(LEADS, CORRECTION, 422),  # nobody of this pseudonym answered
     "list_corrections": Expected(EVERYBODY),
     "list_summary_corrections": Expected(EVERYBODY),
