@@ -13,7 +13,7 @@ from app.imports.reading.lookup import Lookup, fold, listed
 from app.imports.reading.mapping import Mapping
 from app.imports.reading.names import key_reader, pseudonym_reader
 from app.imports.reading.numerals import number_reader
-from app.imports.reading.records import completed
+from app.imports.reading.records import records_of
 from app.imports.reading.rows import Answer, Column, Counts, Event, Person
 from app.imports.reading.separated import Record
 
@@ -64,8 +64,8 @@ class Resolver:
     epoch: datetime | None
     dictionary: dict[str, Described]
 
-    def values(self, records: Iterator[Record], counts: Counts) -> Iterator[Value | Fault]:
-        """The values and faults of the rows."""
+    def values(self, records: Callable[[], Iterator[Record]], counts: Counts) -> Iterator[Value | Fault]:
+        """The values and faults of the rows, which `records` goes through from the first each time it is called."""
         mapping = self.mapping
         person = self._person()
         if mapping.layout == "long":
@@ -73,7 +73,7 @@ class Resolver:
             measures = [(key, key) for key in sorted(self.known.measures)]
             waves = [(key, key) for key in self.known.waves]
             return long_values(
-                records,
+                records(),
                 person,
                 self._column(mapping.value_column or "", plain),
                 mapping.measure or self._keys("measure", mapping.measure_column, mapping.measures, measures) or "",
@@ -83,11 +83,9 @@ class Resolver:
             )
         event = self._column(mapping.event, _event_reader(mapping)) if mapping.layout == "redcap" else None
         positions = self.header.positions
-        if event and person.participant:
-            places = [column for column in (person.unit, person.arm) if column]
-            records = completed(records, person.participant.position, places) if places else records
+        held = records_of(records(), person, event, self.known.units) if event else None
         repeated = [positions[name] for name in REPEATS if event and name in positions]
-        return wide_values(records, person, self._answers(), event, repeated, counts)
+        return wide_values(records(), person, self._answers(), event, repeated, held, counts)
 
     def _answers(self) -> list[Answer]:
         mapping = self.mapping

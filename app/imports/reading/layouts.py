@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from app.imports.reading.facts import Cell, Fault, Value, Wrong
 from app.imports.reading.lookup import Lookup, text_of
+from app.imports.reading.records import Records
 from app.imports.reading.rows import Answer, Column, Counts, Event, Person, blank
 from app.imports.reading.separated import Record
 
@@ -70,11 +71,13 @@ def wide_values(
     answers: Sequence[Answer],
     event: Column[Event] | None,
     repeated: Sequence[int],
+    held: Records | None,
     counts: Counts,
 ) -> Iterator[Value | Fault]:
     """A row a person (or, with `event`, a person at one event), a column a measure and wave.
 
     A row without answers is no fault. Something in one of the `repeated` columns says that an instrument was repeated.
+    `held` is what holds in all rows of a person.
     """
     for record in records:
         if isinstance(record, Fault):
@@ -88,8 +91,10 @@ def wide_values(
         counts.rows += 1
         counts.empty += len(answers) - len(given)
         if not given:
+            if held:
+                yield from held.contradictions(row, fields)
             continue
-        who, unit, arm, day = whose = person.of(fields)
+        who, unit, arm, day = whose = held.holding(person.of(fields)) if held else person.of(fields)
         at = event.cells[fields[event.position]] if event else None
         faults = [*person.faults(row, whose), *_event_faults(row, event, at, fields, repeated)]
         faults += [Fault(row, a.name, *value) for a, value in given if isinstance(value, Wrong)]

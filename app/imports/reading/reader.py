@@ -15,7 +15,7 @@ from app.imports.reading.lookup import fold, listed
 from app.imports.reading.mapping import Mapping
 from app.imports.reading.numerals import WORDS, decimal_of
 from app.imports.reading.rows import Counts, blank, fitted
-from app.imports.reading.separated import Separated
+from app.imports.reading.separated import Record, Separated
 from app.imports.reading.suggest import start, suggest
 from app.imports.reading.workbook import Sheet, sheet
 
@@ -63,7 +63,10 @@ class Reading:
             return
         epoch = self.table.epoch if isinstance(self.table, Sheet) else None
         width = len(self.header.names)
-        records = fitted(self.table.records(), self.header.row, width, padded=epoch is not None)
+
+        def records() -> Iterator[Record]:
+            return fitted(self.table.records(), self.header.row, width, padded=epoch is not None)
+
         resolver = Resolver(self.mapping, self.header, self.known, epoch, self.dictionary)
         yield from resolver.values(records, counts)
         if not counts.rows:

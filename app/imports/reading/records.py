@@ -1,38 +1,126 @@
-"""Rows of one REDCap record: arm and unit are often told in one of its events only, and hold in all of them."""
+"""REDCap records: arm and unit are often told in one event of a record only, and hold in all of them.
 
-from collections.abc import Iterator, Sequence
-from itertools import batched, groupby
+They are collected in a pass before the values are read: the rows of a record stand anywhere in the file.
+"""
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from app.imports.reading.facts import Cell, Fault, Wrong
-from app.imports.reading.lookup import text_of
-from app.imports.reading.rows import Column
+from app.imports.reading.rows import Column, Event, Found, Person
 from app.imports.reading.separated import Record
 
-MOST = 1000
-"""Rows of a record that are looked at together."""
+ROW_BITS = 40
+FEWEST = 1024
+"""Places of an empty table; a power of two, as each that it grows to."""
 
 
-def completed(records: Iterator[Record], who: int, places: Sequence[Column[str]]) -> Iterator[Record]:
-    """The rows, each empty cell of `places` with what the other rows of its record say there, if they say one thing.
+class Told:
+    """The arm (or unit) that each record names, and the second one where its rows contradict each other.
 
-    `who` is the position of the record; its rows stand together, as REDCap exports them.
+    Flat arrays, 24 bytes a place and three in four of them used at most: a dictionary takes five times as much. Of a
+    record's name only the 64-bit hash is kept.
     """
-    for person, rows in groupby(records, key=lambda row: "" if isinstance(row, Fault) else text_of(row[1][who])):
-        if not person:
-            yield from rows
+
+    def __init__(self, what: str, called: Mapping[str, str]) -> None:
+        self._what, self._called = what, called
+        self._keys: list[str] = []
+        self._codes: dict[str, int] = {}
+        self._held = 0
+        self._names, self._first, self._second = (array("q", bytes(8 * FEWEST)) for _ in range(3))
+
+    def tell(self, record: str, row: int, key: str) -> None:
+        """Note that a row of a record names this one."""
+        if key not in self._codes:
+            self._codes[key] = len(self._keys)
+            self._keys.append(key)
+        name, said = hash(record), self._codes[key] << ROW_BITS | row
+        at = self._place(name)
+        if not self._first[at]:
+            self._names[at], self._first[at] = name, said
+            self._held += 1
+            if 4 * self._held > 3 * len(self._names):
+                self._grow()
+        elif not self._second[at] and self._first[at] >> ROW_BITS != said >> ROW_BITS:
+            self._second[at] = said
+
+    def of(self, record: str) -> str | Wrong | None:
+        """What a record names; Wrong where its rows name two, None where none names one."""
+        at = self._place(hash(record))
+        first, second = self._first[at], self._second[at]
+        if not second:
+            return self._keys[first >> ROW_BITS] if first else None
+        return Wrong(
+            f"conflicting_{self._what}",
+            f"the rows of this record name two {self._what}s, {self._named(first)} and {self._named(second)}; "
+            "correct one",
+        )
+
+    def _named(self, said: int) -> str:
+        key, row = self._keys[said >> ROW_BITS], said & ((1 << ROW_BITS) - 1)
+        return f"{self._called.get(key, key)} (row {row})"
+
+    def _place(self, name: int) -> int:
+        last = len(self._names) - 1
+        at = name & last
+        while self._first[at] and self._names[at] != name:
+            at = at + 1 & last
+        return at
+
+    def _grow(self) -> None:
+        before = zip(self._names, self._first, self._second, strict=True)
+        size = 16 * len(self._names)
+        self._names, self._first, self._second = (array("q", bytes(size)) for _ in range(3))
+        for name, first, second in before:
+            if first:
+                at = self._place(name)
+                self._names[at], self._first[at], self._second[at] = name, first, second
+
+
+@dataclass(frozen=True)
+class Records:
+    """What the records of a file tell of their arms and units; None for what has no column."""
+
+    person: Person
+    units: Told | None
+    arms: Told | None
+
+    def holding(self, found: Found) -> Found:
+        """What a row says of its person, with the unit and arm that hold in all rows of the record."""
+        who, unit, arm, day = found
+        if isinstance(who, str):
+            unit = self.units.of(who) if self.units and not isinstance(unit, Wrong) else unit
+            arm = self.arms.of(who) if self.arms and not isinstance(arm, Wrong) else arm
+        return who, unit, arm, day
+
+    def contradictions(self, row: int, fields: Sequence[Cell]) -> Iterator[Fault]:
+        """Faults of a row without answers: where it names one of two arms or units, it may be the one to correct."""
+        own = self.person.of(fields)
+        held = self.holding(own)
+        for column, named, holds in ((self.person.unit, own[1], held[1]), (self.person.arm, own[2], held[2])):
+            if column and isinstance(named, str) and isinstance(holds, Wrong):
+                yield Fault(row, column.name, *holds)
+
+
+def records_of(
+    rows: Iterable[Record], person: Person, event: Column[Event], units: Mapping[str, str]
+) -> Records | None:
+    """What the rows of each record tell, gone through once; None without a column of units or arms."""
+    if person.participant is None or not (person.unit or person.arm):
+        return None
+    found = Records(person, Told("unit", units) if person.unit else None, Told("arm", {}) if person.arm else None)
+    for record in rows:
+        if isinstance(record, Fault):
             continue
-        for part in batched(rows, MOST, strict=False):
-            yield from _complete([row for row in part if not isinstance(row, Fault)], places)
-
-
-def _complete(rows: Sequence[tuple[int, Sequence[Cell]]], places: Sequence[Column[str]]) -> Iterator[Record]:
-    told: dict[int, Cell] = {}
-    for place in places:
-        said = {place.cells[cells[place.position]]: cells[place.position] for _, cells in rows}
-        said.pop(None, None)
-        if len(said) == 1 and not isinstance(next(iter(said)), Wrong):
-            told[place.position] = next(iter(said.values()))
-    empty = {place.position: place.cells for place in places if place.position in told}
-    for row, cells in rows:
-        filled = [told[i] if i in empty and empty[i][cell] is None else cell for i, cell in enumerate(cells)]
-        yield row, filled if told else cells
+        row, fields = record
+        who, unit, arm, _ = person.of(fields)
+        if not isinstance(who, str):
+            continue
+        at = event.cells[fields[event.position]]
+        arm = (at.arm if isinstance(at, Event) else None) or arm
+        if found.units and isinstance(unit, str):
+            found.units.tell(who, row, unit)
+        if found.arms and isinstance(arm, str):
+            found.arms.tell(who, row, arm)
+    return found

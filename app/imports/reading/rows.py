@@ -19,12 +19,12 @@ class Counts:
     empty: int = 0
 
 
-class Column[Found](NamedTuple):
+class Column[Meant](NamedTuple):
     """A column of the file, and what its cells stand for."""
 
     position: int
     name: str
-    cells: Lookup[Found]
+    cells: Lookup[Meant]
 
 
 class Answer(NamedTuple):
@@ -44,6 +44,10 @@ class Event(NamedTuple):
     arm: str | None
 
 
+type Found = tuple[str | Wrong | None, str | Wrong | None, str | Wrong | None, date | Wrong | None]
+"""Pseudonym, unit, arm and day of a row, each with None for nothing and Wrong for what cannot be used."""
+
+
 @dataclass(frozen=True)
 class Person:
     """The columns that say whose answer it is, where and when."""
@@ -53,10 +57,8 @@ class Person:
     arm: Column[str] | None
     day: Column[date] | None
 
-    def of(
-        self, fields: Sequence[Cell]
-    ) -> tuple[str | Wrong | None, str | Wrong | None, str | Wrong | None, date | Wrong | None]:
-        """Pseudonym, unit, arm and day of a row, each with None for nothing and Wrong for what cannot be used."""
+    def of(self, fields: Sequence[Cell]) -> Found:
+        """What a row says of its person."""
         who, unit, arm, day = self.participant, self.unit, self.arm, self.day
         return (
             # There are as many pseudonyms as people: they are not remembered.

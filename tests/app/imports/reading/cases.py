@@ -27,6 +27,13 @@ REDCAP: dict[str, Any] = {
     "events": {"baseline_arm_1": {"wave": "pre"}},
     "fields": {"ee_total": "mbi_ee"},
 }
+ONCE = {
+    **REDCAP,
+    "events": {"baseline_arm_1": {"wave": "pre"}, "followup_arm_1": {"wave": "post"}},
+    "arm": "group",
+    "arms": {"1": "control", "2": "intervention"},
+    "unit": "ward",
+}
 ARMS = {
     f"{event}_arm_{number}": {"wave": wave, "arm": arm}
     for event, wave in (("baseline", "pre"), ("followup", "post"))
@@ -61,13 +68,8 @@ MAPPINGS: dict[str, dict[str, Any] | None] = {
     "other_decimal.csv": {**WIDE, "decimal": ","},
     "per_wave.csv": None,
     "quoted.csv": {**WIDE, "arm": "Group, as told", "values": columns('EE "pre"', "EE post")},
-    "redcap_arm_once.csv": {
-        **REDCAP,
-        "events": {"baseline_arm_1": {"wave": "pre"}, "followup_arm_1": {"wave": "post"}},
-        "arm": "group",
-        "arms": {"1": "control", "2": "intervention"},
-        "unit": "ward",
-    },
+    "redcap_arm_once.csv": ONCE,
+    "redcap_by_event.csv": ONCE,
     "redcap_checkbox.csv": {**REDCAP, "fields": {"tired": "mbi_ee", "tired___2": "mbi_ee"}},
     "redcap_labels.csv": REDCAP,
     "redcap_no_event.csv": REDCAP,
@@ -75,6 +77,7 @@ MAPPINGS: dict[str, dict[str, Any] | None] = {
     "redcap_off_dictionary.csv": {**REDCAP, "fields": {"ee_total": "mbi_ee", "ee_item": "mbi_ee"}},
     "redcap_raw.csv": {**REDCAP, "events": ARMS, "fields": ITEMS},
     "redcap_repeats.csv": REDCAP,
+    "redcap_two_arms.csv": ONCE,
     "redcap_unmapped_event.csv": REDCAP,
     "titles_told.csv": None,
     "two_digit_year.csv": {**DATED, "date_format": "dmy"},
