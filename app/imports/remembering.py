@@ -1,6 +1,6 @@
 """How a file is read: by the mapping it came with, the one remembered for its pilot, or the names of its columns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -9,9 +9,11 @@ from sqlmodel import Session, select
 
 from app.errors import Invalid, fault
 from app.imports.files import Upload
+from app.imports.judged import known_of
 from app.imports.models import Import, ImportMapping
 from app.imports.reading import Fault, Known, Mapping, Reading, Unreadable, read
 from app.imports.schemas import ImportReport
+from app.measures.rules import Context
 from app.pilots.models import Pilot
 
 HELP = (
@@ -41,6 +43,15 @@ class Way:
         """What an import keeps of it."""
         mapping = None if self.mapping is None else _stated(self.mapping)
         return {"mapping": mapping, "said": self.said, "given": self.given}
+
+
+def words_of(session: Session, context: Context) -> Known:
+    """What the words of a pilot's files may stand for, with what a mapping is suggested by."""
+    plan = context.plan
+    scales = {m.measure: (m.minimum, m.maximum) for m in plan.measures}
+    months = {wave.key: 0.0 for wave in plan.waves if wave.kind == "baseline"}
+    months |= {look.wave: look.months for look in plan.looks if look.months is not None}
+    return replace(known_of(session, context), scales=scales, months=months)
 
 
 def opened(session: Session, pilot: Pilot, upload: Upload, known: Known) -> tuple[Way, Reading]:

@@ -10,9 +10,9 @@ from app.db import make_engine
 from app.errors import Conflict
 from app.imports import files
 from app.imports.files import Upload
-from app.imports.judged import MOVED_ON, fingerprint, judged, known_of
+from app.imports.judged import MOVED_ON, fingerprint, judged
 from app.imports.models import Import
-from app.imports.remembering import Way, open_file
+from app.imports.remembering import Way, open_file, words_of
 from app.imports.service import reported
 from app.imports.staging import clear, clear_ended
 from app.jobs.child import Progress, serve
@@ -46,7 +46,7 @@ def _read(
     if pilot.iteration != row.iteration:
         raise Conflict(MOVED_ON, "changed_meanwhile")
     context = context_of(session, pilot)
-    known = known_of(session, context)
+    known = words_of(session, context)
     clear(session.connection(), row.id)  # of an attempt before, whose worker is gone
     clear_ended(session.connection())
     session.commit()

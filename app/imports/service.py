@@ -11,10 +11,10 @@ from app.db import lock, new_id
 from app.errors import Conflict, Invalid
 from app.imports import files
 from app.imports.files import Upload
-from app.imports.judged import CHANGED, MOVED_ON, Judged, fingerprint, judged, known_of, report_of, taken_over
+from app.imports.judged import CHANGED, MOVED_ON, Judged, fingerprint, judged, report_of, taken_over
 from app.imports.models import Import
 from app.imports.reading import Reading
-from app.imports.remembering import Way, opened, remember_entered
+from app.imports.remembering import Way, opened, remember_entered, words_of
 from app.imports.schemas import ImportReport
 from app.imports.staging import clear
 from app.jobs.models import JobStatus
@@ -53,7 +53,7 @@ def reported(found: Judged, reading: Reading) -> ImportReport:
 def import_now(session: Session, pilot: Pilot, upload: Upload, asked: Asked) -> ImportReport:
     """Import within this transaction. Raises Invalid with the report when rows are wrong, unless partly or dry."""
     context = context_of(session, pilot)
-    way, reading = opened(session, pilot, upload, known_of(session, context))
+    way, reading = opened(session, pilot, upload, words_of(session, context))
     row = _row(pilot, upload, asked, way)
     found = judged(session, pilot, context, row, reading)
     report = reported(found, reading)
@@ -76,7 +76,7 @@ def ask(session: Session, pilot: Pilot, upload: Upload, asked: Asked) -> Import:
     """Leave a file to a worker."""
     context = context_of(session, pilot)
     # What cannot be read at all is told now.
-    way, _ = opened(session, pilot, upload, known_of(session, context))
+    way, _ = opened(session, pilot, upload, words_of(session, context))
     row = _row(pilot, upload, asked, way)
     session.add(row)
     session.flush()

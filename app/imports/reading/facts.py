@@ -1,7 +1,7 @@
 """What reading a file gives: values, faults, or that it cannot be read at all; and what it is read against."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -11,12 +11,18 @@ type Cell = str | float | date
 
 @dataclass(frozen=True)
 class Known:
-    """The keys that a file's words are turned into: measures, waves and arms of the plan, units (id → name)."""
+    """The keys that a file's words are turned into: measures, waves and arms of the plan, units (id → name).
+
+    `scales` are the least and largest value of measures, `months` when waves are (0: the baseline), where they are
+    known; a mapping is suggested by them.
+    """
 
     measures: Collection[str]
     waves: tuple[str, ...]
     arms: tuple[str, ...]
     units: Mapping[str, str]
+    scales: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    months: Mapping[str, float] = field(default_factory=dict)
 
 
 class Value(NamedTuple):

@@ -16,7 +16,8 @@ from app.imports.reading.mapping import Mapping
 from app.imports.reading.numerals import WORDS, decimal_of
 from app.imports.reading.rows import Counts, blank, fitted
 from app.imports.reading.separated import Record, Separated
-from app.imports.reading.suggest import start, suggest
+from app.imports.reading.start import start
+from app.imports.reading.suggest import suggest
 from app.imports.reading.workbook import Sheet, sheet
 
 SAMPLE = 1000
@@ -134,10 +135,11 @@ def _suggested(top: Sequence[tuple[int, Sequence[Cell]]], rows: Sequence[Sequenc
         raise Unreadable("no_header", NO_NAMES.format(row=row))
     names = header.names
     guess = start(names, rows[row:], known)
+    lacks = f". It lacks {'; '.join(guess.lacks)}" if guess.lacks else ""
     raise Unreadable(
         "mapping_needed",
         f"the names of the columns do not tell which measure and wave they hold: {listed(names)}. "
-        f"Send a mapping{'; `mapping` is one to correct and complete' if guess else ''}",
+        f"Send a mapping; `mapping` is one to correct and complete{lacks}",
         columns=names,
-        start=guess | ({"header_row": row} if row > 1 else {}) if guess else None,
+        start=guess.mapping | ({"header_row": row} if row > 1 else {}),
     )

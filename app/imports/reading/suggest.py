@@ -1,22 +1,15 @@
-"""A mapping guessed from the names of the columns, where they leave no doubt; else one to start from."""
+"""A mapping guessed from the names of the columns, where they leave no doubt."""
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from app.imports.reading.facts import Cell, Known
-from app.imports.reading.lookup import fold, text_of
+from app.imports.reading.lookup import fold
 from app.imports.reading.mapping import LONGEST_NAME, EventPlace, Mapping, ValueColumn
+from app.imports.reading.sampled import Sampled
+from app.imports.reading.vocabulary import EVENT, MEASURE, OWN_UNIT, PEOPLE, VALUE, WAVE, words
 
-PEOPLE: dict[str, tuple[str, ...]] = {
-    "participant": ("participant", "participant_id", "pseudonym", "record_id", "respondent", "subject", "code", "id"),
-    "unit": ("unit_id", "unit", "team", "ward", "clinic"),
-    "arm": ("arm", "group"),
-    "date": ("collected_on", "date"),
-}
-MEASURE, WAVE, VALUE = ("measure",), ("wave", "time", "timepoint"), ("value", "score")
-EVENT = "redcap_event_name"
-EVENT_NAME = re.compile(r"(.+)_arm_\d+")
+OF_ARM = re.compile(r"(.+)_arm_\d+")
 
 
 def suggest(columns: Sequence[str], rows: Sequence[Sequence[Cell]], known: Known) -> Mapping | None:
@@ -25,13 +18,14 @@ def suggest(columns: Sequence[str], rows: Sequence[Sequence[Cell]], known: Known
     Told are: REDCap's event column with events named after waves; columns called measure, wave and value; a column
     of waves beside columns named after measures; columns named after a measure and a wave, in either order.
     """
-    people = _people(columns)
-    fields = _fields(columns, known)
-    if event := _first(columns, (EVENT,)):
-        events = _events(_seen(columns, rows, event), known)
-        record = _record(columns, [event, *fields])
+    sampled = Sampled(columns, rows)
+    people = people_of(columns, sampled, known)
+    fields = {name: key for name in columns if (key := words(name)) in known.measures}
+    if event := first_of(columns, EVENT[:1]):
+        events = _events([text for text in sampled.texts(event) if short(text)], known)
+        record = record_of(columns, [event, *fields])
         return _redcap(record, event, events, fields, people) if record and events and fields else None
-    measure, wave, value = (_first(columns, names) for names in (MEASURE, WAVE, VALUE))
+    measure, wave, value = (first_of(columns, names[:3]) for names in (MEASURE, WAVE, VALUE[:2]))
     if measure and wave and value:
         return Mapping(layout="long", measure_column=measure, wave_column=wave, value_column=value, **people)
     if wave and fields and "participant" in people:
@@ -41,76 +35,52 @@ def suggest(columns: Sequence[str], rows: Sequence[Sequence[Cell]], known: Known
     return Mapping(layout="wide", values=values, **people) if values else None
 
 
-def start(columns: Sequence[str], rows: Sequence[Sequence[Cell]], known: Known) -> dict[str, Any] | None:
-    """A mapping to correct and complete, as JSON: what can be guessed, with the first measure and wave for the rest.
-
-    None when no column is left that could hold answers.
-    """
-    measure = min(known.measures, default="measure")
-    wave = next(iter(known.waves), "wave")
-    people = _people(columns)
-    if event := _first(columns, (EVENT,)):
-        seen = _seen(columns, rows, event)
-        events = {text: EventPlace(wave=wave) for text in sorted(seen)} or {"baseline_arm_1": EventPlace(wave=wave)}
-        fields = _fields(columns, known)
-        record = _record(columns, [event, *fields])
-        others = [name for name in columns if name != record and not name.startswith("redcap_") and _short(name)]
-        fields = fields or dict.fromkeys(others[:1], measure)
-        return _redcap(record, event, events, fields, people).model_dump(exclude_defaults=True) if fields else None
-    left = [name for name in columns if name not in people.values() and _short(name)]
-    values = [ValueColumn(column=name, measure=measure, wave=wave) for name in left[:1]]
-    return Mapping(layout="wide", values=values, **people).model_dump(exclude_defaults=True) if values else None
+def people_of(columns: Sequence[str], sampled: Sampled, known: Known) -> dict[str, str]:
+    """The columns that say whose answer it is, where and when; a score is no unit, though its column is called team."""
+    found: dict[str, str] = {}
+    for key, names in PEOPLE.items():
+        called = [column for name in names for column in columns if words(column) == name and short(column)]
+        if key == "unit":
+            called = [c for c in called if words(c) in OWN_UNIT or sampled.could_be_units(c, known)]
+        if key == "arm":
+            called = [c for c in called if words(c) == "arm" or sampled.could_be_arms(c)]
+            called.sort(key=lambda c: not sampled.are_arms(c, known))
+        if called:
+            found[key] = called[0]
+    return found
 
 
-def _people(columns: Sequence[str]) -> dict[str, str]:
-    return {key: found for key, names in PEOPLE.items() if (found := _first(columns, names))}
+def first_of(columns: Sequence[str], names: Sequence[str]) -> str | None:
+    """The column of the first of these names that there is."""
+    called = {words(column): column for column in columns if short(column)}
+    return next((called[name] for name in names if name in called), None)
 
 
-def _fields(columns: Sequence[str], known: Known) -> dict[str, str]:
-    """Columns named after a measure."""
-    return {name: key for name in columns if (key := _words(name)) in known.measures}
-
-
-def _record(columns: Sequence[str], others: Sequence[str]) -> str | None:
+def record_of(columns: Sequence[str], others: Sequence[str]) -> str | None:
     """REDCap's first column names people; it has another name in every project."""
-    return next((name for name in columns[:1] if name not in others and _short(name)), None)
+    return next((name for name in columns[:1] if name not in others and short(name)), None)
 
 
-def _short(name: str) -> bool:
-    return len(name) <= LONGEST_NAME
-
-
-def _words(name: str) -> str:
-    """A name as keys are written: MBI EE pre is mbi_ee_pre."""
-    return "_".join(re.findall(r"[^\W_]+", fold(name)))
-
-
-def _first(columns: Sequence[str], names: Sequence[str]) -> str | None:
-    words = {_words(column): column for column in columns}
-    return next((words[name] for name in names if name in words), None)
+def short(name: str) -> bool:
+    """Whether a mapping may hold this name."""
+    return 0 < len(name) <= LONGEST_NAME
 
 
 def _pairs(columns: Sequence[str], known: Known) -> Iterator[ValueColumn]:
     for column in columns:
-        words = _words(column)
+        called = words(column)
         for wave in known.waves:
             for measure in known.measures:
-                if words in {f"{measure}_{wave}", f"{wave}_{measure}"}:
+                if called in {f"{measure}_{wave}", f"{wave}_{measure}"}:
                     yield ValueColumn(column=column, measure=measure, wave=wave)
 
 
-def _seen(columns: Sequence[str], rows: Sequence[Sequence[Cell]], event: str) -> set[str]:
-    position = list(columns).index(event)
-    texts = {text_of(cells[position]) for cells in rows if position < len(cells)} - {""}
-    return {text for text in texts if _short(text)}
-
-
-def _events(seen: set[str], known: Known) -> dict[str, EventPlace] | None:
+def _events(seen: Sequence[str], known: Known) -> dict[str, EventPlace] | None:
     """The events seen, each named after a wave; None when any is not."""
     waves = {fold(wave): wave for wave in known.waves}
     found: dict[str, EventPlace] = {}
     for text in sorted(seen):
-        named = EVENT_NAME.fullmatch(fold(text))
+        named = OF_ARM.fullmatch(fold(text))
         wave = waves.get(named[1] if named else fold(text))
         if wave is None:
             return None
