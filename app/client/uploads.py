@@ -39,7 +39,8 @@ def upload(
 ) -> Report:
     """The report about a file of measurements, once it is entered (or, of a dry run, read).
 
-    `pilot` is the pilot's path. Raises NotEntered where rows are wrong, unless asked for what is right (`partial`).
+    `pilot` is the pilot's path. Raises NotEntered where rows are wrong, unless asked for what is right (`partial`),
+    and where the mapping does not fit.
     """
     query = {"dry_run": dry_run, "partial": partial}
     data = {} if mapping is None else {"mapping": json.dumps(mapping)}

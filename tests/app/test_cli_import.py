@@ -99,6 +99,10 @@ async def test_what_the_columns_are_may_be_said(house: House, run: Run, tmp_path
     mapping = tmp_path / "mapping.json"
     values = [{"column": "before", "measure": "mbi_ee", "wave": "pre"}]
     mapping.write_text(json.dumps({"layout": "wide", "participant": "who", "arm": "group", "values": values}))
+    other = run(text.replace("before", "after"), pilot, "--mapping", str(mapping), "--dry-run")
+    assert other.exit_code == 1
+    assert "no_such_column" not in other.output
+    assert "the mapping does not fit the file (1 fault)" in " ".join(other.output.split())
     told = run(text, pilot, "--mapping", str(mapping))
     assert told.exit_code == 0, told.output
     for broken, words in (("{", "is not JSON"), ("[]", "has to be a JSON object")):

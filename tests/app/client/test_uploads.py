@@ -109,9 +109,13 @@ def test_a_large_file_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_partly_right_in_the_background(tmp_path: Path) -> None:
-    found, _ = sent(tmp_path, as_json(202, job("succeeded", result=WRONG)), partial=True)
+    some = {**WRONG, "accepted": 1, "entered": True}
+    found, _ = sent(tmp_path, as_json(202, job("succeeded", result=some)), partial=True)
     assert isinstance(found, Report)
     assert found.rejected == 1
+    # A file that the mapping does not fit: no part of it is right.
+    found, _ = sent(tmp_path, as_json(202, job("succeeded", result=WRONG)), partial=True)
+    assert isinstance(found, NotEntered)
 
 
 def test_what_else_may_come(tmp_path: Path) -> None:
