@@ -51,12 +51,13 @@ class Judged:
         self,
         session: Session,
         pilot: Pilot,
+        context: Context,
         row: Import,
         mapping: dict[str, Any],
         step: Callable[[], object] = lambda: None,
     ) -> None:
         """Judge the staged rows, read by `mapping`, against each other and against what stands now."""
-        judge = Judge(session.connection(), pilot, self.place, self.faults)
+        judge = Judge(session.connection(), pilot, context, self.place, self.faults)
         self.fresh, self.unchanged = judge.run(repeated=_entered_before(session, pilot, row, mapping), step=step)
 
     def told(self, report: ImportReport) -> ImportReport:
@@ -69,7 +70,7 @@ class Judged:
                 "unchanged": self.unchanged,
                 "rejected": faults.rejected,
                 "errors": first,
-                "errors_left_out": max(0, faults.total - faults.repeated - len(faults.first)),
+                "errors_left_out": max(0, faults.total - len(faults.first)),
                 "faults": sorted(faults.counted.values(), key=lambda c: (-c.rows, c.code, c.column or "")),
             }
         )
@@ -111,8 +112,9 @@ def judged(
 
     checks = Checks(context, found.faults, row.created_at.date())
     stage(session, found.place, reading, checks, found.faults, row.created_at, written)
+    found.faults.rejected += reading.counts.lost
     progress(STAGED)
-    found.judge(session, pilot, row, _told(reading), lambda: progress(STAGED))
+    found.judge(session, pilot, context, row, _told(reading), lambda: progress(STAGED))
     progress(JUDGED)
     return found
 

@@ -14,8 +14,10 @@ from sqlalchemy import ColumnElement, Connection
 from app.imports.faults import MOST, Faults
 from app.imports.models import STAGED
 from app.imports.one_by_one import AT_ONCE, HELD, TOLD, parts, verdicts
+from app.imports.placing import Placing
+from app.measures.linkage import mixed, standing
 from app.measures.models import UNASSIGNED, FormerMeasurement, Measurement, Summary
-from app.measures.rules import ARM_CHANGED, MIXED_LINKAGE, UNIT_CHANGED, duplicate
+from app.measures.rules import ARM_CHANGED, UNIT_ADDED, UNIT_CHANGED, Context, duplicate
 from app.pilots.models import Pilot
 
 Condition = ColumnElement[bool]
@@ -23,21 +25,23 @@ NO_DAY = date.min
 MIXED_SHAPES = "this measure was entered as summaries in this iteration; values of it cannot be added"
 
 
-def named_arms(rows: Any, mine: Iterable[Condition], by: Sequence[str] = ("participant",)) -> Any:
-    """The arm of each person (`by`: and measure) that any of these rows gives one, to be joined.
+def named_arms(rows: Any, mine: Iterable[Condition]) -> Any:
+    """The arm of each person that any of these rows gives one, to be joined.
 
     One pass over the rows; asked person by person it would be one pass each.
     """
-    keys = [rows[name] for name in by]
-    named = (rows.participant.is_not(None), rows.arm != UNASSIGNED)
-    return sa.select(*keys, sa.func.max(rows.arm).label("arm")).where(*mine, *named).group_by(*keys).subquery("placed")
+    named = (*mine, rows.participant.is_not(None), rows.arm != UNASSIGNED)
+    arm = sa.func.max(rows.arm).label("arm")
+    return sa.select(rows.participant, arm).where(*named).group_by(rows.participant).subquery("placed")
 
 
 class Judge:
     """The rows of one attempt at one import, and what stands in the pilot."""
 
-    def __init__(self, connection: Connection, pilot: Pilot, place: tuple[str, str], faults: Faults) -> None:
-        self._connection, self._pilot, self._faults = connection, pilot, faults
+    def __init__(
+        self, connection: Connection, pilot: Pilot, context: Context, place: tuple[str, str], faults: Faults
+    ) -> None:
+        self._connection, self._pilot, self._context, self._faults = connection, pilot, context, faults
         self._s: Any = STAGED.c
         self._mine = (self._s.import_id == place[0], self._s.attempt == place[1])
         self._held: Any = sa.alias(Measurement.__table__, "held")  # type: ignore[attr-defined]
@@ -51,12 +55,12 @@ class Judge:
         # Judged anew when something was entered or corrected meanwhile: what stood then may not stand now.
         again = sa.update(STAGED).where(*self._mine, self._s.unchanged).values(unchanged=False)
         self._connection.execute(again)
-        self._place()
         for measure in self._measures():
             if self._has_summaries(measure):
                 self._refuse(self._s.measure == measure, None, "mixed_shapes", _saying(MIXED_SHAPES))
             else:
                 self._judge_linkage(measure)
+        self._place()
         step()
         if repeated:
             self._mark(sa.and_(self._s.participant.is_(None), self._came(repeated)))
@@ -80,14 +84,11 @@ class Judge:
         return found.get(False, 0), found.get(True, 0)
 
     def _place(self) -> None:
-        """Give rows that name no arm the one that their person has in the measure by now."""
-        s, held = self._s, self._held.c
-        nowhere = (*self._mine, s.arm == UNASSIGNED, s.participant.is_not(None))
-        if self._connection.scalar(sa.select(s.seq).where(*nowhere).limit(1)) is None:
-            return
-        placed = named_arms(held, self._of_pilot(held), ("measure", "participant")).c
-        theirs = (*nowhere, s.measure == placed.measure, s.participant == placed.participant)
-        self._connection.execute(sa.update(STAGED).where(*theirs).values(arm=placed.arm))
+        """Fill in what rows leave out of their person's arm and unit, and refuse those that need what nobody knows."""
+        placing = Placing(self._connection, self._pilot, self._mine)
+        placing.fill(self._context)
+        for there, (field, message, code) in placing.faults(self._context):
+            self._refuse(there, field, code, _saying(message))
 
     def _measures(self) -> list[str]:
         return sorted(self._connection.scalars(sa.select(self._s.measure).where(*self._mine).distinct()))
@@ -124,10 +125,7 @@ class Judge:
 
     def _judge_linkage(self, measure: str) -> None:
         """All rows of a measure have a pseudonym or none has; what stands decides, else the first of the file."""
-        held: Any = Measurement
-        linked = self._connection.scalar(
-            sa.select(held.participant.is_not(None)).where(*self._of_pilot(held), held.measure == measure).limit(1)
-        )
+        linked = standing(self._connection, self._pilot, measure)
         of_measure = self._s.measure == measure
         if linked is None:
             linked = self._connection.scalar(
@@ -137,7 +135,11 @@ class Judge:
                 .limit(1)
             )
         wrong = self._s.participant.is_(None) if linked else self._s.participant.is_not(None)
-        self._refuse(sa.and_(of_measure, wrong), "participant", "mixed_linkage", _saying(MIXED_LINKAGE))
+
+        def says(of: str, _wave: str) -> str:
+            return mixed(self._connection, self._pilot, of, linked=bool(linked))
+
+        self._refuse(sa.and_(of_measure, wrong), "participant", "mixed_linkage", says)
 
     def _same_as_held(self) -> Condition:
         s, h = self._s, self._held.c
@@ -163,6 +165,7 @@ class Judge:
     def _moved(self, ref: Any) -> Iterable[tuple[str, str, str, Condition]]:
         s = self._s
         yield "arm", "arm_changed", ARM_CHANGED, sa.and_(ref.arm != UNASSIGNED, ref.arm != s.arm)
+        yield "unit_id", "unit_changed", UNIT_ADDED, sa.and_(ref.unit_id.is_(None), s.unit_id.is_not(None))
         yield "unit_id", "unit_changed", UNIT_CHANGED, ref.unit_id.is_distinct_from(s.unit_id)
 
     def _judge_several(self) -> None:
@@ -202,24 +205,42 @@ class Judge:
         self._connection.execute(sa.update(STAGED).where(*self._mine, condition).values(unchanged=True))
 
     def _refuse(self, condition: Condition, field: str | None, code: str, says: Callable[[str, str], str]) -> None:
-        """Take rows out and note their fault, in their own column or (`field`) in the one of a person's place."""
-        s = self._s
+        """Take rows out and note their fault: of each value in its column, or of a row of the file in its `field`."""
         wrong = (*self._mine, condition)
-        per_column: Any = sa.select(
-            s.column, s.measure, s.wave, sa.func.count(), sa.func.min(s.row)
-        ).where(*wrong).group_by(s.column, s.measure, s.wave)  # fmt: skip
-        counted = self._connection.execute(per_column.order_by(s.column, s.measure, s.wave)).all()
+        if field is None:
+            self._note_values(wrong, code, says)
+        else:
+            self._note_rows(wrong, field, code, says)
+        self._connection.execute(sa.delete(STAGED).where(*wrong))
+
+    def _note_values(self, wrong: Sequence[Condition], code: str, says: Callable[[str, str], str]) -> None:
+        s = self._s
+        kinds = (s.column, s.measure, s.wave)
+        counting = sa.select(*kinds, sa.func.count(), sa.func.min(s.row)).where(*wrong).group_by(*kinds)
+        counted = self._connection.execute(counting.order_by(*kinds)).all()
         if not counted:
             return
-        shown = self._connection.execute(
-            sa.select(s.row, s.column, s.measure, s.wave).where(*wrong).order_by(s.seq).limit(MOST)
-        ).all()
-        for row, column, measure, wave in shown:
-            self._faults.tell(row, field or column, code, says(measure, wave))
+        showing = sa.select(s.row, *kinds).where(*wrong).order_by(s.seq).limit(MOST)
+        for row, column, measure, wave in self._connection.execute(showing).all():
+            self._faults.tell(row, column, code, says(measure, wave))
         for column, measure, wave, times, row in counted:
-            self._faults.count(row, field or column, code, says(measure, wave), times)
+            self._faults.count(row, column, code, says(measure, wave), times)
             self._faults.rejected += times
-        self._connection.execute(sa.delete(STAGED).where(*wrong))
+
+    def _note_rows(self, wrong: Sequence[Condition], field: str, code: str, says: Callable[[str, str], str]) -> None:
+        """The place or person of a row is wrong once, and loses each of its values."""
+        s = self._s
+        counting = sa.select(
+            sa.func.count(), sa.func.count(s.row.distinct()), sa.func.min(s.row), sa.func.min(s.measure)
+        )
+        values, rows, first, measure = self._connection.execute(counting.where(*wrong)).one()
+        if not values:
+            return
+        message = says(measure, "")
+        shown = self._connection.scalars(sa.select(s.row).where(*wrong).distinct().order_by(s.row).limit(MOST)).all()
+        already = sum(not self._faults.tell(row, field, code, message) for row in shown)
+        self._faults.count(first, field, code, message, rows - already)
+        self._faults.rejected += values
 
 
 def _saying(message: str) -> Callable[[str, str], str]:

@@ -14,6 +14,7 @@ from app.imports.files import Upload
 from app.imports.judged import CHANGED, MOVED_ON, Judged, fingerprint, judged, report_of, taken_over
 from app.imports.models import Import
 from app.imports.reading import Reading
+from app.imports.rehearsal import refused, rehearsed
 from app.imports.remembering import Way, opened, remember_entered, words_of
 from app.imports.schemas import ImportReport
 from app.imports.staging import clear
@@ -51,15 +52,22 @@ def reported(found: Judged, reading: Reading) -> ImportReport:
 
 
 def import_now(session: Session, pilot: Pilot, upload: Upload, asked: Asked) -> ImportReport:
-    """Import within this transaction. Raises Invalid with the report when rows are wrong, unless partly or dry."""
+    """Import within this transaction. Raises Invalid with the report when rows are wrong, unless partly or dry.
+
+    Where a rule refuses all that is right together, such as `more_than_invited`, its Conflict has the report as well.
+    """
     context = context_of(session, pilot)
     way, reading = opened(session, pilot, upload, words_of(session, context))
     row = _row(pilot, upload, asked, way)
     found = judged(session, pilot, context, row, reading)
     report = reported(found, reading)
+    if not reading.faults:
+        try:
+            report = (rehearsed if asked.dry_run else taken_over)(session, pilot, context, row, found, report)
+        except Conflict as refusal:
+            told = refused(report, refusal).model_dump(mode="json") | {"accepted": 0, "says": refusal.detail}
+            raise Conflict(refusal.detail, refusal.code, **told) from refusal
     if not asked.dry_run:
-        if not reading.faults:
-            report = taken_over(session, pilot, context, row, found, report)
         if not report.entered:
             told = report.model_dump(mode="json")
             raise Invalid(report.says, told.pop("errors"), "rows_rejected", **told)
@@ -113,7 +121,7 @@ def _request(session: Session, row: Import) -> dict[str, Any]:
 def _kept(session: Session, row: Import, answer: dict[str, Any]) -> None:
     """Take over what the child staged, in the transaction that ends the import."""
     report = ImportReport.model_validate(answer["report"])
-    if answer["fits"] and not row.dry_run:
+    if answer["fits"]:
         pilot = session.exec(lock(session, select(Pilot).where(Pilot.id == row.pilot_id))).one()
         if pilot.iteration != row.iteration:
             raise Conflict(MOVED_ON, "changed_meanwhile")
@@ -122,9 +130,9 @@ def _kept(session: Session, row: Import, answer: dict[str, Any]) -> None:
             raise Conflict(CHANGED, "changed_meanwhile")
         found = Judged.of(row, answer["attempt"], report)
         if latest(session, pilot.id, pilot.iteration) != answer["revision"]:
-            found.judge(session, pilot, row, report.mapping)
+            found.judge(session, pilot, context, row, report.mapping)
             report = found.told(report)
-        report = taken_over(session, pilot, context, row, found, report)
+        report = (rehearsed if row.dry_run else taken_over)(session, pilot, context, row, found, report)
         remember_entered(session, pilot, row, report, Way.of(row.request))
     row.result = report.model_dump(mode="json")
     row.provenance = {**row.provenance, "mapping": report.mapping, "revision": report.revision}

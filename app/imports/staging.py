@@ -74,7 +74,6 @@ def stage(
 def _right(entries: Iterable[Value | Fault], checks: Checks, faults: Faults) -> Iterator[tuple[Value, str]]:
     for entry in entries:
         if isinstance(entry, Fault):
-            faults.rejected += entry.row is not None  # else no value is wrong, but the file or its mapping
             faults.add(*entry)
         elif (arm := checks.arm_of(entry)) is not None:
             yield entry, arm

@@ -5,7 +5,7 @@ from datetime import date
 from typing import NamedTuple
 
 from app.measures.models import UNASSIGNED
-from app.measures.rules import ARM_CHANGED, UNIT_CHANGED, Fault, duplicate
+from app.measures.rules import ARM_CHANGED, UNIT_ADDED, UNIT_CHANGED, Fault, duplicate
 
 
 class Told(NamedTuple):
@@ -41,7 +41,7 @@ class People:
         if arm not in {UNASSIGNED, told.arm}:
             return "arm", ARM_CHANGED, "arm_changed"
         if unit != told.unit_id:
-            return "unit_id", UNIT_CHANGED, "unit_changed"
+            return "unit_id", UNIT_ADDED if unit is None else UNIT_CHANGED, "unit_changed"
         return None
 
     def take(self, participant: str, wave: str, told: Told) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
+from functools import cached_property
 from random import SystemRandom
 from typing import Any
 
@@ -13,11 +14,13 @@ from app.audit.models import note
 from app.db import new_id
 from app.errors import Invalid, fault
 from app.measures.collected import day_faults
-from app.measures.entry import context_of, known_measure, of_measure, refuse_mixture, refuse_unless_partial, report
+from app.measures.entry import context_of, known_measure, refuse_mixture, refuse_unless_partial, report
+from app.measures.linkage import mixed, standing
 from app.measures.models import UNASSIGNED, Measurement, Revision, RevisionKind
 from app.measures.people import People, Told
+from app.measures.places import Place, Places, agreed
 from app.measures.revisions import revise
-from app.measures.rules import MIXED_LINKAGE, Context, Fault, row_faults, wave_faults
+from app.measures.rules import Context, Fault, filled_faults, row_faults, wave_faults
 from app.measures.schemas import EntryFault, EntryReport, MeasurementsIn, RowIn
 from app.measures.waves import refuse_more_than_invited
 from app.pilots.models import Pilot
@@ -56,8 +59,8 @@ def enter_rows(
                     "iteration": pilot.iteration,
                     "measure": body.measure,
                     "wave": body.wave,
-                    "arm": arm,
-                    "unit_id": row.unit_id,
+                    "arm": place.arm,
+                    "unit_id": place.unit_id,
                     "participant": row.participant,
                     "value": row.value,
                     "collected_on": row.collected_on,
@@ -65,7 +68,7 @@ def enter_rows(
                     "created_at": at,
                     "entered_in": revision.number,
                 }
-                for row, arm in fresh
+                for row, place in fresh
             ],
         )
     # Afterwards: a row of this request may wait for the arm that a later one has.
@@ -112,49 +115,67 @@ class _RowEntry:
         today: date,
     ) -> None:
         self.context, self.measure, self.body, self.today = context, measure, body, today
+        self._connection, self._pilot = session.connection(), pilot
         m: Any = Measurement
         named = m.participant.is_not(None)
         of_pilot = (m.pilot_id == pilot.id, m.iteration == pilot.iteration)
-        held = session.connection().execute(
+        held = self._connection.execute(
             sa.select(m.participant, m.wave, m.value, m.arm, m.unit_id, m.collected_on).where(
                 *of_pilot, m.measure == measure.measure, named
             )
         )
-        self.people = People(measure.measure, ((who, wave, Told(*told)) for who, wave, *told in held))
+        rows = [(who, wave, Told(*told)) for who, wave, *told in held]
+        self.people = People(measure.measure, rows)
+        here = agreed((who, told.arm, told.unit_id) for who, _, told in rows)
+        self.places = Places(context, here, self._elsewhere(*of_pilot) if self._leaves_out() else {})
         # Whose rows, of any measure, wait for an arm; and the arms that such people have by now.
         waiting = sa.select(m.participant).where(*of_pilot, m.arm == UNASSIGNED, named)
-        self.waiting: set[str] = set(session.connection().scalars(waiting))
+        self.waiting: set[str] = set(self._connection.scalars(waiting))
         self.settled: dict[str, str] = {}
         # None: nothing entered yet, the first row that is right says whether people are linked.
-        self.linked: bool | None = session.connection().scalar(
-            sa.select(named).where(*of_measure(Measurement, pilot, measure.measure)).limit(1)
-        )
+        self.linked = standing(self._connection, pilot, measure.measure)
 
-    def judge(self) -> tuple[list[tuple[RowIn, str]], int, list[EntryFault]]:
-        fresh: list[tuple[RowIn, str]] = []
+    def _leaves_out(self) -> bool:
+        rows = self.body.rows
+        return any(row.participant is not None and (row.arm is None or row.unit_id is None) for row in rows)
+
+    def _elsewhere(self, *of_pilot: Any) -> dict[str, Place]:
+        """Where people are by the rows of other measures."""
+        m: Any = Measurement
+        others = (*of_pilot, m.measure != self.measure.measure, m.participant.is_not(None))
+        found = self._connection.execute(sa.select(m.participant, m.arm, m.unit_id).where(*others).distinct())
+        return agreed((who, arm, unit) for who, arm, unit in found)
+
+    def judge(self) -> tuple[list[tuple[RowIn, Place]], int, list[EntryFault]]:
+        rows = self.body.rows
+        own = [list(self._by_itself(row)) for row in rows]
+        for row, wrong in zip(rows, own, strict=True):
+            if row.participant is not None and not wrong:
+                self.places.tell(row.participant, row.arm, row.unit_id)
+        fresh: list[tuple[RowIn, Place]] = []
         unchanged, errors = 0, []
-        for i, row in enumerate(self.body.rows):
+        for i, (row, wrong) in enumerate(zip(rows, own, strict=True)):
+            place = self.places.filled(row.participant, row.arm, row.unit_id)
             # Who has an arm by now has it also in rows that were right without one.
-            planned = self.context.arm_of(row.unit_id, row.participant)
-            arm = row.arm or planned or self.people.arm_of(row.participant)
-            faults = list(self._faults(row, arm))
+            place = place._replace(arm=place.arm or self.people.arm_of(row.participant))
+            faults = [*wrong, *(fault for fault in self._beside_others(row, place) if fault not in wrong)]
             errors += [EntryFault(loc=["rows", i, f], msg=m, code=c) for f, m, c in faults]
             if faults:
                 continue
-            if row.participant is None or self._take(row.participant, row, arm):
-                fresh.append((row, arm))
+            if row.participant is None or self._take(row.participant, row, place):
+                fresh.append((row, place))
             else:
                 unchanged += 1
         return fresh, unchanged, errors
 
-    def _take(self, participant: str, row: RowIn, arm: str) -> bool:
-        if arm == UNASSIGNED:
+    def _take(self, participant: str, row: RowIn, place: Place) -> bool:
+        if place.arm == UNASSIGNED:
             self.waiting.add(participant)
         elif participant in self.waiting:
-            self.settled.setdefault(participant, arm)
-        return self.people.take(participant, self.body.wave, Told(row.value, arm, row.unit_id, row.collected_on))
+            self.settled.setdefault(participant, place.arm)
+        return self.people.take(participant, self.body.wave, Told(row.value, *place, row.collected_on))
 
-    def _faults(self, row: RowIn, arm: str) -> Iterator[Fault]:
+    def _by_itself(self, row: RowIn) -> Iterator[Fault]:
         own = list(
             row_faults(
                 self.context,
@@ -172,9 +193,16 @@ class _RowEntry:
         if self.linked is None and not own:
             self.linked = linked
         if self.linked is not None and linked is not self.linked:
-            yield "participant", MIXED_LINKAGE, "mixed_linkage"
+            yield "participant", self._mixed, "mixed_linkage"
+
+    @cached_property
+    def _mixed(self) -> str:
+        return mixed(self._connection, self._pilot, self.measure.measure, linked=bool(self.linked))
+
+    def _beside_others(self, row: RowIn, place: Place) -> Iterator[Fault]:
         if row.participant is None:
             return
-        told = Told(row.value, arm, row.unit_id, row.collected_on)
+        yield from filled_faults(self.context, self.body.wave, *place)
+        told = Told(row.value, *place, row.collected_on)
         if (fault := self.people.fault(row.participant, self.body.wave, told)) is not None:
             yield fault

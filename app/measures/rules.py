@@ -21,9 +21,12 @@ SHAPES: Mapping[Shape, frozenset[Family]] = {
     Shape.EVENTS: frozenset({Family.COUNT}),
     Shape.SERIES: frozenset({Family.DURATION, Family.COUNT}),
 }
-MIXED_LINKAGE = "all rows of a measure carry a pseudonym, or none does: else people cannot be told apart"
 ARM_CHANGED = "this person was in another arm before; people stay in their arm"
 UNIT_CHANGED = "this person was in another unit before; people stay in theirs"
+UNIT_ADDED = (
+    "values of this person and measure stand without a unit; leave the unit out, or withdraw those (POST …/corrections) "
+    "and enter them with it"
+)
 NOT_ALLOCATED_HELP = "POST …/plan/allocate assigns who is new"
 
 
@@ -89,12 +92,31 @@ def place_faults(
         return
     planned = context.arm_of(unit)
     if arm is None and planned is None and not may_wait:
-        yield "arm", f"name the arm: {' or '.join(context.arms)}", "missing"
+        yield "arm", arm_missing(context), "missing"
     elif arm is not None and arm not in context.arms:
         yield "arm", f"the plan has no arm {arm!r}; it has {', '.join(context.arms)}", "unknown_arm"
     elif arm is not None and planned is not None and arm != planned:
         by = "chance" if unit in context.allocated.units else "the plan"
-        yield "arm", f"{by} puts this unit in {planned!r}, not {arm!r}", "arm_differs"
+        yield "arm", f"{by} puts unit {unit!r} in {planned!r}, not {arm!r}", "arm_differs"
+
+
+def arm_missing(context: Context) -> str:
+    """The sentence about an arm that is needed and not named."""
+    return f"name the arm: {' or '.join(context.arms)}, in a column or field of the row"
+
+
+def filled_faults(context: Context, wave: str, arm: str, unit_id: str | None) -> Iterator[Fault]:
+    """Faults of the place of a named person's row once what it left out is filled in; `arm` "": nobody knows it."""
+    # Where people were assigned here, their arms were judged with the row.
+    of_unit = None if context.allocated.people else arm or None
+    found = list(place_faults(context, of_unit, unit_id, unit_field="unit_id", wave=wave, may_wait=True))
+    yield from found
+    if not found and not arm and not context.awaits_allocation(wave):
+        yield (
+            "arm",
+            f"{arm_missing(context)}; no other value of this person tells it (was the pseudonym another one before?)",
+            "missing",
+        )
 
 
 def person_faults(context: Context, arm: str | None, participant: str | None, wave: str) -> Iterator[Fault]:
@@ -103,8 +125,8 @@ def person_faults(context: Context, arm: str | None, participant: str | None, wa
     if not context.allocated.people:
         return
     if assigned is None and context.takes_newcomers(wave):
-        if arm is None:
-            yield "arm", f"name the arm: {' or '.join(context.arms)}", "missing"
+        if arm is None and participant is None:
+            yield "arm", arm_missing(context), "missing"
     elif assigned is None:
         who = "a row without a pseudonym" if participant is None else "one who has no arm yet"
         yield "participant", f"people were assigned to arms, and this is {who}; {NOT_ALLOCATED_HELP}", "not_allocated"
@@ -168,8 +190,11 @@ def row_faults(
 def where_faults(
     context: Context, wave: str, *, arm: str | None, unit_id: str | None, participant: str | None
 ) -> Iterator[Fault]:
-    """Faults of the place a row names; where nobody was allocated, whoever the participant is."""
-    may_wait = context.awaits_allocation(wave) and (participant is not None or unit_id is not None)
+    """Faults of the place a row names; where nobody was allocated, whoever the participant is.
+
+    An arm that a named person's row leaves out may be known from another one: `filled_faults` tells when it is not.
+    """
+    may_wait = participant is not None or (context.awaits_allocation(wave) and unit_id is not None)
     may_wait = may_wait or bool(context.allocated.people)
     yield from place_faults(context, arm, unit_id, unit_field="unit_id", wave=wave, may_wait=may_wait)
     yield from person_faults(context, arm, participant, wave)

@@ -23,6 +23,7 @@ def long_values(
     for record in records:
         if isinstance(record, Fault):
             counts.rows += 1
+            counts.lost += 1
             yield record
             continue
         row, fields = record
@@ -47,6 +48,7 @@ def long_values(
             or isinstance(arm, Wrong)
             or isinstance(day, Wrong)
         ):
+            counts.lost += 1
             yield from person.faults(row, whose)
             yield from _named(row, "measure", measure, of_measure)
             yield from _named(row, "wave", wave, at_wave)
@@ -82,6 +84,7 @@ def wide_values(
     for record in records:
         if isinstance(record, Fault):
             counts.rows += 1
+            counts.lost += 1
             yield record
             continue
         row, fields = record
@@ -106,11 +109,14 @@ def wide_values(
             or isinstance(day, Wrong)
             or isinstance(at, Wrong)
         ):
+            counts.lost += len(given)
             continue
         for a, value in given:
             wave = a.wave if a.wave is not None else at and at.wave
             if wave is not None and not isinstance(value, Wrong):
                 yield Value(row, a.name, a.measure, wave, who, unit, (at and at.arm) or arm, value, day)
+            else:
+                counts.lost += 1
 
 
 def _event_faults(

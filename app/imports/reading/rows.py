@@ -13,10 +13,14 @@ from app.imports.reading.separated import Record
 
 @dataclass
 class Counts:
-    """What was gone through: rows that are not blank, and cells of answers that say that there is none."""
+    """What was gone through: rows that are not blank, cells of answers that say that there is none, answers lost.
+
+    An answer is lost when it, or something in its row, cannot be read; a row that cannot be at all counts as one.
+    """
 
     rows: int = 0
     empty: int = 0
+    lost: int = 0
 
 
 class Column[Meant](NamedTuple):
