@@ -55,12 +55,12 @@ class Judge:
         # Judged anew when something was entered or corrected meanwhile: what stood then may not stand now.
         again = sa.update(STAGED).where(*self._mine, self._s.unchanged).values(unchanged=False)
         self._connection.execute(again)
+        self._place()
         for measure in self._measures():
             if self._has_summaries(measure):
                 self._refuse(self._s.measure == measure, None, "mixed_shapes", _saying(MIXED_SHAPES))
             else:
                 self._judge_linkage(measure)
-        self._place()
         step()
         if repeated:
             self._mark(sa.and_(self._s.participant.is_(None), self._came(repeated)))

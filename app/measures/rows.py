@@ -1,6 +1,6 @@
 """Entering single values: every row is checked, all or nothing, in one transaction."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property
 from random import SystemRandom
@@ -158,7 +158,7 @@ class _RowEntry:
             place = self.places.filled(row.participant, row.arm, row.unit_id)
             # Who has an arm by now has it also in rows that were right without one.
             place = place._replace(arm=place.arm or self.people.arm_of(row.participant))
-            faults = [*wrong, *(fault for fault in self._beside_others(row, place) if fault not in wrong)]
+            faults = list(self._beside_others(row, place, wrong))
             errors += [EntryFault(loc=["rows", i, f], msg=m, code=c) for f, m, c in faults]
             if faults:
                 continue
@@ -176,33 +176,34 @@ class _RowEntry:
         return self.people.take(participant, self.body.wave, Told(row.value, *place, row.collected_on))
 
     def _by_itself(self, row: RowIn) -> Iterator[Fault]:
-        own = list(
-            row_faults(
-                self.context,
-                self.measure,
-                self.body.wave,
-                value=row.value,
-                arm=row.arm,
-                unit_id=row.unit_id,
-                participant=row.participant,
-            )
+        yield from row_faults(
+            self.context,
+            self.measure,
+            self.body.wave,
+            value=row.value,
+            arm=row.arm,
+            unit_id=row.unit_id,
+            participant=row.participant,
         )
-        yield from own
         yield from day_faults(row.collected_on, self.today)
-        linked = row.participant is not None
-        if self.linked is None and not own:
-            self.linked = linked
-        if self.linked is not None and linked is not self.linked:
-            yield "participant", self._mixed, "mixed_linkage"
 
     @cached_property
     def _mixed(self) -> str:
         return mixed(self._connection, self._pilot, self.measure.measure, linked=bool(self.linked))
 
-    def _beside_others(self, row: RowIn, place: Place) -> Iterator[Fault]:
+    def _beside_others(self, row: RowIn, place: Place, own: Sequence[Fault]) -> Iterator[Fault]:
+        """All faults of a row, with those it has beside what stands and the rows before it."""
+        yield from own
+        linked = row.participant is not None
+        known = filled_faults(self.context, self.body.wave, *place) if linked else ()
+        of_place = [fault for fault in known if fault not in own]
+        yield from of_place
+        if self.linked is None and not own and not of_place:
+            self.linked = linked
+        if self.linked is not None and linked is not self.linked:
+            yield "participant", self._mixed, "mixed_linkage"
         if row.participant is None:
             return
-        yield from filled_faults(self.context, self.body.wave, *place)
         told = Told(row.value, *place, row.collected_on)
         if (fault := self.people.fault(row.participant, self.body.wave, told)) is not None:
             yield fault

@@ -24,8 +24,8 @@ SHAPES: Mapping[Shape, frozenset[Family]] = {
 ARM_CHANGED = "this person was in another arm before; people stay in their arm"
 UNIT_CHANGED = "this person was in another unit before; people stay in theirs"
 UNIT_ADDED = (
-    "values of this person and measure stand without a unit; leave the unit out, or withdraw those (POST …/corrections) "
-    "and enter them with it"
+    "values of this person and measure stand without a unit; leave the unit out, or withdraw those "
+    "(POST …/corrections) and enter them with it"
 )
 NOT_ALLOCATED_HELP = "POST …/plan/allocate assigns who is new"
 

@@ -94,7 +94,7 @@ async def test_a_dry_run_tells_everything_and_enters_nothing(house: House) -> No
     path = await planned(house)
     text = wide(10) + "\r\np-097;control;99;20\r\np-098;elsewhere;20;20\r\nAnna Schmidt;control;20;20"
     report = await load(house, path, text, 200, "?dry_run=true")
-    assert (report["accepted"], report["rejected"], report["entered"], report["revision"]) == (21, 4, False, None)
+    assert (report["accepted"], report["rejected"], report["entered"], report["revision"]) == (21, 5, False, None)
     told = {(e["row"], e["column"], e["code"]) for e in report["errors"]}
     assert told == {
         (12, "mbi_ee_pre", "off_scale"),
@@ -109,7 +109,7 @@ async def test_a_dry_run_tells_everything_and_enters_nothing(house: House) -> No
     assert {(e["row"], e["column"], e["code"]) for e in problem["errors"]} == told
     assert await values(house, path) == {}
     part = await load(house, path, text, query="?partial=true")
-    assert (part["accepted"], part["rejected"]) == (21, 4)
+    assert (part["accepted"], part["rejected"]) == (21, 5)
     assert len(await values(house, path)) == 21
 
 
@@ -210,7 +210,8 @@ async def test_more_answers_than_invitations_enter_nothing(house: House) -> None
     path = await planned(house)
     await ok(house.lead.put(f"{path}/waves/pre", json={"invited": dict.fromkeys(ARMS, 5)}))
     request = house.lead.post(f"{path}/measurements/import", **sent(wide()))
-    await refused(request, 409, "more_than_invited")
+    problem = await refused(request, 409, "more_than_invited")
+    assert (problem["accepted"], problem["entered"], problem["errors"][0]["code"]) == (0, False, "more_than_invited")
     assert await values(house, path) == {}
     assert (await ok(house.lead.get(f"{path}/imports")))["items"] == []
 

@@ -98,10 +98,22 @@ def as_file(session: Session, pilot: Pilot, rows: Sequence[Row]) -> tuple[tuple[
     for error in report.errors:
         assert error.row is not None
         faults.setdefault(error.row - 2, set()).add(error.code)
-    # A file counts each cell that is wrong, where a request counts its rows.
-    assert (report.rejected > 0) == bool(faults)
-    assert report.rejected >= len(faults)
+    assert report.rejected == len(faults)
+    assert report.accepted + report.unchanged + report.rejected == len(rows)
     return (report.accepted, report.unchanged), faults
+
+
+def as_files(session: Session, pilot: Pilot, rows: Sequence[Row]) -> tuple[tuple[int, int], dict[int, set[str]]]:
+    """A file for each measure and wave, as requests have it."""
+    accepted = unchanged = before = 0
+    faults: dict[int, set[str]] = {}
+    for _, of_group in groupby(rows, key=lambda row: row.group):
+        entries = list(of_group)
+        counts, wrong = as_file(session, pilot, entries)
+        accepted, unchanged = accepted + counts[0], unchanged + counts[1]
+        faults |= {before + row: codes for row, codes in wrong.items()}
+        before += len(entries)
+    return (accepted, unchanged), faults
 
 
 def taken(app: FastAPI, pilot_id: str, earlier: Sequence[Row], rows: Sequence[Row], road: Road) -> End:
@@ -118,48 +130,56 @@ def taken(app: FastAPI, pilot_id: str, earlier: Sequence[Row], rows: Sequence[Ro
     return End(counts, faults, sorted((tuple(row) for row in standing), key=repr))
 
 
-def drawn(chance: random.Random, units: Sequence[str], measures: int) -> tuple[list[Row], list[Row]]:
-    """Rows of an earlier entry and of the one that is tried, group by group.
+def drawn(chance: random.Random, units: Sequence[str], measures: int, *, whole: bool) -> tuple[list[Row], list[Row]]:
+    """Rows of an earlier entry and of the one that is tried, group by group; any of them may leave out arm or unit.
 
-    Of two measures each person keeps an arm: which of two a person is in who has one in each, no rule says.
+    Of two measures each person keeps an arm: which of two a person is in who has one in each, no rule says. `whole`:
+    what a row of the try leaves out, no later one tells: a file knows it at once, a request does not yet.
     """
     anonymous = chance.choice((0.0, 0.0, 0.3, 1.0))
     home = {who: chance.choice(ARMS) for who in PEOPLE}
     groups = [(measure, wave) for measure in ("mbi_ee", "mbi_dp")[:measures] for wave in ("pre", "post")]
     chance.shuffle(groups)
     lone, away = chance.choice((None, units[0])), chance.choice((0.0, 0.25))
+    silent = {(what, who) for what in ("arm", "unit") for who in (None, *PEOPLE) if chance.random() < 0.5}
 
-    def row() -> Row:
+    def row(*, told: bool) -> Row:
         who = None if chance.random() < anonymous else chance.choice(PEOPLE)
         arm = home[who] if who and measures > 1 else chance.choice(ARMS)
-        if chance.random() < 0.25:
-            arm = None if chance.random() < 0.9 else "elsewhere"
-        unit = chance.choice((None, *units, "ward-9")) if chance.random() < away else lone
+        left_out = ("arm", who) in silent if told else chance.random() < 0.25
+        if left_out or chance.random() < 0.03:
+            arm = None if left_out else "elsewhere"
+        unit = chance.choice((*units, "ward-9")) if chance.random() < away else lone or units[0]
+        if ("unit", who) in silent if told else chance.random() < 0.4 or lone is None:
+            unit = None
         value = chance.choice((20.0, 20.0, 20.0, 21.5, 99.0))
         day = chance.choice((None, None, None, "2026-03-02"))
         return Row(*chance.choice(groups), who, arm, unit, value, day)
 
-    def some(most: int) -> list[Row]:
-        rows = [row() for _ in range(chance.randint(0, most))]
+    def some(most: int, *, told: bool) -> list[Row]:
+        rows = [row(told=told) for _ in range(chance.randint(0, most))]
         return sorted(rows, key=lambda row: groups.index(row.group))
 
-    return some(4), some(9) or [row()]
+    return some(4, told=False), some(9, told=whole) or [row(told=whole)]
 
 
-@pytest.mark.parametrize("kind", ["waiting", "allocated", "observed"])
+@pytest.mark.parametrize("kind", ["waiting", "allocated", "by unit", "observed"])
 async def test_both_roads_lead_to_the_same_rows(app: FastAPI, house: House, kind: str) -> None:
     more = await ok(house.administrator.post(f"/v1/organizations/{house.id}/units", json={"name": "Ward 2"}), 201)
     units = [house.unit["id"], more["id"]]
-    path = await planned(house, {**TWO, "randomised": kind != "observed"}, unit_ids=units)
+    plan = {**TWO, "randomised": kind in {"waiting", "allocated"}}
+    plan |= {"units": [{"unit_id": units[0], "arm": "control"}]} if kind == "by unit" else {}
+    path = await planned(house, plan, unit_ids=units)
     if kind == "allocated":
         people = [{"participant": who} for who in PEOPLE[:2]]
         await ok(house.lead.post(f"{path}/plan/allocate", json={"participants": people}), 201)
     for seed in range(EXAMPLES):
         chance = random.Random(f"{kind} {seed}")
-        earlier, rows = drawn(chance, units, chance.choice((1, 1, 2)))
+        whole = chance.random() < 0.3
+        earlier, rows = drawn(chance, units, chance.choice((1, 1, 2)), whole=whole)
         pilot_id = path.rpartition("/")[2]
         one = taken(app, pilot_id, earlier, rows, as_json)
-        other = taken(app, pilot_id, earlier, rows, as_file)
+        other = taken(app, pilot_id, earlier, rows, as_file if whole else as_files)
         said = f"{kind} {seed}:\n" + "\n".join(r.line() for r in earlier) + "\n--\n" + "\n".join(r.line() for r in rows)
         assert other.standing == one.standing, said
         assert other.counts == one.counts, said

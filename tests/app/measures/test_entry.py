@@ -243,12 +243,26 @@ async def test_partial_enters_what_is_right_and_reports_the_rest(house: House) -
 
 
 async def test_people_stay_in_their_arm_and_unit(house: House) -> None:
-    path = await planned(house)
+    other = await ok(house.administrator.post(f"/v1/organizations/{house.id}/units", json={"name": "Ward 2"}), 201)
+    path = await planned(house, unit_ids=[house.unit["id"], other["id"]])
     await ok(post(house.lead, path, rows({"value": 27, **A, **P, "unit_id": house.unit["id"]})), 201)
-    for change, code in (({**B}, "arm_changed"), ({**A}, "unit_changed")):
-        unit = {"unit_id": house.unit["id"]} if code == "arm_changed" else {}
-        body = rows({"value": 20, **P, **unit, **change}, wave="post")
+    for change, code in (({**B}, "arm_changed"), ({"unit_id": other["id"]}, "unit_changed")):
+        body = rows({"value": 20, **P, **change}, wave="post")
         assert [c for _, c in codes(await refused(post(house.lead, path, body), 422, "invalid"))] == [code]
+    await ok(post(house.lead, path, rows({"value": 20, **P}, wave="post")), 201)
+    [post_row] = (await ok(house.lead.get(f"{path}/measurements?wave=post")))["items"]
+    assert (post_row["arm"], post_row["unit_id"]) == ("intervention", house.unit["id"])
+    again = await ok(post(house.lead, path, rows({"value": 27, **P})), 201)
+    assert (again["accepted"], again["unchanged"]) == (0, 1)
+
+
+async def test_who_stands_without_a_unit_is_told_so(house: House) -> None:
+    path = await planned(house)
+    await ok(post(house.lead, path, rows({"value": 27, **A, **P})), 201)
+    body = rows({"value": 20, **P, "unit_id": house.unit["id"]}, wave="post")
+    problem = await refused(post(house.lead, path, body), 422, "invalid")
+    assert codes(problem) == [(("rows", 0, "unit_id"), "unit_changed")]
+    assert "stand without a unit; leave the unit out" in problem["errors"][0]["msg"]
 
 
 @on_sqlite
