@@ -42,16 +42,16 @@ class Placing:
         if not fields:
             return
         s, h = self._s, self._held
-        standing = self._agreed(sa.select(*h).where(*self._standing).subquery().c, fields, BY_MEASURE)
-        self._take(standing, fields, BY_MEASURE)
-        for field in fields:
+        stands = sa.select(h.measure, h.participant, h.arm, h.unit_id).where(*self._standing).subquery().c
+        self._take(self._agreed(stands, fields, BY_MEASURE), fields, BY_MEASURE)
+        for field in filter(self._lacking, fields):
             self._take(self._first(field), [field], BY_MEASURE, *self._free(field))
-        every = sa.union_all(
+        any_row = sa.union_all(
             sa.select(h.participant, h.arm, h.unit_id).where(*self._standing),
             sa.select(s.participant, s.arm, s.unit_id).where(*self._named),
         ).subquery()
-        for field in fields:
-            self._take(self._agreed(every.c, [field], BY_MEASURE[1:]), [field], BY_MEASURE[1:], *self._free(field))
+        for field in filter(self._lacking, fields):
+            self._take(self._agreed(any_row.c, [field], BY_MEASURE[1:]), [field], BY_MEASURE[1:], *self._free(field))
         self._follow_units(context)
 
     def faults(self, context: Context) -> list[tuple[Condition, Fault]]:
