@@ -83,6 +83,8 @@ def read(
     """
     table, told, words, lines = _table(file, name, mapping)
     rows = list(islice((record for record in table.records() if not isinstance(record, Fault)), SAMPLE))
+    if not rows and (broken := next((record for record in table.records() if isinstance(record, Fault)), None)):
+        raise Unreadable(broken.code, broken.msg)
     top = rows[:TOP]
     if mapping is None:
         mapping = _suggested(top, [cells for _, cells in rows], known)

@@ -20,7 +20,7 @@ from tests.app.steps import planned
 from tests.conftest import House, on_sqlite
 
 pytestmark = pytest.mark.anyio
-EXAMPLES = 60
+EXAMPLES = 40
 ANSWERS = [(f"{measure}_{wave}", measure, wave) for measure in ("mbi_ee", "mbi_dp") for wave in ("pre", "post")]
 WIDE = {
     "layout": "wide", "participant": "who", "arm": "arm", "unit": "unit", "date": "day",

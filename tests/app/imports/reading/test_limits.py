@@ -104,3 +104,10 @@ def test_what_only_programs_take_for_numbers(cell: str, code: str | None) -> Non
     got: list[Any] = list(read(io.BytesIO(f"{HEADER}p-1,control,mbi_ee,pre,{cell}\n".encode()), "a", None, KNOWN))
     assert [item.code for item in got if isinstance(item, Fault)] == ([code] if code else [])
     assert all(len(item.msg) < 300 for item in got if isinstance(item, Fault))
+
+
+@pytest.mark.parametrize("content", [b'"', b'"a,b\n1,2', b'a,b,"' + b"x" * 200_000])
+def test_a_file_of_which_no_row_can_be_read_says_why(content: bytes) -> None:
+    with pytest.raises(Unreadable) as caught:
+        read(io.BytesIO(content), "a.csv", None, KNOWN)
+    assert caught.value.code == "open_quote"
