@@ -13,6 +13,7 @@ from app.auth.keys import ApiKey
 from app.errors import Conflict, NotFound
 from app.imports.models import Import
 from app.jobs.models import JobStatus
+from app.measures.deleted import KEPT, mark
 from app.measures.models import FormerMeasurement, Measurement
 from app.pilots.models import Pilot
 from app.plans.models import Allocation, AllocationEntry, AllocationLevel
@@ -26,6 +27,7 @@ def delete_participant(session: Session, pilot: Pilot, participant: str) -> int:
     """Delete the rows of a person in every iteration of the pilot and their place in its allocation.
 
     How many rows went; NotFound where there were none. What analyses hold of them as single rows goes as well.
+    A mark stays that does not tell who it was, so that the same file does not bring them back (measures/deleted.py).
     Raises Conflict `import_under_way`: what a file brings afterwards would bring them back.
     """
     _refuse_while_importing(session, pilot)
@@ -60,7 +62,9 @@ def delete_participant(session: Session, pilot: Pilot, participant: str) -> int:
             _mark(analysis, participant)
             session.add(analysis)
     _blank_answers(session, pilot, participant)
-    note(session, "deleted", "participants", pilot.id, organization_id=pilot.organization_id, changes={"rows": rows})
+    mark(session, pilot, participant)
+    changes = {"rows": rows, "kept": KEPT}
+    note(session, "deleted", "participants", pilot.id, organization_id=pilot.organization_id, changes=changes)
     session.flush()
     return rows
 

@@ -26,7 +26,8 @@ class Deleted(Answer):
 def forget_participant(pilot_id: str, participant: Participant, session: SessionDep, caller: CallerDep) -> Deleted:
     """Delete all rows of a person in this pilot, and their place in its allocation. This cannot be undone.
 
-    Analyses keep their result and the sums it was computed from, and say that people were deleted since.
+    A keyed hash of the pseudonym stays, so that the same file does not bring the person back. Analyses keep their
+    result and the sums it was computed from, and say that people were deleted since.
     """
     pilot = fetch(session, caller, Pilot, pilot_id, Permission.MEASURES_WRITE, for_update=True)
     return Deleted(deleted=delete_participant(session, pilot, participant))

@@ -16,7 +16,7 @@ from app.analyses.models import Analysis, AnalysisPictures, AnalysisPlot, Kind
 from app.analyses.pictures import WORK as PICTURES
 from app.analyses.rebuilding import revised_since
 from app.analyses.retention import AFTER_SCALING, retention_plan, retention_waves
-from app.analyses.shown import forms, hidden_since, kept, keyed
+from app.analyses.shown import forms, hidden_since, kept
 from app.analyses.timing import UNDATED, months_apart, too_early
 from app.db import now
 from app.errors import Conflict, Invalid, NotFound, fault
@@ -25,6 +25,7 @@ from app.jobs.poke import enqueue
 from app.measures.collected import backwards, collected
 from app.measures.confidential import smallest_cell, suppressed_of
 from app.measures.interruptions import OF_DEFINITIONS
+from app.measures.keyed import keyed
 from app.measures.revisions import latest
 from app.measures.snapshot import Snapshot, is_linked, snapshot
 from app.measures.too_few import refuse_few, without_few

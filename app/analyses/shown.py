@@ -3,8 +3,6 @@
 The stored result stays whole. Every answer that holds a result is built here.
 """
 
-import hashlib
-import hmac
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +11,8 @@ from sqlmodel import Session, select
 from analysis.documents import FitRequest, Plan
 from app.analyses.models import Analysis
 from app.analyses.schemas import AnalysisOut
-from app.config import Settings
 from app.measures.confidential import people_of, smallest_cell, suppressed_of, warning_of
+from app.measures.keyed import keyed
 from app.measures.shown import data_out
 from app.measures.suppression import Suppressed, Table, Unit, suppress
 from app.pilots.models import Pilot
@@ -33,12 +31,6 @@ def kept(suppressed: Suppressed) -> dict[str, Any]:
         "units": sorted(suppressed.units, key=lambda unit: unit or ""),
         "tables": [list(table) for table in sorted(suppressed.tables)],
     }
-
-
-def keyed(session: Session, data_hash: str) -> str:
-    """The hash with the secret of the service: who knows all but a few values cannot try them until it fits."""
-    settings: Settings = session.info["settings"]
-    return hmac.new(settings.secret().encode(), data_hash.encode(), hashlib.sha256).hexdigest()
 
 
 def forms(session: Session, data_hash: str) -> frozenset[str]:

@@ -85,6 +85,8 @@ class Pilot(Answer):
         dictionary: Path | str | None = None,
         dry_run: bool = False,
         partial: bool = False,
+        restore: bool = False,
+        again: bool = False,
         progress: Progress | bool = True,
         seconds: float = 3600,
     ) -> Report:
@@ -92,7 +94,9 @@ class Pilot(Answer):
 
         `mapping` says what the columns are (default: as the pilot remembers it, or as it can be told from their
         names), `dictionary` is the data dictionary of a REDCap export. Raises NotEntered where rows are wrong, unless
-        `partial` enters the others. Large files are worked on in the background and waited for, up to `seconds`.
+        `partial` enters the others. `restore` enters also what was withdrawn and who was deleted before, `again`
+        anonymous answers also where the same stand. Large files are worked on in the background and waited for, up
+        to `seconds`.
         """
         return upload(
             self.connection,
@@ -102,6 +106,8 @@ class Pilot(Answer):
             dictionary=Path(dictionary) if dictionary is not None else None,
             dry_run=dry_run,
             partial=partial,
+            restore=restore,
+            again=again,
             progress=progress,
             seconds=seconds,
         )

@@ -34,6 +34,8 @@ def upload(
     dictionary: Path | None,
     dry_run: bool,
     partial: bool,
+    restore: bool,
+    again: bool,
     progress: Progress | bool,
     seconds: float,
 ) -> Report:
@@ -43,6 +45,7 @@ def upload(
     and where the mapping does not fit.
     """
     query = {"dry_run": dry_run, "partial": partial}
+    query |= {name: True for name, asked in (("restore", restore), ("again", again)) if asked}
     data = {} if mapping is None else {"mapping": json.dumps(mapping)}
     with ExitStack() as opened:
         files = {"file": (file.name, opened.enter_context(file.open("rb")), _kind(file))}

@@ -28,6 +28,8 @@ def import_file(
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be accepted; enter nothing")] = False,
     partial: Annotated[bool, typer.Option("--partial", help="Enter what is right, instead of all or nothing")] = False,
+    restore: Annotated[bool, typer.Option("--restore", help="Enter also what was taken back before")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Enter anonymous answers though the same stand")] = False,
     as_json: Json = False,
 ) -> None:
     """Enter the measurements of a file. Try it with --dry-run first; the same file twice changes nothing."""
@@ -41,6 +43,8 @@ def import_file(
                 dictionary=dictionary,
                 dry_run=dry_run,
                 partial=partial,
+                restore=restore,
+                again=again,
                 progress=tell,
             )
         except NotEntered as error:

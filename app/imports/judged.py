@@ -2,22 +2,24 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlmodel import Session, col, select
 
 from app.catalog.models import Unit
+from app.imports.came_before import entered_before
 from app.imports.checking import Checks
 from app.imports.entering import enter
 from app.imports.faults import Faults
 from app.imports.judging import Judge
+from app.imports.leaving_out import Leaving
 from app.imports.models import Import
 from app.imports.reading import Known, Reading
 from app.imports.schemas import ImportReport
 from app.imports.staging import stage
-from app.jobs.models import JobStatus
-from app.measures.models import FormerMeasurement, Measurement
+from app.measures.deleted import unmark
+from app.measures.left_out import LeftOut
 from app.measures.rules import Context
 from app.pilots.models import Pilot
 
@@ -36,16 +38,18 @@ class Judged:
 
     place: tuple[str, str]
     faults: Faults
+    key: str = ""
     fresh: int = 0
     unchanged: int = 0
+    left: LeftOut = field(default_factory=LeftOut)
 
     @classmethod
-    def of(cls, row: Import, attempt: str, report: ImportReport) -> "Judged":
+    def of(cls, row: Import, attempt: str, report: ImportReport, key: str) -> "Judged":
         """As the child reported it of its attempt."""
         counted = {(c.code, c.column): c for c in report.faults}
         total = sum(c.rows for c in report.faults)
         faults = Faults(report.errors, counted, total, report.rejected)
-        return cls((row.id, attempt), faults, report.accepted, report.unchanged)
+        return cls((row.id, attempt), faults, key, report.accepted, report.unchanged, LeftOut.of(report))
 
     def judge(
         self,
@@ -57,12 +61,18 @@ class Judged:
         step: Callable[[], object] = lambda: None,
     ) -> None:
         """Judge the staged rows, read by `mapping`, against each other and against what stands now."""
+        repeated = entered_before(session, pilot, row, mapping)
+        if not row.request.get("restore"):
+            Leaving(session.connection(), pilot, self.place, self.key).leave_out(self.left, repeated)
         judge = Judge(session.connection(), pilot, context, self.place, self.faults)
-        self.fresh, self.unchanged = judge.run(repeated=_entered_before(session, pilot, row, mapping), step=step)
+        again = bool(row.request.get("again"))
+        self.fresh, self.unchanged = judge.run(repeated=repeated, again=again, step=step)
+        self.left.on_top = judge.on_top
 
-    def told(self, report: ImportReport) -> ImportReport:
+    def told(self, session: Session, pilot: Pilot, report: ImportReport) -> ImportReport:
         """The report, with what was found."""
         faults = self.faults
+        report = self.left.told(session, pilot, report)
         first = sorted(faults.first, key=lambda f: (f.row or 0, f.column or ""))
         return report.model_copy(
             update={
@@ -97,12 +107,13 @@ def judged(
     row: Import,
     reading: Reading,
     *,
+    key: str,
     attempt: str = AT_ONCE,
     commit: bool = False,
     progress: Progress = lambda _share: None,
 ) -> Judged:
     """Stage a file and judge it; the staged rows stay until they are cleared. `commit`: part by part."""
-    found = Judged((row.id, attempt), Faults())
+    found = Judged((row.id, attempt), Faults(), key)
     lines = reading.lines or 0
 
     def written(number: int) -> None:
@@ -119,7 +130,7 @@ def judged(
     return found
 
 
-def report_of(found: Judged, reading: Reading) -> ImportReport:
+def report_of(session: Session, pilot: Pilot, found: Judged, reading: Reading) -> ImportReport:
     """The report of a dry run: what would be entered, and what is wrong."""
     report = ImportReport(
         accepted=0,
@@ -132,8 +143,8 @@ def report_of(found: Judged, reading: Reading) -> ImportReport:
         columns=list(reading.columns),
         mapping=_told(reading),
     )
-    report = found.told(report)
-    report.says = f"{_counted(report)}; nothing was entered, since this was a dry run"
+    report = found.told(session, pilot, report)
+    report.says = _warned(f"{_counted(report)}; nothing was entered, since this was a dry run", report)
     return report
 
 
@@ -147,7 +158,7 @@ def taken_over(
     """Enter what was found, all or nothing unless partly; the report of it. The caller holds the pilot."""
     if found.faults.total and not row.partial:
         says = f"{_counted(report)}; nothing was entered. Correct the file, or ask for ?partial=true"
-        return report.model_copy(update={"accepted": 0, "says": says})
+        return report.model_copy(update={"accepted": 0, "says": _warned(says, report)})
     revision = enter(
         session,
         pilot,
@@ -160,9 +171,14 @@ def taken_over(
         at=row.created_at,
     )
     row.revision = revision.number if revision is not None else None
-    return report.model_copy(
-        update={"entered": True, "revision": row.revision, "says": _counted(report).replace("are right", "entered")}
-    )
+    if row.request.get("restore"):
+        unmark(session, pilot, Leaving(session.connection(), pilot, found.place, found.key).deleted().values())
+    says = _warned(_counted(report).replace("are right", "entered"), report)
+    return report.model_copy(update={"entered": True, "revision": row.revision, "says": says})
+
+
+def _warned(says: str, report: ImportReport) -> str:
+    return ". ".join([says, *(warning["message"] for warning in report.warnings)])
 
 
 def _counted(report: ImportReport) -> str:
@@ -170,35 +186,3 @@ def _counted(report: ImportReport) -> str:
     parts += [f"{report.unchanged:,} stand already"] if report.unchanged else []
     parts += [f"{report.rejected:,} {'is' if report.rejected == 1 else 'are'} wrong"] if report.rejected else []
     return ", ".join(parts)
-
-
-def _entered_before(session: Session, pilot: Pilot, row: Import, mapping: dict[str, Any]) -> list[int]:
-    """The revisions in which the very same file was entered, read in the same way, and of which rows still stand.
-
-    The way is the mapping with all that was found out of the file, whether somebody stated it or not.
-    Anonymous rows cannot be told apart: only the file can. A corrected row stands, though under a later revision.
-    """
-    earlier = session.exec(
-        select(Import).where(
-            Import.pilot_id == pilot.id,
-            Import.iteration == row.iteration,
-            Import.sha256 == row.sha256,
-            Import.status == JobStatus.SUCCEEDED,
-            col(Import.revision).is_not(None),
-        )
-    )
-    m, f = Measurement, FormerMeasurement
-    mine: list[Any] = [m.pilot_id == pilot.id, m.iteration == row.iteration, col(m.participant).is_(None)]
-
-    def stands(revision: int | None) -> bool:
-        entered = select(m.id).where(*mine, m.entered_in == revision)
-        corrected = (
-            select(m.id)
-            .join(f, col(f.measurement_id) == col(m.id))
-            .where(*mine, f.pilot_id == pilot.id, f.iteration == row.iteration, f.entered_in == revision)
-        )
-        return any(session.exec(found.limit(1)).first() is not None for found in (entered, corrected))
-
-    alike = [before for before in earlier if (before.result or {}).get("mapping") == mapping]
-    found = [before.revision for before in alike if stands(before.revision)]
-    return [revision for revision in found if revision is not None]

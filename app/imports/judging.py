@@ -5,23 +5,24 @@ on their order are judged by the very same code (`measures/people.py`), all othe
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection
 
+from app.imports.anonymous import beside
+from app.imports.came_before import standing_rows
 from app.imports.faults import MOST, Faults
 from app.imports.models import STAGED
 from app.imports.one_by_one import AT_ONCE, HELD, TOLD, parts, verdicts
 from app.imports.placing import Placing
 from app.measures.linkage import mixed, standing
-from app.measures.models import UNASSIGNED, FormerMeasurement, Measurement, Summary
+from app.measures.models import UNASSIGNED, Measurement, Summary
 from app.measures.rules import ARM_CHANGED, UNIT_ADDED, UNIT_CHANGED, Context, duplicate
+from app.measures.same_answers import is_repeated, same_answers
 from app.pilots.models import Pilot
 
 Condition = ColumnElement[bool]
-NO_DAY = date.min
 MIXED_SHAPES = "this measure was entered as summaries in this iteration; values of it cannot be added"
 
 
@@ -45,16 +46,19 @@ class Judge:
         self._s: Any = STAGED.c
         self._mine = (self._s.import_id == place[0], self._s.attempt == place[1])
         self._held: Any = sa.alias(Measurement.__table__, "held")  # type: ignore[attr-defined]
+        self.on_top = 0
 
-    def run(self, *, repeated: Sequence[int], step: Callable[[], object] = lambda: None) -> tuple[int, int]:
+    def run(
+        self, *, repeated: Sequence[int], again: bool = False, step: Callable[[], object] = lambda: None
+    ) -> tuple[int, int]:
         """How many rows are new, and how many stand already. Rows that are wrong are taken out and noted.
 
         `repeated`: the revisions in which the very same file was entered before, so that the anonymous rows that came
-        then stand already. `step` follows each rule.
+        then stand already. `again`: those that are the same as such that stand are of others. `step` follows each rule.
         """
         # Judged anew when something was entered or corrected meanwhile: what stood then may not stand now.
-        again = sa.update(STAGED).where(*self._mine, self._s.unchanged).values(unchanged=False)
-        self._connection.execute(again)
+        anew = sa.update(STAGED).where(*self._mine, self._s.unchanged).values(unchanged=False)
+        self._connection.execute(anew)
         self._place()
         for measure in self._measures():
             if self._has_summaries(measure):
@@ -63,7 +67,7 @@ class Judge:
                 self._judge_linkage(measure)
         step()
         if repeated:
-            self._mark(sa.and_(self._s.participant.is_(None), self._came(repeated)))
+            self._mark(self._s.seq.in_(standing_rows(self._pilot, self._mine, repeated)))
         self._judge_several()
         step()
         named = self._s.participant.is_not(None)
@@ -77,6 +81,8 @@ class Judge:
                 moved = sa.and_(named, ~self._s.unchanged, self._is_held(differs))
                 self._refuse(moved, field, code, _saying(message))
                 step()
+        self.on_top = self._judge_anonymous(known=again or bool(repeated))
+        step()
         counts = self._connection.execute(
             sa.select(self._s.unchanged, sa.func.count()).where(*self._mine).group_by(self._s.unchanged)
         )
@@ -95,23 +101,6 @@ class Judge:
 
     def _of_pilot(self, table: Any) -> list[Condition]:
         return [table.pilot_id == self._pilot.id, table.iteration == self._pilot.iteration]
-
-    def _came(self, revisions: Sequence[int]) -> Condition:
-        """Whether a row was entered in one of these revisions, as it is or before it was corrected.
-
-        Of equal anonymous rows of one file all are right or none is, so that what they say is enough to tell.
-        """
-
-        def said(row: Any) -> list[Any]:
-            unit, day = sa.func.coalesce(row.unit_id, ""), sa.func.coalesce(row.collected_on, NO_DAY)
-            return [row.measure, row.wave, row.arm, row.value, unit, day]
-
-        tables: tuple[Any, ...] = (Measurement, FormerMeasurement)
-        came = [
-            sa.select(*said(m)).where(*self._of_pilot(m), m.participant.is_(None), m.entered_in.in_(revisions))
-            for m in tables
-        ]
-        return sa.tuple_(*said(self._s)).in_(sa.union(*came))
 
     def _has_summaries(self, measure: str) -> bool:
         held: Any = Summary
@@ -140,6 +129,18 @@ class Judge:
             return mixed(self._connection, self._pilot, of, linked=bool(linked))
 
         self._refuse(sa.and_(of_measure, wrong), "participant", "mixed_linkage", says)
+
+    def _judge_anonymous(self, *, known: bool) -> int:
+        """How many anonymous answers stand on top of which others come; unless `known`, the same are refused."""
+        on_top = 0
+        for measure, wave, stand, new, same in beside(self._connection, self._pilot, self._mine):
+            if known or not is_repeated(stand, new, same):
+                on_top += stand
+                continue
+            s = self._s
+            wrong = (s.measure == measure, s.wave == wave, s.participant.is_(None), ~s.unchanged)
+            self._refuse_together(wrong, "same_answers", same_answers(measure, wave, stand, same))
+        return on_top
 
     def _same_as_held(self) -> Condition:
         s, h = self._s, self._held.c
@@ -211,6 +212,15 @@ class Judge:
             self._note_values(wrong, code, says)
         else:
             self._note_rows(wrong, field, code, says)
+        self._connection.execute(sa.delete(STAGED).where(*wrong))
+
+    def _refuse_together(self, these: Sequence[Condition], code: str, message: str) -> None:
+        """Take rows out that are wrong together: it is one fault, told of the first."""
+        s, wrong = self._s, (*self._mine, *these)
+        told = sa.select(sa.func.count(), sa.func.min(s.row), sa.func.min(s.column)).where(*wrong)
+        values, row, column = self._connection.execute(told).one()
+        self._faults.add(row, column, code, message)
+        self._faults.rejected += values
         self._connection.execute(sa.delete(STAGED).where(*wrong))
 
     def _note_values(self, wrong: Sequence[Condition], code: str, says: Callable[[str, str], str]) -> None:

@@ -18,6 +18,7 @@ from app.imports.schemas import ImportLine, ImportOut, ImportReport, MappingOut
 from app.imports.service import AT_ONCE, WORK, Asked, ask, import_now
 from app.imports.upload import BODY, UploadDep, UploadRoute, idempotent_upload
 from app.jobs.models import JobStatus
+from app.measures.routes import Again, Restore
 from app.operations import cancel
 from app.pilots.models import Pilot
 from app.requests import (
@@ -69,18 +70,21 @@ def import_measurements(
     *,
     dry_run: DryRun = False,
     partial: Partial = False,
+    restore: Restore = False,
+    again: Again = False,
     background: Background = None,
     filename: FileName = None,  # noqa: ARG001 - read while the file is received
 ) -> ImportReport | ImportOut:
     """Import values from a CSV or XLSX file. All or nothing; the same file again changes nothing.
 
     Try it with `dry_run` first. Columns are recognised by names such as `mbi_ee_pre`, or by a mapping, which is
-    remembered for the pilot's next files once a file was entered by it.
+    remembered for the pilot's next files once a file was entered by it. What was withdrawn, and who was deleted on
+    request, stays out unless `restore` asks for it.
     """
     pilot = fetch(session, caller, Pilot, pilot_id, Permission.MEASURES_WRITE, for_update=True)
     if isinstance(upload, Invalid):
         raise upload
-    asked = Asked(dry_run, partial, caller.person, now())
+    asked = Asked(dry_run, partial, caller.person, now(), restore, again)
     if upload.size > AT_ONCE if background is None else background:
         row = ask(session, pilot, upload, asked)
         response.status_code = 202

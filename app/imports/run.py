@@ -36,11 +36,11 @@ def _import(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
             dictionary = files.take(session, row.id, files.DICTIONARY)
             if dictionary is not None:
                 stack.enter_context(closing(dictionary))
-            return _read(session, row, request["attempt"], (data, dictionary), progress)
+            return _read(session, row, request, (data, dictionary), progress)
 
 
 def _read(
-    session: Session, row: Import, attempt: str, held: tuple[BinaryIO, BinaryIO | None], progress: Progress
+    session: Session, row: Import, request: dict[str, Any], held: tuple[BinaryIO, BinaryIO | None], progress: Progress
 ) -> dict[str, Any]:
     pilot = session.exec(select(Pilot).where(Pilot.id == row.pilot_id)).one()
     if pilot.iteration != row.iteration:
@@ -54,12 +54,22 @@ def _read(
     reading = open_file(upload, Way.of(row.request), known)
     revision = latest(session, pilot.id, pilot.iteration)
     session.commit()
-    found = judged(session, pilot, context, row, reading, attempt=attempt, commit=True, progress=progress)
+    found = judged(
+        session,
+        pilot,
+        context,
+        row,
+        reading,
+        key=request["key"],
+        attempt=request["attempt"],
+        commit=True,
+        progress=progress,
+    )
     session.commit()
     return {
-        "attempt": attempt,
+        "attempt": request["attempt"],
         "fits": not reading.faults,
-        "report": reported(found, reading).model_dump(mode="json"),
+        "report": reported(session, pilot, found, reading).model_dump(mode="json"),
         "revision": revision,
         "context": fingerprint(context),
     }

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from app.forms import Answer, AtInstant
 from app.imports.reading import Mapping
-from app.measures.schemas import EntryFault, EntryReport
+from app.measures.schemas import EntryFault, RowReport
 from app.operations import OperationLine, OperationOut
 
 
@@ -27,7 +27,7 @@ class Counted(Answer):
     msg: str
 
 
-class ImportReport(EntryReport):
+class ImportReport(RowReport):
     """What became of a file, or would (a dry run). `errors` are the first faults, `faults` count them all."""
 
     errors: list[ImportFault]  # type: ignore[assignment]

@@ -20,6 +20,7 @@ from app.imports.schemas import ImportReport
 from app.imports.staging import clear
 from app.jobs.models import JobStatus
 from app.jobs.poke import enqueue
+from app.measures.deleted import key_of
 from app.measures.entry import context_of
 from app.measures.revisions import latest
 from app.operations import work_of
@@ -37,11 +38,13 @@ class Asked:
     partial: bool
     person: str
     at: datetime
+    restore: bool = False
+    again: bool = False
 
 
-def reported(found: Judged, reading: Reading) -> ImportReport:
+def reported(session: Session, pilot: Pilot, found: Judged, reading: Reading) -> ImportReport:
     """The report of a dry run; of a file that the mapping does not fit, that nothing of it was read."""
-    report = report_of(found, reading)
+    report = report_of(session, pilot, found, reading)
     if reading.faults:
         times = len(reading.faults)
         report.says = (
@@ -59,8 +62,8 @@ def import_now(session: Session, pilot: Pilot, upload: Upload, asked: Asked) -> 
     context = context_of(session, pilot)
     way, reading = opened(session, pilot, upload, words_of(session, context))
     row = _row(pilot, upload, asked, way)
-    found = judged(session, pilot, context, row, reading)
-    report = reported(found, reading)
+    found = judged(session, pilot, context, row, reading, key=key_of(session, pilot.id))
+    report = reported(session, pilot, found, reading)
     if not reading.faults:
         try:
             report = (rehearsed if asked.dry_run else taken_over)(session, pilot, context, row, found, report)
@@ -105,7 +108,7 @@ def _row(pilot: Pilot, upload: Upload, asked: Asked, way: Way) -> Import:
         size=upload.size,
         dry_run=asked.dry_run,
         partial=asked.partial,
-        request=way.kept(),
+        request={**way.kept(), "restore": asked.restore, "again": asked.again},
         provenance={"sha256": upload.sha256},
         created_by=asked.person,
         created_at=asked.at,
@@ -113,9 +116,10 @@ def _row(pilot: Pilot, upload: Upload, asked: Asked, way: Way) -> Import:
 
 
 def _request(session: Session, row: Import) -> dict[str, Any]:
-    """What `run.py` reads. The address goes through a pipe to a child of this process, and into no log."""
+    """What `run.py` reads. Address and key go through a pipe to a child of this process, and into no log."""
     settings: Settings = session.info["settings"]
-    return {"import_id": row.id, "attempt": row.claim, "url": settings.url}
+    key = key_of(session, row.pilot_id)
+    return {"import_id": row.id, "attempt": row.claim, "url": settings.url, "key": key}
 
 
 def _kept(session: Session, row: Import, answer: dict[str, Any]) -> None:
@@ -128,10 +132,10 @@ def _kept(session: Session, row: Import, answer: dict[str, Any]) -> None:
         context = context_of(session, pilot)
         if fingerprint(context) != answer["context"]:
             raise Conflict(CHANGED, "changed_meanwhile")
-        found = Judged.of(row, answer["attempt"], report)
+        found = Judged.of(row, answer["attempt"], report, key_of(session, pilot.id))
         if latest(session, pilot.id, pilot.iteration) != answer["revision"]:
             found.judge(session, pilot, context, row, report.mapping)
-            report = found.told(report)
+            report = found.told(session, pilot, report)
         report = (rehearsed if row.dry_run else taken_over)(session, pilot, context, row, found, report)
         remember_entered(session, pilot, row, report, Way.of(row.request))
     row.result = report.model_dump(mode="json")

@@ -1,6 +1,8 @@
 """Corrections and revisions of the data over HTTP."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Path
 from sqlmodel import col
 
 from app.auth.access import fetch, visible
@@ -16,9 +18,11 @@ from app.measures.correction_schemas import (
     CorrectionReport,
     CorrectionsIn,
     RevisionOut,
+    WithdrawalIn,
 )
 from app.measures.corrections import correct
 from app.measures.models import FormerMeasurement, FormerSummary, Revision
+from app.measures.undoing import withdraw_revision
 from app.pilots.models import Pilot
 from app.pilots.service import iteration_of
 from app.requests import Cursor, Limit, OfIteration, SessionDep, TransactionalRoute, page_of
@@ -63,6 +67,25 @@ def list_revisions(
         for row in rows
     ]
     return Page(items=[RevisionOut.model_validate(row) for row in shown], next_cursor=following)
+
+
+@router.post("/revisions/{number}/withdraw", status_code=201, dependencies=[idempotent])
+def withdraw_entries(
+    pilot_id: str,
+    number: Annotated[int, Path(ge=1, le=2**31 - 1, description="Of a revision that entered something")],
+    body: WithdrawalIn,
+    session: SessionDep,
+    caller: CallerDep,
+) -> CorrectionReport:
+    """Take back a whole entry or import: all that it entered and still stands, corrected since or not.
+
+    What stood is kept, as with single corrections; the same file again enters nothing, unless `restore` asks for it.
+    """
+    pilot = fetch(session, caller, Pilot, pilot_id, Permission.MEASURES_WRITE, for_update=True)
+    revision, count = withdraw_revision(session, pilot, number, body.reason, person=caller.person, at=now())
+    return CorrectionReport.model_validate(
+        {**revision.model_dump(), "corrected": 0, "withdrawn": count, "unchanged": 0}
+    )
 
 
 @router.get("/corrections")

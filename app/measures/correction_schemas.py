@@ -58,6 +58,13 @@ class CorrectionsIn(Form):
     corrections: Annotated[list[CorrectionIn], Field(min_length=1, max_length=MOST)]
 
 
+class WithdrawalIn(Form):
+    """Why a whole revision is taken back."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "the file of another pilot"}]})
+    reason: Note
+
+
 class RevisionOut(Answer):
     """One change of the data of an iteration."""
 

@@ -18,6 +18,7 @@ from app.errors import Conflict, Invalid, fault
 from app.measures.collected import day_faults
 from app.measures.correction_schemas import CorrectionIn, CorrectionsIn
 from app.measures.entry import context_of
+from app.measures.gone import Gone
 from app.measures.models import FormerMeasurement, FormerSummary, Measurement, Revision, RevisionKind, Shape, Summary
 from app.measures.revisions import latest, revise
 from app.measures.rules import Context, Fault, content_faults, value_faults
@@ -50,7 +51,8 @@ def correct(
     context = context_of(session, pilot)
     held = _Held(session, pilot, body.corrections)
     deeds = [_Deed(session, context, given, held.of(given), at.date()) for given in body.corrections]
-    faults = [fault(["corrections", i, f], m, c) for i, deed in enumerate(deeds) for f, m, c in deed.faults()]
+    gone = Gone(session, pilot, (deed.given for deed in deeds if deed.held is None))
+    faults = [fault(["corrections", i, f], m, c) for i, deed in enumerate(deeds) for f, m, c in deed.faults(gone)]
     seen: dict[str, int] = {}
     for i, deed in enumerate(deeds):
         if deed.held is not None and seen.setdefault(deed.held.id, i) != i:
@@ -121,11 +123,9 @@ class _Deed:
         self.given, self.held, self._today = given, held, today
         self._session, self._context = session, context
 
-    def faults(self) -> Iterator[Fault]:
+    def faults(self, gone: Gone) -> Iterator[Fault]:
         if self.held is None:
-            names = ("summary_id", "measurement_id", "participant")
-            named = next(name for name in names if getattr(self.given, name) is not None)
-            yield named, "there is no such entry in the pilot's current iteration; GET its lists for the ids", "unknown"
+            yield gone.fault(self.given)
             return
         measure = self._context.plan.measure(self.held.measure)
         if self.given.withdraw or measure is None:

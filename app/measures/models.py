@@ -131,7 +131,11 @@ class FormerMeasurement(SQLModel, table=True):
     """A value that was replaced or withdrawn: what stood from one revision of the data until another."""
 
     __tablename__ = "former_measurements"
-    __table_args__ = (sa.Index("ix_former_measurements_cell", "pilot_id", "iteration", "measure", "wave"),)
+    __table_args__ = (
+        sa.Index("ix_former_measurements_cell", "pilot_id", "iteration", "measure", "wave"),
+        # All that one value was, one after the other.
+        sa.Index("ix_former_measurements_measurement_id", "measurement_id"),
+    )
 
     id: str = id_field()
     organization_id: str = Field(foreign_key="organizations.id", max_length=36)
@@ -192,3 +196,13 @@ class FormerSummary(SQLModel, table=True):
     entered_in: int
     replaced_in: int
     new_content: dict[str, Any] | None = Field(default=None, sa_type=Json)
+
+
+class DeletedParticipant(SQLModel, table=True):
+    """That somebody was deleted from a pilot on request: a keyed hash of the pseudonym, from which nobody reads it."""
+
+    __tablename__ = "deleted_participants"
+
+    pilot_id: str = Field(primary_key=True, foreign_key="pilots.id", max_length=36)
+    mark: str = Field(primary_key=True, max_length=64)
+    organization_id: str = Field(foreign_key="organizations.id", max_length=36)

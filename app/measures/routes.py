@@ -19,6 +19,7 @@ from app.measures.schemas import (
     EntryReport,
     MeasurementPage,
     MeasurementsIn,
+    RowReport,
     SufficientStatistics,
     SummariesIn,
     SummaryPage,
@@ -47,6 +48,12 @@ from app.requests import (
 
 router = APIRouter(prefix="/v1/pilots/{pilot_id}", tags=["6 Measures"], route_class=TransactionalRoute)
 Partial = Annotated[bool, Query(description="Enter what is right and report the rest, instead of all or nothing")]
+Restore = Annotated[
+    bool, Query(description="Enter also what was withdrawn before, and people who were deleted and came back")
+]
+Again = Annotated[
+    bool, Query(description="Enter anonymous answers also where the same stand already: they are of other people")
+]
 
 OfMeasure = Annotated[str | None, Query(max_length=100, description="Only of this measure")]
 OfWave = Annotated[str | None, Query(max_length=100, description="Only of this wave")]
@@ -90,11 +97,23 @@ def list_waves(
 
 @router.post("/measurements", status_code=201, dependencies=[idempotent])
 def add_measurements(
-    pilot_id: str, body: MeasurementsIn, session: SessionDep, caller: CallerDep, *, partial: Partial = False
-) -> EntryReport:
-    """Enter single values of one measure and wave. All or nothing; the same again changes nothing."""
+    pilot_id: str,
+    body: MeasurementsIn,
+    session: SessionDep,
+    caller: CallerDep,
+    *,
+    partial: Partial = False,
+    restore: Restore = False,
+    again: Again = False,
+) -> RowReport:
+    """Enter single values of one measure and wave. All or nothing; the same again changes nothing.
+
+    What was withdrawn, and who was deleted on request, stays out unless `restore` asks for it.
+    """
     pilot = fetch(session, caller, Pilot, pilot_id, Permission.MEASURES_WRITE, for_update=True)
-    return enter_rows(session, pilot, body, partial=partial, person=caller.person, at=now())
+    return enter_rows(
+        session, pilot, body, partial=partial, person=caller.person, at=now(), restore=restore, again=again
+    )
 
 
 @router.post("/summaries", status_code=201, dependencies=[idempotent])

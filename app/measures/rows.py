@@ -1,5 +1,6 @@
 """Entering single values: every row is checked, all or nothing, in one transaction."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property
@@ -12,7 +13,8 @@ from sqlmodel import Session
 from analysis.documents import PlannedMeasure
 from app.audit.models import note
 from app.db import new_id
-from app.errors import Invalid, fault
+from app.errors import Conflict, Invalid, fault
+from app.measures.absent import Absent
 from app.measures.collected import day_faults
 from app.measures.entry import context_of, known_measure, refuse_mixture, refuse_unless_partial, report
 from app.measures.linkage import mixed, standing
@@ -21,29 +23,46 @@ from app.measures.people import People, Told
 from app.measures.places import Place, Places, agreed
 from app.measures.revisions import revise
 from app.measures.rules import Context, Fault, filled_faults, row_faults, wave_faults
-from app.measures.schemas import EntryFault, EntryReport, MeasurementsIn, RowIn
+from app.measures.same_answers import Answers, is_repeated, same_answers, standing_answers
+from app.measures.schemas import EntryFault, MeasurementsIn, RowIn, RowReport
 from app.measures.waves import refuse_more_than_invited
 from app.pilots.models import Pilot
 
 
 def enter_rows(
-    session: Session, pilot: Pilot, body: MeasurementsIn, *, partial: bool, person: str, at: datetime
-) -> EntryReport:
+    session: Session,
+    pilot: Pilot,
+    body: MeasurementsIn,
+    *,
+    partial: bool,
+    person: str,
+    at: datetime,
+    restore: bool = False,
+    again: bool = False,
+) -> RowReport:
     """Enter rows of one measure and wave.
 
     All or nothing unless `partial`. The same participant, measure and wave again is `unchanged` when identical and
-    a fault `duplicate` when not. Raises Invalid with every fault, or Conflict `mixed_shapes`.
+    a fault `duplicate` when not. What was withdrawn, and who was deleted, stays out unless `restore`. Raises Invalid
+    with every fault, Conflict `mixed_shapes`, or unless `again` `same_answers`.
     """
     context = context_of(session, pilot)
     measure = known_measure(context, body.measure)
     if faults := list(wave_faults(context, body.wave)):
         raise Invalid(faults[0][1], [fault([f], m, c) for f, m, c in faults])
     refuse_mixture(session, pilot, body.measure, None)
-    entry = _RowEntry(session, pilot, context, measure, body, at.date())
+    absent = Absent(session, pilot, body, restore=restore)
+    entry = _RowEntry(session, pilot, context, measure, body, absent, at.date())
     fresh, unchanged, errors = entry.judge()
     refuse_unless_partial(errors, len(body.rows), partial=partial)
+
+    def told(accepted: int) -> RowReport:
+        made = RowReport.model_validate(report(accepted, unchanged, errors).model_dump())
+        return absent.left.told(session, pilot, made)
+
+    absent.left.on_top = _on_top(session, pilot, body, fresh, again=again)
     if not fresh and not entry.settled:
-        return report(0, unchanged, errors)
+        return told(0)
     revision = revise(session, pilot, RevisionKind.ROWS, entries=len(fresh), person=person, at=at)
     if fresh:
         # Lists are in the order of the ids: that of a file would tell whose rows stand together, and who is who.
@@ -71,6 +90,7 @@ def enter_rows(
                 for row, place in fresh
             ],
         )
+    absent.came_back(row.participant for row, _ in fresh)
     # Afterwards: a row of this request may wait for the arm that a later one has.
     settle_arms(session, pilot, entry.settled, revision)
     if fresh:
@@ -83,7 +103,19 @@ def enter_rows(
             changes={"measure": body.measure, "wave": body.wave, "rows": len(fresh)},
         )
         refuse_more_than_invited(session, pilot, context.plan)
-    return report(len(fresh), unchanged, errors)
+    return told(len(fresh))
+
+
+def _on_top(
+    session: Session, pilot: Pilot, body: MeasurementsIn, fresh: Sequence[tuple[RowIn, Place]], *, again: bool
+) -> int:
+    """How many anonymous answers stand on top of which these are entered; Conflict `same_answers` for the same ones."""
+    new: Answers = Counter((*place, row.value) for row, place in fresh if row.participant is None)
+    stand = standing_answers(session.connection(), pilot, body.measure, body.wave) if new else new
+    same = (new & stand).total()
+    if not again and is_repeated(stand.total(), new.total(), same):
+        raise Conflict(same_answers(body.measure, body.wave, stand.total(), same), "same_answers")
+    return stand.total()
 
 
 def settle_arms(
@@ -112,9 +144,10 @@ class _RowEntry:
         context: Context,
         measure: PlannedMeasure,
         body: MeasurementsIn,
+        absent: Absent,
         today: date,
     ) -> None:
-        self.context, self.measure, self.body, self.today = context, measure, body, today
+        self.context, self.measure, self.body, self.absent, self.today = context, measure, body, absent, today
         self._connection, self._pilot = session.connection(), pilot
         m: Any = Measurement
         named = m.participant.is_not(None)
@@ -149,12 +182,15 @@ class _RowEntry:
     def judge(self) -> tuple[list[tuple[RowIn, Place]], int, list[EntryFault]]:
         rows = self.body.rows
         own = [list(self._by_itself(row)) for row in rows]
-        for row, wrong in zip(rows, own, strict=True):
-            if row.participant is not None and not wrong:
+        out = [not wrong and self._stays_out(row) for row, wrong in zip(rows, own, strict=True)]
+        for row, wrong, gone in zip(rows, own, out, strict=True):
+            if row.participant is not None and not wrong and not gone:
                 self.places.tell(row.participant, row.arm, row.unit_id)
         fresh: list[tuple[RowIn, Place]] = []
         unchanged, errors = 0, []
-        for i, (row, wrong) in enumerate(zip(rows, own, strict=True)):
+        for i, (row, wrong, gone) in enumerate(zip(rows, own, out, strict=True)):
+            if gone:
+                continue
             place = self.places.filled(row.participant, row.arm, row.unit_id)
             # Who has an arm by now has it also in rows that were right without one.
             place = place._replace(arm=place.arm or self.people.arm_of(row.participant))
@@ -174,6 +210,9 @@ class _RowEntry:
         elif participant in self.waiting:
             self.settled.setdefault(participant, place.arm)
         return self.people.take(participant, self.body.wave, Told(row.value, *place, row.collected_on))
+
+    def _stays_out(self, row: RowIn) -> bool:
+        return self.absent.leaves_out(row, row.arm or self.context.arm_of(row.unit_id, row.participant))
 
     def _by_itself(self, row: RowIn) -> Iterator[Fault]:
         yield from row_faults(

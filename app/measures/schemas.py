@@ -127,6 +127,14 @@ class EntryFault(Answer):
     code: str
 
 
+class WithdrawnIn(Answer):
+    """How many values stay out because a revision withdrew them, and why it did."""
+
+    revision: int
+    reason: str | None
+    values: int
+
+
 class EntryReport(Answer):
     """What became of the entries."""
 
@@ -134,6 +142,15 @@ class EntryReport(Answer):
     unchanged: int
     rejected: int
     errors: list[EntryFault]
+
+
+class RowReport(EntryReport):
+    """What became of rows."""
+
+    withdrawn: int = Field(default=0, description="Values that were withdrawn before and stay out")
+    withdrawn_in: list[WithdrawnIn] = Field(default=[], description="The revisions that withdrew them")
+    deleted: int = Field(default=0, description="Values of people who were deleted on request: they stay out")
+    warnings: list[dict[str, str]] = Field(default=[], description="What stays out, and what would bring it back")
 
 
 class MeasurementOut(Answer):

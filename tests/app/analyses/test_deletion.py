@@ -9,6 +9,7 @@ from sqlmodel import col, select
 
 from app.analyses.models import Analysis
 from app.db import reading, transaction
+from app.measures.deleted import KEPT
 from app.measures.models import Measurement
 from app.plans.models import Allocation, AllocationEntry, AllocationKind, AllocationLevel
 from app.requests import IdempotentAnswer
@@ -82,7 +83,7 @@ async def test_rows_go_and_analyses_say_so(app: FastAPI, house: House, finish: F
     assert WHO not in audit
     entries = (await ok(house.administrator.get("/v1/audit?resource=participants")))["items"]
     assert [(e["action"], e["resource_id"], e["changes"]) for e in entries] == [
-        ("deleted", path.rpartition("/")[2], {"rows": "<5"})
+        ("deleted", path.rpartition("/")[2], {"rows": "<5", "kept": KEPT})
     ] * 2
 
 

@@ -79,7 +79,10 @@ BENCHMARK = {
 DEFINITION = {"version": "v1", "definition": "D", "valid_from": "2025-01", "source": "S", "unit": "minutes"}
 SCENARIO = {"people": {"intervention": 60, "control": 60}}
 WEBHOOK = {"url": "http://127.0.0.1:9/", "events": ["*"]}
-ROWS = {"measure": "mbi_ee", "wave": "pre", "rows": [{"value": 20 + i, "arm": "control"} for i in range(5)]}
+ROWS, OTHERS = (
+    {"measure": "mbi_ee", "wave": "pre", "rows": [{"value": least + i, "arm": "control"} for i in range(5)]}
+    for least in (20, 30)
+)
 
 TABLE: Mapping[str, Expected] = {
     "create_organization": Expected(NOBODY, {"name": "Another"}, across=None),
@@ -140,7 +143,7 @@ TABLE: Mapping[str, Expected] = {
     "write_wave": Expected(LEADS, {"invited": {"control": 50}}),
     "list_waves": Expected(EVERYBODY),
     "list_due_waves": Expected(EVERYBODY, across=None),
-    "add_measurements": Expected(LEADS, ROWS, 201),
+    "add_measurements": Expected(LEADS, OTHERS, 201),
     "add_summaries": Expected(LEADS, CHANGES, 409),
     # A month of a measure that was entered as rows.
     "add_series": Expected(LEADS, {"measure": "mbi_ee", "series": [{"t": 0, "value": 1, "arm": "control"}]}, 422),
@@ -157,6 +160,7 @@ TABLE: Mapping[str, Expected] = {
     "put_import_mapping": Expected(LEADS, MAPPING),
     "forget_import_mapping": Expected(LEADS),  # the one just given
     "correct_measures": Expected(LEADS, CORRECTION, 422),  # nobody of this pseudonym answered
+    "withdraw_entries": Expected(LEADS, {"reason": "R"}, 201),
     "list_corrections": Expected(EVERYBODY),
     "list_summary_corrections": Expected(EVERYBODY),
     "list_revisions": Expected(EVERYBODY),
@@ -325,7 +329,7 @@ def call(client: Client, operation: tuple[str, str], ids: Mapping[str, str], bod
     method, path = operation
     if body is DECISION:
         body = {**body, "analysis_id": ids["analysis_id"]}
-    return client.request(method, path.format(**ids), json=body)
+    return client.request(method, path.format(**ids, number=1), json=body)
 
 
 async def test_every_endpoint_has_a_row_in_the_table(app: FastAPI) -> None:

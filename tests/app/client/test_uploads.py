@@ -72,6 +72,11 @@ def test_a_lost_answer_sends_the_very_same_again(tmp_path: Path) -> None:
     assert len(double.header("Idempotency-Key")) == 3
 
 
+def test_what_was_taken_back_is_entered_where_it_is_asked_for(tmp_path: Path) -> None:
+    _, double = sent(tmp_path, as_json(201, DONE), restore=True, again=True)
+    assert "?dry_run=false&partial=false&restore=true&again=true " in double.heads[1]
+
+
 def test_a_dry_run_reports_what_is_wrong(tmp_path: Path) -> None:
     found, double = sent(tmp_path, as_json(200, WRONG), dry_run=True)
     assert isinstance(found, Report)

@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
-from sqlmodel import Session
+from sqlmodel import Session, select
 
+from app.analyses.deletion import delete_participant
 from app.db import now
 from app.imports.files import Upload
 from app.imports.models import STAGED
 from app.imports.service import Asked, import_now
+from app.measures.correction_schemas import CorrectionsIn
+from app.measures.corrections import correct
 from app.measures.models import Measurement
 from app.measures.rows import enter_rows
 from app.measures.schemas import MeasurementsIn
@@ -62,33 +65,37 @@ class Row:
         return ",".join("" if cell is None else str(cell) for cell in cells)
 
 
+type Counts = tuple[int, int, int, int]
+
+
 @dataclass
 class End:
-    """How many rows were accepted and stood already, the faults by row, and what stands afterwards."""
+    """How many rows were accepted, stood already and stayed out, the faults by row, and what stands afterwards."""
 
-    counts: tuple[int, int]
+    counts: Counts
     faults: dict[int, set[str]]
     standing: list[Any]
 
 
-type Road = Callable[[Session, Pilot, Sequence[Row]], tuple[tuple[int, int], dict[int, set[str]]]]
+type Road = Callable[[Session, Pilot, Sequence[Row]], tuple[Counts, dict[int, set[str]]]]
 
 
-def as_json(session: Session, pilot: Pilot, rows: Sequence[Row]) -> tuple[tuple[int, int], dict[int, set[str]]]:
-    accepted = unchanged = before = 0
+def as_json(session: Session, pilot: Pilot, rows: Sequence[Row]) -> tuple[Counts, dict[int, set[str]]]:
+    accepted = unchanged = withdrawn = deleted = before = 0
     faults: dict[int, set[str]] = {}
     for (measure, wave), of_group in groupby(rows, key=lambda row: row.group):
         entries = [row.fields() for row in of_group]
         body = MeasurementsIn.model_validate({"measure": measure, "wave": wave, "rows": entries})
         report = enter_rows(session, pilot, body, partial=True, person="lead", at=now())
         accepted, unchanged = accepted + report.accepted, unchanged + report.unchanged
+        withdrawn, deleted = withdrawn + report.withdrawn, deleted + report.deleted
         for error in report.errors:
             faults.setdefault(before + int(error.loc[1]), set()).add(error.code)
         before += len(entries)
-    return (accepted, unchanged), faults
+    return (accepted, unchanged, withdrawn, deleted), faults
 
 
-def as_file(session: Session, pilot: Pilot, rows: Sequence[Row]) -> tuple[tuple[int, int], dict[int, set[str]]]:
+def as_file(session: Session, pilot: Pilot, rows: Sequence[Row]) -> tuple[Counts, dict[int, set[str]]]:
     text = "\n".join(["who,arm,unit,day,measure,wave,value", *(row.line() for row in rows)]).encode()
     upload = Upload("rows.csv", io.BytesIO(text), len(text), sha256(text).hexdigest(), dumps(LONG))
     asked = Asked(dry_run=False, partial=True, person="lead", at=now())
@@ -99,24 +106,43 @@ def as_file(session: Session, pilot: Pilot, rows: Sequence[Row]) -> tuple[tuple[
         assert error.row is not None
         faults.setdefault(error.row - 2, set()).add(error.code)
     assert report.rejected == len(faults)
-    assert report.accepted + report.unchanged + report.rejected == len(rows)
-    return (report.accepted, report.unchanged), faults
+    left_out = report.withdrawn + report.deleted
+    assert report.accepted + report.unchanged + report.rejected + left_out == len(rows)
+    return (report.accepted, report.unchanged, report.withdrawn, report.deleted), faults
 
 
-def as_files(session: Session, pilot: Pilot, rows: Sequence[Row]) -> tuple[tuple[int, int], dict[int, set[str]]]:
+def as_files(session: Session, pilot: Pilot, rows: Sequence[Row]) -> tuple[Counts, dict[int, set[str]]]:
     """A file for each measure and wave, as requests have it."""
-    accepted = unchanged = before = 0
+    counts: Counts = (0, 0, 0, 0)
+    before = 0
     faults: dict[int, set[str]] = {}
     for _, of_group in groupby(rows, key=lambda row: row.group):
         entries = list(of_group)
-        counts, wrong = as_file(session, pilot, entries)
-        accepted, unchanged = accepted + counts[0], unchanged + counts[1]
+        more, wrong = as_file(session, pilot, entries)
+        counts = (counts[0] + more[0], counts[1] + more[1], counts[2] + more[2], counts[3] + more[3])
         faults |= {before + row: codes for row, codes in wrong.items()}
         before += len(entries)
-    return (accepted, unchanged), faults
+    return counts, faults
 
 
-def taken(app: FastAPI, pilot_id: str, earlier: Sequence[Row], rows: Sequence[Row], road: Road) -> End:
+def take_back(session: Session, pilot: Pilot, chance: random.Random) -> None:
+    """Of what stands some is withdrawn, corrected or both, and some people are deleted."""
+    m: Any = Measurement
+    told = (m.measure, m.wave, m.participant, m.arm, m.unit_id, m.value, m.collected_on)
+    held = session.exec(select(Measurement).where(m.pilot_id == pilot.id).order_by(*told)).all()
+    people = sorted({row.participant for row in held if row.participant is not None})
+    for row in held:
+        changes = [{"value": 21.5}] if chance.random() < 0.3 and row.value == 20 else []
+        changes += [{"withdraw": True}] if chance.random() < 0.3 else []
+        for change in changes:
+            body = CorrectionsIn.model_validate({"reason": "R", "corrections": [{"measurement_id": row.id, **change}]})
+            correct(session, pilot, body, person="lead", at=now())
+    for who in people:
+        if chance.random() < 0.1:
+            delete_participant(session, pilot, who)
+
+
+def taken(app: FastAPI, pilot_id: str, earlier: Sequence[Row], rows: Sequence[Row], road: Road, seed: str = "") -> End:
     """Where a road leads, of what was entered earlier; nothing of it stays."""
     m: Any = Measurement
     shown = (m.measure, m.wave, m.participant, m.arm, m.unit_id, m.value, m.collected_on)
@@ -124,6 +150,8 @@ def taken(app: FastAPI, pilot_id: str, earlier: Sequence[Row], rows: Sequence[Ro
         session.info["settings"] = app.state.settings
         pilot = session.get_one(Pilot, pilot_id)
         as_json(session, pilot, earlier)
+        if seed:
+            take_back(session, pilot, random.Random(seed))
         counts, faults = road(session, pilot, rows)
         standing = session.connection().execute(sa.select(*shown).where(m.pilot_id == pilot_id)).all()
         session.rollback()
@@ -178,8 +206,12 @@ async def test_both_roads_lead_to_the_same_rows(app: FastAPI, house: House, kind
         whole = chance.random() < 0.3
         earlier, rows = drawn(chance, units, chance.choice((1, 1, 2)), whole=whole)
         pilot_id = path.rpartition("/")[2]
-        one = taken(app, pilot_id, earlier, rows, as_json)
-        other = taken(app, pilot_id, earlier, rows, as_file if whole else as_files)
+        back = ""
+        if seed % 2:
+            back, order = f"back {seed}", list(dict.fromkeys(row.group for row in [*rows, *earlier]))
+            rows = rows if whole else sorted([*rows, *earlier], key=lambda row: order.index(row.group))
+        one = taken(app, pilot_id, earlier, rows, as_json, back)
+        other = taken(app, pilot_id, earlier, rows, as_file if whole else as_files, back)
         said = f"{kind} {seed}:\n" + "\n".join(r.line() for r in earlier) + "\n--\n" + "\n".join(r.line() for r in rows)
         assert other.standing == one.standing, said
         assert other.counts == one.counts, said

@@ -215,3 +215,48 @@ async def test_every_revision_reads_as_it_stood(house: House, seed: int) -> None
     for revision, data in stood.items():
         assert await cells(house, path, revision) == data
     assert len(stood) > 4
+
+
+async def test_a_whole_entry_is_taken_back(house: House) -> None:
+    """With what was corrected of it since, and only what it entered; once, and with a trace."""
+    path = await entered(house)
+    before = await cells(house, path)
+    await correct(house, path, {**OF_014, "value": 27})
+    await correct(house, path, {**OF_014, "participant": "p-001", "withdraw": True})
+    report = await ok(house.lead.post(f"{path}/revisions/1/withdraw", json={"reason": REASON}), 201)
+    assert (report["number"], report["kind"], report["withdrawn"]) == (5, "correction", 15)
+    rows = (await ok(house.lead.get(f"{path}/measurements")))["items"]
+    assert {row["wave"] for row in rows} == {"post"}
+    assert await cells(house, path, 2) == before
+    items = (await ok(house.analyst.get(f"{path}/corrections?limit=100")))["items"]
+    assert len({item["id"] for item in items}) == len(items) == 17
+    assert {(i["reason"], i["after"], i["revision"]) for i in items[2:]} == {(REASON, None, 5)}
+    assert [len(item["id"]) for item in items] == [36] * 17
+    problem = await refused(
+        house.lead.post(f"{path}/revisions/1/withdraw", json={"reason": "R"}), 409, "nothing_stands"
+    )
+    assert "revision 1" in problem["detail"]
+    await refused(house.lead.post(f"{path}/revisions/3/withdraw", json={"reason": "R"}), 409, "entered_nothing")
+    await refused(house.lead.post(f"{path}/revisions/9/withdraw", json={"reason": "R"}), 404, "not_found")
+    again = await ok(house.lead.post(f"{path}/measurements", json=people("pre", [20 + i for i in range(16)])), 201)
+    assert (again["accepted"], again["withdrawn"]) == (0, 16)
+    assert {each["revision"]: each["values"] for each in again["withdrawn_in"]} == {4: 1, 5: 15}
+    audit = (await ok(house.administrator.get("/v1/audit?resource=measurements")))["items"]
+    assert [e["changes"]["rows"] for e in audit if "withdrawn_revision" in (e["changes"] or {})] == [15]
+
+
+async def test_summaries_are_taken_back_together(house: House) -> None:
+    path = await planned(house)
+    await ok(house.lead.post(f"{path}/summaries", json=CHANGES), 201)
+    [first, _] = (await ok(house.lead.get(f"{path}/summaries")))["items"]
+    await correct(house, path, {"summary_id": first["id"], "content": {"n": 40, "mean": -5.0, "sd": 8.7}})
+    address = f"{path}/revisions/1/withdraw"
+    keyed = {"json": {"reason": REASON}, "headers": {"Idempotency-Key": "k"}}
+    report = await ok(house.lead.post(address, **keyed), 201)
+    assert report["withdrawn"] == 2
+    assert await ok(house.lead.post(address, **keyed), 201) == report
+    assert (await ok(house.lead.get(f"{path}/summaries")))["items"] == []
+    assert len((await ok(house.analyst.get(f"{path}/summary-corrections")))["items"]) == 3
+    gone = {"reason": "R", "corrections": [{"summary_id": first["id"], "content": {"n": 41}}]}
+    problem = await refused(house.lead.post(f"{path}/corrections", json=gone), 422, "invalid")
+    assert codes(problem) == [(("corrections", 0, "summary_id"), "withdrawn")]

@@ -67,13 +67,13 @@ async def test_each_shape_is_taken_and_the_same_again_changes_nothing(house: Hou
         path = await planned(house, WIDE)
         given = next(value for key, value in body.items() if isinstance(value, list))
         report = (await post(house.lead, path, body)).json()
-        assert report == {"accepted": len(given), "unchanged": 0, "rejected": 0, "errors": []}
+        assert report.items() >= {"accepted": len(given), "unchanged": 0, "rejected": 0, "errors": []}.items()
         cells = await ok(house.lead.get(f"{path}/cells"))
         assert list(cells["data"]) == [body["measure"]]
         if "rows" in body and "participant" not in body["rows"][0]:
-            continue  # anonymous answers cannot be told apart: the same again counts again
+            continue  # anonymous answers cannot be told apart: a few that say the same are of others
         report = (await post(house.lead, path, body)).json()
-        assert report == {"accepted": 0, "unchanged": len(given), "rejected": 0, "errors": []}
+        assert report.items() >= {"accepted": 0, "unchanged": len(given), "rejected": 0, "errors": []}.items()
         assert await ok(house.lead.get(f"{path}/cells")) == cells
 
 
