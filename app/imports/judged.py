@@ -173,7 +173,7 @@ def taken_over(
     row.revision = revision.number if revision is not None else None
     if row.request.get("restore"):
         unmark(session, pilot, Leaving(session.connection(), pilot, found.place, found.key).deleted().values())
-    says = _warned(_counted(report).replace("are right", "entered"), report)
+    says = _warned(_counted(report, entered=True), report)
     return report.model_copy(update={"entered": True, "revision": row.revision, "says": says})
 
 
@@ -181,8 +181,11 @@ def _warned(says: str, report: ImportReport) -> str:
     return ". ".join([says, *(warning["message"] for warning in report.warnings)])
 
 
-def _counted(report: ImportReport) -> str:
-    parts = [f"{report.accepted:,} values are right"]
+def _counted(report: ImportReport, *, entered: bool = False) -> str:
+    one = report.accepted == 1
+    parts = [
+        f"{report.accepted:,} value{'' if one else 's'} {'entered' if entered else 'is right' if one else 'are right'}"
+    ]
     parts += [f"{report.unchanged:,} stand already"] if report.unchanged else []
     parts += [f"{report.rejected:,} {'is' if report.rejected == 1 else 'are'} wrong"] if report.rejected else []
     return ", ".join(parts)
