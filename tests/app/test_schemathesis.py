@@ -64,6 +64,7 @@ async def known(app: FastAPI, bearer: dict[str, str]) -> dict[str, str]:
             "intervention_id": await post("/v1/interventions", intervention),
             "pilot_id": pilot,
             "key": "pre",
+            "number": "1",
             "participant": "p-014",
             "driver": "workload",
             "context_event_id": await post("/v1/context-events", event),
