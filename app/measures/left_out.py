@@ -70,7 +70,7 @@ class LeftOut:
             found.append({"code": "deleted", "message": message})
         if self.on_top:
             many = f"{self.on_top:,}" if self.on_top >= FEW else f"fewer than {FEW}"
-            found.append({"code": "on_top", "message": f"on top of {many} anonymous answers that stand"})
+            found.append({"code": "on_top", "message": f"On top of {many} anonymous answers that stand"})
         return found
 
 

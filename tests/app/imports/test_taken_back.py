@@ -162,7 +162,7 @@ async def test_the_same_anonymous_answers_in_another_file_are_refused(house: Hou
     assert len(await anonymous_rows(house, path)) == 16
     report = await load(house, path, anonymous(answers[:3]), query=AGAIN)
     assert report["accepted"] == 6
-    assert "on top of 16 anonymous answers that stand" in report["says"]
+    assert "On top of 16 anonymous answers that stand" in report["says"]
 
 
 async def test_of_a_file_in_part_only_the_same_answers_are_left_out(house: House) -> None:
