@@ -20,6 +20,7 @@ from app.imports.schemas import ImportReport
 from app.imports.staging import stage
 from app.measures.deleted import unmark
 from app.measures.left_out import LeftOut
+from app.measures.models import Revision
 from app.measures.rules import Context
 from app.pilots.models import Pilot
 
@@ -152,14 +153,9 @@ def _told(reading: Reading) -> dict[str, Any]:
     return reading.mapping.model_dump(mode="json", exclude_defaults=True)
 
 
-def taken_over(
-    session: Session, pilot: Pilot, context: Context, row: Import, found: Judged, report: ImportReport
-) -> ImportReport:
-    """Enter what was found, all or nothing unless partly; the report of it. The caller holds the pilot."""
-    if found.faults.total and not row.partial:
-        says = f"{_counted(report)}; nothing was entered. Correct the file, or ask for ?partial=true"
-        return report.model_copy(update={"accepted": 0, "says": _warned(says, report)})
-    revision = enter(
+def entered(session: Session, pilot: Pilot, context: Context, row: Import, found: Judged) -> Revision | None:
+    """Enter what was found right; None when nothing changed by it. Raises Lost; Conflict `more_than_invited`."""
+    return enter(
         session,
         pilot,
         context,
@@ -170,6 +166,16 @@ def taken_over(
         person=row.created_by,
         at=row.created_at,
     )
+
+
+def taken_over(
+    session: Session, pilot: Pilot, context: Context, row: Import, found: Judged, report: ImportReport
+) -> ImportReport:
+    """Enter what was found, all or nothing unless partly; the report of it. The caller holds the pilot."""
+    if found.faults.total and not row.partial:
+        says = f"{_counted(report)}; nothing was entered. Correct the file, or ask for ?partial=true"
+        return report.model_copy(update={"accepted": 0, "says": _warned(says, report)})
+    revision = entered(session, pilot, context, row, found)
     row.revision = revision.number if revision is not None else None
     if row.request.get("restore"):
         unmark(session, pilot, Leaving(session.connection(), pilot, found.place, found.key).deleted().values())

@@ -3,8 +3,7 @@
 from sqlmodel import Session
 
 from app.errors import Conflict
-from app.imports.entering import enter
-from app.imports.judged import Judged
+from app.imports.judged import Judged, entered
 from app.imports.models import Import
 from app.imports.schemas import Counted, ImportFault, ImportReport
 from app.measures.rules import Context
@@ -20,17 +19,7 @@ def rehearsed(
     """
     held = session.begin_nested()
     try:
-        enter(
-            session,
-            pilot,
-            context,
-            found.place,
-            fresh=found.fresh,
-            name=row.name,
-            sha256=row.sha256,
-            person=row.created_by,
-            at=row.created_at,
-        )
+        entered(session, pilot, context, row, found)
         session.flush()
     except Conflict as refusal:
         report = refused(report, refusal)
