@@ -145,6 +145,7 @@ def _circumstances(plan: Plan, primary: Prepared) -> Circumstances:
         randomised=plan.randomised,
         units_per_arm=primary.units_per_arm,
         pre_waves=primary.pre_waves,
+        controlled=primary.controlled,
         attrition=attrition,
         n=primary.n,
     )

@@ -6,8 +6,9 @@ from typing import Any
 
 from analysis.decide import SIMILAR, balancing_verdict
 from analysis.designs.inputs import TwoProportions
-from analysis.designs.prepared import Prepared
+from analysis.designs.prepared import Alternative, Prepared
 from analysis.documents import PlannedMeasure, Role, Rule
+from analysis.percent import PercentChange
 from analysis.posterior import Posterior
 from analysis.predictive import Check
 from analysis.proportions import BetaDifference
@@ -19,7 +20,8 @@ from analysis.verdict import Judged
 class Fitted:
     """A prepared measure with its posteriors by run, its unit by unit effects and its predictive checks.
 
-    `raw` is the risk difference where a model with units or linked people gives it.
+    `raw` is the effect in raw units where the model gives it and it is no multiple of δ. `alternatives` are the blocks
+    of other models of the same data.
     """
 
     prepared: Prepared
@@ -27,6 +29,7 @@ class Fitted:
     units: Sequence[Mapping[str, Any]] = ()
     checks: Sequence[Check] = ()
     raw: Posterior | None = None
+    alternatives: Sequence[Mapping[str, Any]] = ()
 
     @property
     def measure(self) -> PlannedMeasure:
@@ -93,9 +96,24 @@ def effect(fitted: Fitted, exact: Mapping[str, Posterior], rule: Rule, prob: flo
         "exact": _twin(measure, exact),
         **prepared.beside,
     }
+    if fitted.alternatives:
+        answer["alternatives"] = list(fitted.alternatives)
     if measure.role is Role.BALANCING:
         answer["verdict"] = balancing_verdict(rule, answer["p_harm"])
     return answer
+
+
+def alternative(
+    other: Alternative, observed: Posterior, adjusted: Posterior, measure: PlannedMeasure, prob: float
+) -> dict[str, Any]:
+    """What another model of the same data says, by the exact engine; it decides nothing."""
+    return {
+        "model": other.name,
+        "why": other.why,
+        "sd": summary(observed, prob),
+        "adjusted": summary(adjusted, prob),
+        **probabilities(adjusted, measure),
+    }
 
 
 def missing(measure: PlannedMeasure, reason: str) -> dict[str, Any]:
@@ -110,13 +128,15 @@ def missing(measure: PlannedMeasure, reason: str) -> dict[str, Any]:
 
 
 def _raw(fitted: Fitted, prob: float) -> dict[str, Any]:
-    """Risk difference of two proportions; else the effect in the measure's own direction and unit."""
-    inputs = fitted.prepared.inputs
-    if isinstance(inputs, TwoProportions):
-        return summary(BetaDifference(inputs), prob) | {"unit": "risk difference"}
+    """Risk difference of two proportions, per cent on a log scale; else in the measure's own direction and unit."""
+    prepared, observed = fitted.prepared, fitted.runs[OBSERVED]
+    if isinstance(prepared.inputs, TwoProportions):
+        return summary(BetaDifference(prepared.inputs), prob) | {"unit": "risk difference"}
+    if prepared.percent_per_sd is not None:
+        return summary(PercentChange(observed, prepared.percent_per_sd), prob) | {"unit": "%"}
     if fitted.raw is not None:
-        return summary(fitted.raw, prob) | {"unit": "risk difference"}
-    return summary(fitted.runs[OBSERVED], prob, fitted.prepared.raw_per_sd or 1.0) | {"unit": "of the measure"}
+        return summary(fitted.raw, prob) | {"unit": prepared.raw_unit or "risk difference"}
+    return summary(observed, prob, prepared.raw_per_sd or 1.0) | {"unit": prepared.raw_unit or "of the measure"}
 
 
 def _unadjusted(fitted: Fitted) -> dict[str, float]:

@@ -8,7 +8,7 @@ from analysis import exact, gates, predictive, unit_effects
 from analysis.decide import SIMILAR, DecisionRule
 from analysis.designs.prepared import Note, Prepared
 from analysis.documents import Engine, Role
-from analysis.effects import Fitted
+from analysis.effects import Fitted, alternative
 from analysis.posterior import FromDraws, Posterior, Sampled, SampledAlong
 from analysis.priors import Run
 from analysis.runs import ADJUSTED, ENTHUSIASTIC, EVIDENCE, OBSERVED, SCEPTICAL
@@ -60,7 +60,7 @@ class Work:
         adjusted = next(run for run in runs if run.name == ADJUSTED)
         self.leaning[name] = power_scaling(self.exact[name][ADJUSTED], adjusted)
         self.slopes[name] = exact.slope(prepared.inputs, observed)
-        raw = exact.risk_difference(prepared.inputs, observed)
+        raw = exact.raw(prepared.inputs, observed)
         if EVIDENCE not in self.exact[name]:
             message = (
                 "An arm with no event or nothing but events has no finite estimate without a prior; "
@@ -70,13 +70,23 @@ class Work:
         self.notes += [
             Note("prior_conflict", text, name) for text in unit_effects.far_from_priors(prepared.inputs, observed)
         ]
+        others = [
+            alternative(
+                other,
+                exact.posterior(other.inputs, observed),
+                exact.posterior(other.inputs, adjusted),
+                prepared.measure,
+                self.prob,
+            )
+            for other in prepared.alternatives
+        ]
         if self.engine is Engine.EXACT:
             self.done += len(runs)
             self._show(0.0)
             units = unit_effects.of_nodes(prepared.inputs, observed, self.prob)
-            return Fitted(prepared, self.exact[name], units, raw=raw)
+            return Fitted(prepared, self.exact[name], units, raw=raw, alternatives=others)
         sampled = {run.name: self._posterior(prepared, run) for run in runs}
-        fitted = Fitted(prepared, sampled, self.units[name], self.checks[name], raw)
+        fitted = Fitted(prepared, sampled, self.units[name], self.checks[name], raw, others)
         if near := near_threshold(fitted, rule):
             again = [run for run in runs if run.name in {run_name for _, run_name in near}]
             finer = {run.name: self._run(prepared, run, factor=4) for run in again}

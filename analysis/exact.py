@@ -1,16 +1,18 @@
 """The exact engine: one posterior a run from closed forms and quadrature, and what makes draws of NUTS exact in δ.
 
-The formulas are in `gaussian.py` and `proportions.py`; here is only which of them serves which inputs.
+The formulas are in a module a family of models; here is only the table of which serves which inputs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis import gaussian, mixed, paired_proportions, proportions, unit_proportions, unit_rates
 from analysis.designs.binary_inputs import PairedProportions, UnitProportions
-from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoProportions
+from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoMeans, TwoProportions
 from analysis.designs.unit_inputs import AncovaUnits, Waves
 from analysis.mixed_hyper import hyper_of_draws
 from analysis.posterior import FromDraws, Posterior, Sampled, SampledAlong
@@ -21,93 +23,117 @@ CENTRE_NODES = 161
 """Values of the intercept `centre` between which conditionals are interpolated."""
 
 
+@dataclass(frozen=True, slots=True)
+class Solver:
+    """What the engines ask of a model; each function takes the model's inputs and a run.
+
+    `rao_blackwell` also takes draws (chain, draw, …) by name and gives those of δ with their conditional distribution
+    given the other parameters. `slope` is mean and SD of the slope on the baseline. `raw` is the effect in raw units
+    where that is not a multiple of δ. `preconditioner` says where NUTS shall look, as part of the model's data.
+    """
+
+    posterior: Callable[[Any, Run], Posterior]
+    component_weights: Callable[[Any, Run], Array]
+    rao_blackwell: Callable[[Any, Run, Mapping[str, Array]], FromDraws]
+    slope: Callable[[Any, Run], tuple[float, float] | None] = lambda *_: None
+    raw: Callable[[Any, Run], Posterior | None] = lambda *_: None
+    preconditioner: Callable[[Any, Run], Mapping[str, Array]] = lambda *_: {}
+
+
 def posterior(inputs: Inputs, run: Run) -> Posterior:
     """The exact posterior of δ under a run's prior and bias."""
-    if isinstance(inputs, TwoProportions):
-        return proportions.posterior(inputs, run)
-    if isinstance(inputs, UnitProportions):
-        return unit_proportions.posterior(inputs, run)
-    if isinstance(inputs, PairedProportions):
-        return paired_proportions.posterior(inputs, run)
-    if isinstance(inputs, AncovaUnits | Waves):
-        return mixed.posterior(inputs, run)
-    return gaussian.posterior(inputs, run)
+    return SOLVERS[type(inputs)].posterior(inputs, run)
 
 
 def component_weights(inputs: Inputs, run: Run) -> Array:
     """Posterior weight of each component of the prior on δ."""
-    if isinstance(inputs, TwoProportions):
-        return proportions.component_weights(inputs, run)
-    if isinstance(inputs, UnitProportions):
-        return unit_proportions.component_weights(inputs, run)
-    if isinstance(inputs, PairedProportions):
-        return paired_proportions.component_weights(inputs, run)
-    if isinstance(inputs, AncovaUnits | Waves):
-        return mixed.component_weights(inputs, run)
-    return gaussian.component_weights(inputs, run)
+    return SOLVERS[type(inputs)].component_weights(inputs, run)
 
 
 def slope(inputs: Inputs, run: Run) -> tuple[float, float] | None:
     """Mean and SD of the slope on the baseline; None where the model has none of its own."""
-    if isinstance(inputs, AncovaUnits):
-        return mixed.slope(inputs, run)
-    if isinstance(inputs, UnitProportions):
-        return unit_proportions.slope(inputs, run)
-    return gaussian.slope(inputs, run) if isinstance(inputs, Ancova) else None
+    return SOLVERS[type(inputs)].slope(inputs, run)
 
 
-def risk_difference(inputs: Inputs, run: Run) -> Posterior | None:
-    """The marginal risk difference of proportions with units or linked people; None for other models."""
-    if isinstance(inputs, UnitProportions):
-        return unit_rates.risk_difference(inputs, run)
-    if isinstance(inputs, PairedProportions):
-        return paired_proportions.risk_difference(inputs, run)
-    return None
+def raw(inputs: Inputs, run: Run) -> Posterior | None:
+    """The effect in raw units where that is not a multiple of δ (a marginal risk difference, say); else None."""
+    return SOLVERS[type(inputs)].raw(inputs, run)
 
 
 def preconditioner(inputs: Inputs, run: Run) -> Mapping[str, Array]:
     """Where NUTS shall look, for the models that ask for it: part of their data."""
-    if isinstance(inputs, UnitProportions):
-        return unit_proportions.preconditioner(inputs, run)
-    if isinstance(inputs, PairedProportions):
-        return paired_proportions.preconditioner(inputs, run)
-    return mixed.preconditioner(inputs, run) if isinstance(inputs, AncovaUnits | Waves) else {}
-
-
-def _shaped(parts: tuple[Array, Array, Array]) -> list[Array]:
-    """The parts of δ given Δ in one common shape."""
-    return [np.broadcast_to(part, parts[1].shape) for part in parts]
+    return SOLVERS[type(inputs)].preconditioner(inputs, run)
 
 
 def rao_blackwell(inputs: Inputs, run: Run, draws: Mapping[str, Array]) -> FromDraws:
-    """Draws of δ with their conditional distribution given the other parameters of the draw.
+    """Draws of δ with their conditional distribution given the other parameters of the draw."""
+    return SOLVERS[type(inputs)].rao_blackwell(inputs, run, draws)
 
-    `draws` holds (chain, draw, …) arrays by name. Normal outcomes condition on σ (and r), proportions on `centre`.
-    """
-    delta = draws["delta"]
-    if isinstance(inputs, TwoProportions):
-        centre = draws["centre"]
-        nodes = np.linspace(centre.min(), centre.max(), CENTRE_NODES)
-        total, rows = proportions.given_centre(inputs, run, nodes)
-        return SampledAlong(delta, centre, nodes, total, rows, *_shaped(given_total(run, total)))
-    if isinstance(inputs, UnitProportions):
-        return unit_proportions.rao_blackwell(inputs, run, draws)
-    if isinstance(inputs, PairedProportions):
-        return paired_proportions.rao_blackwell(inputs, run, draws)
-    if isinstance(inputs, AncovaUnits | Waves):
-        hyper_parameters = hyper_of_draws(inputs, draws)
-        return _sampled(delta, run, mixed.conditional(inputs, hyper_parameters, run))
+
+# --- draws of δ given the rest ------------------------------------------------------------------------------------
+
+
+def _given_centre(inputs: TwoProportions, run: Run, draws: Mapping[str, Array]) -> SampledAlong:
+    """Two proportions condition on `centre`, along a grid."""
+    centre = draws["centre"]
+    nodes = np.linspace(centre.min(), centre.max(), CENTRE_NODES)
+    total, rows = proportions.given_centre(inputs, run, nodes)
+    given = [np.broadcast_to(part, (len(run.effect), len(total))) for part in given_total(run, total)]
+    return SampledAlong(draws["delta"], centre, nodes, total, rows, *given)
+
+
+def _given_units(inputs: AncovaUnits | Waves, run: Run, draws: Mapping[str, Array]) -> Sampled:
+    return sampled(draws["delta"], run, mixed.conditional(inputs, hyper_of_draws(inputs, draws), run))
+
+
+def _given_sigma(inputs: TwoMeans | Ancova | AncovaUnknownR, run: Run, draws: Mapping[str, Array]) -> Sampled:
+    """Two arms without units condition on σ, and on r where that is unknown."""
     columns = [draws["sigma"]]
     if isinstance(inputs, AncovaUnknownR):
         columns.append(draws["r"][..., None])
     hyper = np.concatenate(columns, axis=-1)
-    return _sampled(delta, run, gaussian.conditional(inputs, hyper.reshape(-1, hyper.shape[-1]), run))
+    return sampled(draws["delta"], run, gaussian.conditional(inputs, hyper.reshape(-1, hyper.shape[-1]), run))
 
 
-def _sampled(delta: Array, run: Run, given: tuple[Array, Array, Array]) -> Sampled:
+def sampled(delta: Array, run: Run, given: tuple[Array, Array, Array]) -> Sampled:
     """Draws with what the other parameters of each say of δ: log weight, mean, variance (component, draws)."""
     log_weights, means, variances = given
     relative = np.exp(log_weights - log_weights.max(axis=0))
     shape = (len(run.effect), *delta.shape)
     weights = (relative / relative.sum(axis=0)).reshape(shape)
     return Sampled(delta, weights, means.reshape(shape), np.sqrt(variances).reshape(shape))
+
+
+_TWO_ARMS = Solver(gaussian.posterior, gaussian.component_weights, _given_sigma)
+_UNITS = Solver(mixed.posterior, mixed.component_weights, _given_units, preconditioner=mixed.preconditioner)
+
+SOLVERS: Final[Mapping[type, Solver]] = {
+    TwoMeans: _TWO_ARMS,
+    AncovaUnknownR: _TWO_ARMS,
+    Ancova: Solver(gaussian.posterior, gaussian.component_weights, _given_sigma, gaussian.slope),
+    TwoProportions: Solver(proportions.posterior, proportions.component_weights, _given_centre),
+    Waves: _UNITS,
+    AncovaUnits: Solver(
+        mixed.posterior,
+        mixed.component_weights,
+        _given_units,
+        mixed.slope,
+        preconditioner=mixed.preconditioner,
+    ),
+    UnitProportions: Solver(
+        unit_proportions.posterior,
+        unit_proportions.component_weights,
+        unit_proportions.rao_blackwell,
+        unit_proportions.slope,
+        unit_rates.risk_difference,
+        unit_proportions.preconditioner,
+    ),
+    PairedProportions: Solver(
+        paired_proportions.posterior,
+        paired_proportions.component_weights,
+        paired_proportions.rao_blackwell,
+        raw=paired_proportions.risk_difference,
+        preconditioner=paired_proportions.preconditioner,
+    ),
+}
+"""Who computes what. A new model is a module and a row."""

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,6 @@ from analysis.documents import (
     MeasureData,
     Pair,
     Plan,
-    PlannedLook,
     PlannedMeasure,
     Row,
 )
@@ -53,7 +52,8 @@ class Truth:
     """What is true of one measure: the shift the data show (effect and bias, oriented), and how people vary.
 
     `before` are the waves before the start, `after` those of the looks; `sign` is −1 where lower is better. `by_person`
-    where the data will be rows, so that people must be drawn one by one.
+    where the data will be rows, so that people must be drawn one by one. `measure` and `asked` are what a family or a
+    design needs beyond that.
     """
 
     shift: float
@@ -64,6 +64,9 @@ class Truth:
     rate: float
     before: tuple[str, ...]
     after: tuple[str, ...]
+    measure: PlannedMeasure
+    plan: Plan
+    asked: SimulateRequest
     by_person: bool = False
 
     @property
@@ -119,20 +122,23 @@ def truth_of(request: SimulateRequest, plan: Plan, measure: PlannedMeasure, effe
         rate=request.rate_of(measure) or 0.5,
         before=before,
         after=tuple(dict.fromkeys(look.wave for look in plan.looks)),
+        measure=measure,
+        plan=plan,
+        asked=request,
         by_person=request.in_rows,
     )
 
 
-def draw(rng: np.random.Generator, family: Family, truth: Truth, groups: Sequence[Group]) -> list[Values]:
-    """The values of a measure in all waves of one pilot."""
-    if family is Family.BINARY:
-        return [_binary(rng, truth, group) for group in groups]
-    return [_normal(rng, truth, group) for group in groups]
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """How the data of a design and family come about: values of all waves are drawn once, entered look by look.
 
+    `draw` takes the generator, what is true and the groups; `enter` makes of its values what a pilot would enter up to
+    the wave of a look.
+    """
 
-def documents(design: Design, family: Family, truth: Truth, values: Sequence[Values], look: PlannedLook) -> MeasureData:
-    """What a pilot of this design would enter of these values up to a look."""
-    return SHAPES[design, family](truth, values, look.wave)
+    draw: Callable[[np.random.Generator, Truth, Sequence[Group]], Any]
+    enter: Callable[[Truth, Any, str], MeasureData]
 
 
 # --- drawing ----------------------------------------------------------------------------------------------------
@@ -148,6 +154,16 @@ def _unit_effects(rng: np.random.Generator, truth: Truth) -> Array:
     """What a unit adds in each wave, SD units."""
     waves = len(truth.waves)
     return math.sqrt(truth.icc) * rng.standard_normal() + truth.unit_time_sd * rng.standard_normal(waves)
+
+
+def normal(rng: np.random.Generator, truth: Truth, groups: Sequence[Group]) -> list[Values]:
+    """Normal values of every group."""
+    return [_normal(rng, truth, group) for group in groups]
+
+
+def binary(rng: np.random.Generator, truth: Truth, groups: Sequence[Group]) -> list[Values]:
+    """Yes and no of every group."""
+    return [_binary(rng, truth, group) for group in groups]
 
 
 def _normal(rng: np.random.Generator, truth: Truth, group: Group) -> Values:
@@ -241,16 +257,16 @@ def _waves(truth: Truth, values: Sequence[Values], wave: str) -> MeasureData:
     return (_rows if truth.by_person else _pairs)(truth, values, wave)
 
 
-SHAPES: Final[Mapping[tuple[Design, Family], Callable[[Truth, Sequence[Values], str], MeasureData]]] = {
-    (Design.PARALLEL, Family.NORMAL): _pairs,
-    (Design.PARALLEL, Family.BINARY): _counts,
-    (Design.PAIRED, Family.NORMAL): _pairs,
-    (Design.PAIRED, Family.BINARY): _rows,
-    (Design.CROSS_SECTION, Family.NORMAL): _cells,
-    (Design.CROSS_SECTION, Family.BINARY): _counts,
-    (Design.CLUSTER, Family.NORMAL): _pairs,
-    (Design.CLUSTER, Family.BINARY): _counts,
-    (Design.DID, Family.NORMAL): _waves,
-    (Design.DID, Family.BINARY): _counts,
+MAKERS: Final[Mapping[tuple[Design, Family], Maker]] = {
+    (Design.PARALLEL, Family.NORMAL): Maker(normal, _pairs),
+    (Design.PARALLEL, Family.BINARY): Maker(binary, _counts),
+    (Design.PAIRED, Family.NORMAL): Maker(normal, _pairs),
+    (Design.PAIRED, Family.BINARY): Maker(binary, _rows),
+    (Design.CROSS_SECTION, Family.NORMAL): Maker(normal, _cells),
+    (Design.CROSS_SECTION, Family.BINARY): Maker(binary, _counts),
+    (Design.CLUSTER, Family.NORMAL): Maker(normal, _pairs),
+    (Design.CLUSTER, Family.BINARY): Maker(binary, _counts),
+    (Design.DID, Family.NORMAL): Maker(normal, _waves),
+    (Design.DID, Family.BINARY): Maker(binary, _counts),
 }
-"""The shape in which the people of a design are entered; what is not here cannot be simulated."""
+"""How the data of a design are drawn and entered; what is not here cannot be simulated."""

@@ -2,8 +2,6 @@
 
 from typing import Final
 
-from analysis.designs.binary_inputs import PairedProportions, UnitProportions
-from analysis.designs.inputs import TwoProportions
 from analysis.designs.prepared import Prepared
 from analysis.documents import Plan, Role
 from analysis.grade import Grade
@@ -42,7 +40,4 @@ def runs_of(plan: Plan, prepared: Prepared, graded: Grade) -> list[Run]:
 
 def bounded(prepared: Prepared) -> bool:
     """Whether a flat prior on the effect gives a posterior: not where an arm has no event or nothing else."""
-    inputs = prepared.inputs
-    if isinstance(inputs, UnitProportions | PairedProportions):
-        return inputs.bounded
-    return not isinstance(inputs, TwoProportions) or bool(((inputs.x > 0) & (inputs.x < inputs.n)).all())
+    return bool(getattr(prepared.inputs, "bounded", True))

@@ -15,7 +15,7 @@ from analysis.documents import MeasureData, NormalPrior, Plan, PlannedMeasure, R
 from analysis.errors import Refused
 from analysis.fit import exact_verdict
 from analysis.grade import Grade
-from analysis.pilots import SHAPES, Group, documents, draw, groups_of, truth_of
+from analysis.pilots import MAKERS, Group, groups_of, truth_of
 from analysis.scenario import IN_UNITS, SimulateRequest
 from analysis.verdict import Criterion, Verdict
 
@@ -79,16 +79,13 @@ class Simulation:
 
     def _looked(self, rng: np.random.Generator, effect: float) -> Ended:
         """One pilot, its looks in order until one ends it; raises `Refused` where a look has no answer."""
-        truths, values = {}, {}
+        drawn = []
         for measure in self.measures:
             truth = truth_of(self.request, self.plan, measure, effect, self._bias(rng, measure))
-            truths[measure.measure] = truth
-            values[measure.measure] = draw(rng, measure.family, truth, self.groups)
+            maker = MAKERS[self.plan.design, measure.family]
+            drawn.append((maker, truth, maker.draw(rng, truth, self.groups)))
         for seen, look in enumerate(self.plan.looks, start=1):
-            data = {
-                m.measure: documents(self.plan.design, m.family, truths[m.measure], values[m.measure], look)
-                for m in self.measures
-            }
+            data = {truth.measure.measure: maker.enter(truth, values, look.wave) for maker, truth, values in drawn}
             verdict = exact_verdict(self.plan, data, look)
             if verdict.outcome != "refine" or verdict.stop or look == self.plan.looks[-1]:
                 return _ended(effect, verdict, seen)
@@ -138,13 +135,13 @@ def _in_sd_units(measure: PlannedMeasure) -> PlannedMeasure:
 def _able(plan: Plan, measure: PlannedMeasure) -> bool:
     """Whether data of a measure can be made and analysed; a primary that cannot be is `Refused`."""
     key = plan.design, measure.family
-    if key in OFFERED and key in SHAPES:
+    if key in OFFERED and key in MAKERS:
         return True
     if measure.role is not Role.PRIMARY:
         return False
     if key not in OFFERED:
         prepare(Question(plan, measure, MeasureData(rows=[]), plan.followup))
-    offered = ", ".join(f"{d} × {f}" for d, f in SHAPES if (d, f) in OFFERED)
+    offered = ", ".join(f"{d} × {f}" for d, f in MAKERS if (d, f) in OFFERED)
     raise Refused(
         "not_simulated",
         f"{measure.measure}: the design {plan.design.value} for {measure.family.value} outcomes cannot be simulated.",

@@ -6,26 +6,22 @@ also how the PyMC model samples them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, log_ndtr, ndtr
+from scipy.special import log_ndtr, ndtr
 
-from analysis import marginal
+from analysis import marginal, unit_integral
 from analysis.designs.binary_inputs import COEFFICIENTS, UnitProportions
 from analysis.posterior import Density, NormalMixture, SampledAlong
 from analysis.priors import Run
+from analysis.unit_integral import AT_ONCE, RULES, Integrand, Rule
 
 Array = NDArray[np.float64]
 DIMENSION = COEFFICIENTS + 3
 UNIT, UNIT_TIME, TOTAL = COEFFICIENTS, COEFFICIENTS + 1, COEFFICIENTS + 2
 _LINE = np.linspace(-8.0, 12.0, 20_001)
-AT_ONCE = 60_000
-"""Numbers an intermediate array holds: what fits a processor's cache."""
-RULES = ((5, 3), (5, 5), (7, 5), (7, 7), (11, 11), (25, 17))
-"""Nodes for u and for v, tried in this order."""
 TOLERANCE, CHECKED = 1e-4, 50
 """SD of the error of the log likelihood, over all units, at so many points spread over the posterior's mass.
 
@@ -33,113 +29,26 @@ An error that is the same everywhere changes no posterior.
 """
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rule:
-    """Nodes and weights of the Gauss-Hermite rules for N(0, 1): of u and of v; a single node where there is none."""
-
-    outer: Array
-    outer_weights: Array
-    inner: Array
-    inner_weights: Array
-
-    @classmethod
-    def of(cls, inputs: UnitProportions, outer: int, inner: int) -> "Rule":
-        """Rules of so many nodes for the effects that the inputs have."""
-        return cls(*_hermite(outer if inputs.unit else 1), *_hermite(inner if inputs.unit_time else 1))
-
-
-def _hermite(count: int) -> tuple[Array, Array]:
-    nodes, weights = np.polynomial.hermite_e.hermegauss(count)
-    return nodes, weights / weights.sum()
-
-
 # --- likelihood ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Integrand:
-    """Of K parameter values: log integrand at the nodes of u (Q, K, G), u and, given it, moments of v (Q, K, S, G).
-
-    Without `moments` asked for the last two are empty. Units come last: operations run along the longest axis.
-    """
-
-    log_value: Array
-    u: Array
-    v: Array
-    v_variance: Array
 
 
 def log_likelihood(inputs: UnitProportions, z: Array, rule: Rule) -> Array:
     """Log likelihood (K,) of nodes `z` (K, 8), unit effects integrated out, up to a constant."""
-    size = inputs.x.size * len(rule.outer) * len(rule.inner)
-    turn = max(AT_ONCE // size, 1)
-    return np.concatenate([_summed(integrand(inputs, z[i : i + turn], rule).log_value) for i in range(0, len(z), turn)])
-
-
-def _summed(log_values: Array) -> Array:
-    """Log of the sums over the nodes, added up over units (K,)."""
-    best = log_values.max(axis=0)
-    return np.asarray((best + np.log(np.exp(log_values - best).sum(axis=0))).sum(axis=-1))
+    turn = max(AT_ONCE // (inputs.x.size * rule.points), 1)
+    return np.concatenate([integrand(inputs, z[i : i + turn], rule).log_likelihood for i in range(0, len(z), turn)])
 
 
 def integrand(inputs: UnitProportions, z: Array, rule: Rule, *, moments: bool = False) -> Integrand:
     """What the sums over nodes are made of, at points `z` (K, 8)."""
-    x, n = inputs.x.T, inputs.n.T
     design = np.concatenate([inputs.columns, inputs.kappa * inputs.exposure[..., None]], axis=-1).transpose(2, 1, 0)
     place = z[:, [*range(COEFFICIENTS), TOTAL]]
-    eta = (place @ design.reshape(design.shape[0], -1)).reshape(-1, *x.shape)  # (K, S, G)
-    su, sv = (s[:, None, None] for s in logit_sds(inputs, z))
-    # Start from the empirical logits, then Newton's steps to the joint mode of u and v, both in their own SDs.
-    theta = np.log((x + 0.5) / (n - x + 0.5))
-    share = (x + 0.5) / (n + 1)
-    u, v = _newton(eta, theta, 0.0, n * share * (1 - share), su, sv)
-    for _ in range(2):
-        theta = eta + su * u + sv * v
-        p = expit(theta)
-        u, v = _newton(eta, theta, x - n * p, n * p * (1 - p), su, sv)
-    p = expit(eta + su * u + sv * v)
-    w = n * p * (1 - p)
-    within = 1 + sv**2 * w
-    width = 1 / np.sqrt(1 + su**2 * (w / within).sum(axis=1, keepdims=True))
-    outer, inner = rule.outer[:, None, None, None], rule.inner[:, None, None, None, None]
-    at_u = u + width * outer  # (Q, K, 1, G)
-    inner_width = 1 / np.sqrt(within)
-    middle = v - sv * su * w / within * (at_u - u)  # (Q, K, S, G)
-    # Of nodes t of the inner rule: v = middle + width t, so that all but softplus is a quadratic in t.
-    level, step = eta + su * at_u + sv * middle, sv * inner_width
-    linear = x * step - middle * inner_width
-    value = x * level - 0.5 * middle**2 + inner * linear  # (R, Q, K, S, G)
-    value += 0.5 * inner**2 * (1 - inner_width**2) + np.log(rule.inner_weights)[:, None, None, None, None]
-    value -= n * _softplus(level + inner * step)
-    best = value.max(axis=0)
-    value -= best
-    relative = np.exp(value, out=value)
-    mass = relative.sum(axis=0)
-    log_inner = (best + np.log(mass * inner_width)).sum(axis=2)
-    log_weights = np.log(rule.outer_weights)[:, None, None]
-    at_u = at_u[:, :, 0]
-    log_value = log_inner + 0.5 * (outer[..., 0] ** 2 - at_u**2) + log_weights + np.log(width[:, 0])
-    if not moments:
-        return Integrand(log_value, at_u, np.empty(0), np.empty(0))
-    mean = (relative * inner).sum(axis=0) / mass
-    variance = (relative * (inner - mean) ** 2).sum(axis=0) / mass
-    return Integrand(log_value, at_u, middle + inner_width * mean, inner_width**2 * variance)
+    eta = (place @ design.reshape(design.shape[0], -1)).reshape(-1, *inputs.x.T.shape)  # (K, S, G)
+    return unit_integral.integrand(inputs.x.T, inputs.n.T, eta, logit_sds(inputs, z), rule, moments=moments)
 
 
-def _newton(eta: Array, theta: Array, gradient: Array | float, w: Array, su: Array, sv: Array) -> tuple[Array, Array]:
-    """The mode (K, 1, G) of u and (K, S, G) of v were the log likelihood quadratic about θ with curvature −w."""
-    pull = w * (theta - eta) + gradient
-    within = 1 + sv**2 * w
-    u = su * (pull / within).sum(axis=1, keepdims=True)
-    u /= 1 + su**2 * (w / within).sum(axis=1, keepdims=True)
-    return u, sv * (pull - w * su * u) / within
-
-
-def _softplus(values: Array) -> Array:
-    found = np.abs(values)
-    np.log1p(np.exp(np.negative(found, out=found), out=found), out=found)
-    found += np.maximum(values, 0.0)
-    return np.asarray(found)
+def rule_with(inputs: UnitProportions, outer: int, inner: int) -> Rule:
+    """Rules of so many nodes for the effects that the inputs have."""
+    return Rule.of(outer, inner, unit=inputs.unit > 0, unit_time=inputs.unit_time > 0)
 
 
 def half_line(z: Array) -> Array:
@@ -195,15 +104,15 @@ def _integrated(inputs: UnitProportions, run: Run) -> marginal.Marginal:
 @lru_cache(maxsize=32)
 def _sought(inputs: UnitProportions, run: Run) -> marginal.Proposal:
     """Where the nodes shall lie: the cheapest rule tells that well enough, the weights make up for it."""
-    return marginal.sought(_target(inputs, Rule.of(inputs, *RULES[0])), run)
+    return marginal.sought(_target(inputs, rule_with(inputs, *RULES[0])), run)
 
 
 @lru_cache(maxsize=32)
 def rule_of(inputs: UnitProportions) -> Rule:
     """The smallest rule whose error, against a far larger one, is below `TOLERANCE` where the posterior lies."""
     if not (inputs.unit or inputs.unit_time):
-        return Rule.of(inputs, 1, 1)
-    rules = [Rule.of(inputs, *counts) for counts in RULES]
+        return rule_with(inputs, 1, 1)
+    rules = [rule_with(inputs, *counts) for counts in RULES]
     pilot = _sought(inputs, marginal.WIDE).pilot
     weights = pilot.weights(marginal.WIDE).ravel()
     chosen = np.searchsorted(np.cumsum(weights), (np.arange(CHECKED) + 0.5) / CHECKED)

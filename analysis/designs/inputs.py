@@ -125,6 +125,11 @@ class TwoProportions:
         return {"x": self.x, "n": self.n, "kappa": np.array(self.kappa), "leaning": self.leaning}
 
     @property
+    def bounded(self) -> bool:
+        """Whether a flat effect leaves a posterior: not where an arm has no event or nothing else."""
+        return bool(((self.x > 0) & (self.x < self.n)).all())
+
+    @property
     def leaning(self) -> Array:
         """Share of the treated arm in what is known of the arms' logits."""
         p = (self.x + 0.5) / (self.n + 1)

@@ -116,14 +116,26 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Alternative:
+    """The same data under another model: `name` says which, `why` when it would be the better one."""
+
+    name: str
+    why: str
+    inputs: Inputs
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
     """A measure ready for a model.
 
     `raw_per_sd` turns an oriented effect in SD units into the measure's own direction and unit (None: the family has
     a scale of its own). `n` counts the people analysed in each arm. `attrition` is what linked rows themselves show.
     `beside` goes into the effect as it stands. `cap` says why the outcome may not go beyond `refine`.
-    `units_per_arm` is of the smaller arm, `pre_waves` how many waves before the start have data: both for the grade.
-    `centre` is the raw value at the scale's zero.
+    `units_per_arm` is of the smaller arm, `pre_waves` how many waves before the start have data, `controlled` whether a
+    time series has a control series long enough: all for the grade. `centre` is the raw value at the scale's zero.
+    `raw_unit` names the unit of the effect in raw units; None: that of the measure, of shares the risk difference.
+    `percent_per_sd` is what a SD unit is on the measure's log scale, signed by its direction: the raw effect is then
+    the change in per cent. `alternatives` are other models of the same data, shown beside and deciding nothing.
     """
 
     measure: PlannedMeasure
@@ -137,3 +149,7 @@ class Prepared:
     units_per_arm: int | None = None
     pre_waves: int = 1
     centre: float | None = None
+    controlled: bool = False
+    raw_unit: str | None = None
+    percent_per_sd: float | None = None
+    alternatives: tuple["Alternative", ...] = ()

@@ -50,7 +50,7 @@ def build() -> pm.Model:
         unit_time_sd = _spread("unit_time_sd", at[COEFFICIENTS + 1], d["scales"][1])
         eta = (d["columns"] * theta).sum(axis=-1) + d["kappa"] * total * d["exposure"]
         su, sv = (abs(d["kappa"]) * d["multiples"][i] * sd for i, sd in enumerate((unit_sd, unit_time_sd)))
-        data = (d[name] for name in ("x", "n", "outer", "inner"))
+        data = (d[name] for name in ("n", "x", "outer", "inner"))
         pm.Potential("likelihood", UnitLikelihood()(eta, su, sv, *data))
     return model
 

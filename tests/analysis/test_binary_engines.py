@@ -7,7 +7,7 @@ import pytest
 
 from analysis import exact, gates, predictive
 from analysis.designs.binary_inputs import PairedProportions, UnitProportions
-from analysis.unit_proportions import Rule, log_likelihood, logit_sds
+from analysis.unit_proportions import log_likelihood, logit_sds, rule_with
 from tests.analysis.binary_cases import ADJUSTED, KINDS, OBSERVED, over_time, simulated
 
 
@@ -31,19 +31,25 @@ def test_the_sampled_likelihood_is_that_of_the_exact_engine_and_its_gradient_the
     rng = np.random.default_rng(8)
     inputs = simulated(rng, kind)
     assert isinstance(inputs, UnitProportions)
-    rule, z = Rule.of(inputs, 25, 17), rng.normal(size=(1, 8))
+    rule, z = rule_with(inputs, 25, 17), rng.normal(size=(1, 8))
     su, sv = (float(s[0]) for s in logit_sds(inputs, z))
     eta = inputs.columns @ z[0, :5] + inputs.kappa * z[0, 7] * inputs.exposure
     nodes = np.stack([rule.outer, rule.outer_weights]), np.stack([rule.inner, rule.inner_weights])
 
-    def at(step: float, eta_way: Any = 0.0, su_way: float = 0.0, sv_way: float = 0.0) -> Any:
+    def at(step: float, eta_way: Any = 0.0, su_way: float = 0.0, sv_way: float = 0.0, n_way: Any = 0.0) -> Any:
         moved = eta + step * eta_way, np.asarray(su + step * su_way), np.asarray(sv + step * sv_way)
-        return integrated(*moved, inputs.x, inputs.n, *nodes)
+        return integrated(*moved, inputs.n + step * n_way, inputs.x, *nodes)
 
-    value, by_eta, by_su, by_sv = at(0.0)
+    value, by_eta, by_su, by_sv, by_n = at(0.0)
     assert float(value) == pytest.approx(log_likelihood(inputs, z, rule)[0], rel=1e-12)
     way = rng.normal(size=eta.shape)
-    for slope, ways in (((by_eta * way).sum(), (way,)), (by_su, (0.0, 1.0)), (by_sv, (0.0, 0.0, 1.0))):
+    slopes = {
+        "eta": ((by_eta * way).sum(), (way,)),
+        "su": (by_su, (0.0, 1.0)),
+        "sv": (by_sv, (0.0, 0.0, 1.0)),
+        "n": ((by_n * way).sum(), (0.0, 0.0, 0.0, way)),
+    }
+    for slope, ways in slopes.values():
         assert float(slope) == pytest.approx((at(1e-5, *ways)[0] - at(-1e-5, *ways)[0]) / 2e-5, rel=1e-4, abs=1e-4)
 
 

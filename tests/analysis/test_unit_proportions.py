@@ -10,7 +10,8 @@ from analysis import exact, gates, marginal, predictive, unit_proportions, unit_
 from analysis.designs.binary_inputs import KAPPA_LOGIT, PairedProportions, UnitProportions
 from analysis.documents import NormalPrior
 from analysis.priors import NO_BIAS, Run, normal
-from analysis.unit_proportions import RULES, Rule, half_line, log_likelihood, rule_of
+from analysis.unit_integral import RULES
+from analysis.unit_proportions import half_line, log_likelihood, rule_of, rule_with
 from tests.analysis.binary_cases import EVIDENCE, OBSERVED, SCEPTICAL, agree, in_arms, over_time, summed
 
 Array = NDArray[np.float64]
@@ -68,7 +69,7 @@ def test_without_unit_effects_the_likelihood_is_binomial() -> None:
     z = np.random.default_rng(1).normal(size=(20, 8))
     eta = np.einsum("gsc,kc->kgs", inputs.columns, z[:, :5]) + KAPPA_LOGIT * z[:, 7, None, None] * inputs.exposure
     direct = binom.logpmf(inputs.x, inputs.n, expit(eta)).sum(axis=(1, 2))
-    gap = log_likelihood(inputs, z, Rule.of(inputs, 1, 1)) - direct
+    gap = log_likelihood(inputs, z, rule_with(inputs, 1, 1)) - direct
     assert np.ptp(gap) < 1e-9
 
 
