@@ -85,13 +85,15 @@ class Events(Document):
 
 
 class Point(Document):
-    """One month of a series."""
+    """One month of a series; `t` counts months from the start of the intervention, so that it is below 0 before it."""
 
     unit: UnitId | None = None
     arm: Key | None = None
     t: Number
     value: Number
     exposure: Positive | None = None
+    definition: Key | None = None
+    """The version of the metric's definition that the month was measured by."""
 
 
 class MeasureData(Document):

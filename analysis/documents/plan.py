@@ -154,7 +154,9 @@ class PlannedUnit(Document):
 
     unit_id: UnitId
     arm: Key | None = None
-    starts_on: str | None = Field(default=None, description="Date the unit crosses over (stepped wedge)")
+    starts_on: str | None = Field(
+        default=None, description="Day on which the unit starts with the intervention (stepped wedge, time series)"
+    )
 
 
 class PlannedWave(Document):

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from analysis.documents import Plan, Role
+from analysis.documents import Design, Plan, Role
 from app.analyses.models import Analysis, Kind
 from app.analyses.retention import retained
 from app.analyses.service import retention_of
@@ -16,6 +16,7 @@ from app.decisions.service import latest_decision
 from app.lifecycle.schemas import MoveIn
 from app.lifecycle.stages import REVIEW, PilotFacts
 from app.measures.models import Measurement, Shape, Summary
+from app.measures.series import begins_before
 from app.pilots.coverage import covering
 from app.pilots.models import SCALED, Intervention, Pilot, ProgramStatus, Stage
 from app.pilots.service import units_of
@@ -103,6 +104,8 @@ def _of_program(session: Session, pilot: Pilot, asked: MoveIn | None) -> dict[st
 def _has_baseline(session: Session, pilot: Pilot, plan: Plan) -> bool:
     """Whether the primary measure has values from before the intervention (a change alone has none)."""
     primary = next((m.measure for m in plan.measures if m.role is Role.PRIMARY), None)
+    if primary is not None and plan.design is Design.ITS:
+        return begins_before(session, pilot, plan, primary)
     if primary is None or plan.baseline is None:
         return False
     row = session.exec(

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from sqlmodel import Session, col, select
 
-from analysis.documents import Categories, Cell, Change, CountOf, Events, Pair, Point
+from analysis.documents import Categories, Cell, Change, CountOf, Events, Pair
 from app.audit.models import note
 from app.errors import Conflict, Invalid, fault
 from app.measures.collected import day_faults
@@ -22,6 +22,7 @@ from app.measures.gone import Gone
 from app.measures.models import FormerMeasurement, FormerSummary, Measurement, Revision, RevisionKind, Shape, Summary
 from app.measures.revisions import latest, revise
 from app.measures.rules import Context, Fault, content_faults, value_faults
+from app.measures.schemas import Month
 from app.measures.waves import refuse_more_than_allocated, refuse_more_than_invited
 from app.pilots.models import Pilot
 
@@ -32,7 +33,7 @@ FORMS: dict[Shape, TypeAdapter[Any]] = {
     Shape.COUNTS: TypeAdapter(CountOf),
     Shape.CATEGORIES: TypeAdapter(Categories),
     Shape.EVENTS: TypeAdapter(Events),
-    Shape.SERIES: TypeAdapter(Point),
+    Shape.SERIES: TypeAdapter(Month),
 }
 PLACE = ("unit", "arm", "wave", "t")
 AT_ONCE = 500

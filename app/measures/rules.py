@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from analysis.documents import Family, Plan, PlannedMeasure
+from analysis.documents import Design, Family, Plan, PlannedMeasure
 from app.measures.models import Shape
 from app.pilots.pseudonyms import pseudonym_fault
 from app.plans.allocated import Allocated
@@ -48,16 +48,26 @@ class Context:
         return [arm.key for arm in self.plan.arms]
 
     @property
+    def in_steps(self) -> bool:
+        """Whether units start one after another."""
+        return self.plan.design is Design.STEPPED_WEDGE
+
+    @property
     def waves(self) -> list[str]:
         """The waves of the plan."""
         return [wave.key for wave in self.plan.waves]
 
     def arm_of(self, unit_id: str | None, participant: str | None = None) -> str | None:
-        """The arm chance or the plan puts a person or a unit in; the only arm of a plan without comparison."""
+        """The arm chance or the plan puts a person or a unit in; the only arm of a plan without comparison.
+
+        In a stepped wedge a unit's is the one it ends in; which held at a wave follows from its days.
+        """
         assigned = self.allocated.people.get(participant or "") or self.allocated.units.get(unit_id or "")
         if assigned is not None:
             return assigned
         for unit in self.plan.units:
+            if unit.unit_id == unit_id and self.in_steps:
+                return self.plan.treated if unit.starts_on is not None else self.plan.control
             if unit.unit_id == unit_id and unit.arm is not None:
                 return unit.arm
         return self.arms[0] if len(self.arms) == 1 else None
@@ -95,6 +105,9 @@ def place_faults(
         yield "arm", arm_missing(context), "missing"
     elif arm is not None and arm not in context.arms:
         yield "arm", f"the plan has no arm {arm!r}; it has {', '.join(context.arms)}", "unknown_arm"
+    elif arm is not None and planned is not None and arm != planned and context.in_steps:
+        message = "units start one after another: leave the arm out, it follows from the unit's starts_on in the plan"
+        yield "arm", message, "arm_differs"
     elif arm is not None and planned is not None and arm != planned:
         by = "chance" if unit in context.allocated.units else "the plan"
         yield "arm", f"{by} puts unit {unit!r} in {planned!r}, not {arm!r}", "arm_differs"

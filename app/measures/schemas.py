@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from analysis.documents import Categories, Cell, Change, CountOf, Events, Number, Pair, Point
+from analysis.documents import Categories, Cell, Change, CountOf, Document, Events, Number, Pair
 from app.forms import Answer, AtInstant, Form, Id, Line, Page
 from app.measures.models import Shape
 
@@ -57,6 +57,16 @@ class MeasurementsIn(Form):
     rows: list[RowIn] = Field(min_length=1, max_length=100_000)
 
 
+class Month(Document):
+    """A month of a series; by which definition it was measured is kept apart."""
+
+    unit: Id | None = None
+    arm: Line | None = None
+    t: Number
+    value: Number
+    exposure: Annotated[float, Field(gt=0, le=LARGEST)] | None = None
+
+
 NO_SHAPES = frozenset({"measure", "wave"})
 WITHOUT_WAVE = frozenset({"pairs", "changes"})
 
@@ -94,7 +104,7 @@ class SummariesIn(Form):
     counts: list[CountOf] | None = Field(default=None, description="x of n people per arm and wave")
     categories: list[Categories] | None = Field(default=None, description="people in each category, lowest first")
     events: list[Events] | None = Field(default=None, description="events over an exposure")
-    series: list[Point] | None = Field(default=None, description="monthly values")
+    series: list[Month] | None = Field(default=None, description="monthly values")
 
     @model_validator(mode="after")
     def _one_shape(self) -> Self:

@@ -37,7 +37,7 @@ from app.measures.series_schemas import (
     SeriesPointIn,
     SeriesReport,
 )
-from app.measures.snapshot import snapshot
+from app.measures.snapshot import as_entered, snapshot
 from app.measures.summaries import enter_summaries
 from app.pilots.models import Pilot
 from app.plans.service import plan_of, require_version
@@ -108,7 +108,7 @@ def _start(session: Session, pilot: Pilot, body: SeriesIn, plan: Plan) -> str | 
     months = [point.month for point in body.series if point.month is not None]
     if body.starts is not None or not months:
         return body.starts
-    taken = snapshot(session, pilot.id, pilot.iteration, plan, plan.followup)
+    taken = as_entered(session, pilot.id, pilot.iteration, plan, plan.followup)
     if len(months) < len(body.series) or any(SERIES in shapes for shapes in taken.data.values()):
         msg = 'some points have a t and others a month: say in `starts` in which month t is 0, as in "2026-01"'
         raise Conflict(msg, "series_start_unknown")
@@ -199,7 +199,14 @@ def _keep(
 def _entries(session: Session, pilot: Pilot, iteration: int, plan: Plan, measure: str) -> list[dict[str, Any]]:
     """The points of a measure as an analysis takes them."""
     alone = plan.model_copy(update={"measures": [m for m in plan.measures if m.measure == measure]})
-    return snapshot(session, pilot.id, iteration, alone, plan.followup).data.get(measure, {}).get(SERIES, [])
+    return as_entered(session, pilot.id, iteration, alone, plan.followup).data.get(measure, {}).get(SERIES, [])
+
+
+def begins_before(session: Session, pilot: Pilot, plan: Plan, measure: str) -> bool:
+    """Whether a series has months from before the intervention."""
+    alone = plan.model_copy(update={"measures": [m for m in plan.measures if m.measure == measure]})
+    shapes = snapshot(session, pilot.id, pilot.iteration, alone, plan.followup).data.get(measure, {})
+    return any(point["t"] < 0 for point in shapes.get(SERIES, []))
 
 
 def read_series(session: Session, pilot: Pilot, iteration: int, measure: str) -> SeriesOut:

@@ -9,7 +9,10 @@ from app.catalog.months import Month
 from app.forms import Answer, Form, Id, Line
 from app.measures.schemas import EntryReport, Value
 
-T_ZERO = "The month in which t is 0, the same for all series of an iteration"
+T_ZERO = (
+    "The month in which t is 0, the same for all series of an iteration. An analysis counts from the month in which "
+    "the treated units start (starts_on in the plan); where the plan does not say, from this one"
+)
 
 
 class SeriesPointIn(Form):
@@ -18,7 +21,7 @@ class SeriesPointIn(Form):
     unit: Id | None = None
     arm: Line | None = Field(default=None, description="May be left out where the plan or an allocation has it")
     month: Month | None = Field(default=None, description='As in "2026-03"')
-    t: Number | None = Field(default=None, description="Instead of the month: months since the start of the series")
+    t: Number | None = Field(default=None, description="Instead of the month: months since the one in which t is 0")
     value: Value = Field(description="The mean of the month (a duration), or how many (a count)")
     exposure: Annotated[float, Field(gt=0, le=1e12)] | None = Field(
         default=None, description="Over what it was counted: clinician-days, say"

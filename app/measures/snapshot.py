@@ -12,10 +12,11 @@ from sqlmodel import Session, col, select
 from analysis.documents import Design, Family, Plan, PlannedMeasure
 from app.measures.cells import Entry, Rows
 from app.measures.collected import collected, outside
-from app.measures.interruptions import definition_warnings
+from app.measures.interruptions import definition_warnings, observed, start_of
 from app.measures.models import Shape, Summary, Wave
 from app.measures.response import lost_of_followed, lost_of_invited
 from app.measures.revisions import summaries
+from app.measures.starting import by_crossing, crossing, inside, several_starts, since_start
 from app.measures.waves import answers, primary_answers, primary_of
 
 
@@ -59,6 +60,42 @@ def snapshot(
 
     The same data give the same snapshot, whatever the order of entry and the database: its hash names the data.
     """
+    taken = as_entered(session, pilot_id, iteration, plan, followup, at)
+    if plan.design is Design.STEPPED_WEDGE:
+        _cross(session, pilot_id, iteration, plan, taken)
+    if plan.design is Design.ITS:
+        _count_from_start(session, pilot_id, iteration, plan, taken)
+    return taken
+
+
+def _cross(session: Session, pilot_id: str, iteration: int, plan: Plan, taken: Snapshot) -> None:
+    """Put the entries of a stepped wedge into the arms that hold at their waves."""
+    waves = [wave.key for wave in plan.waves]
+    days = {wave: found.wave for wave, found in collected(session, pilot_id, iteration, plan, waves).items()}
+    arms = crossing(plan, days)
+    for measure, shapes in taken.data.items():
+        for shape, entries in shapes.items():
+            for code, message in inside(measure, entries, arms):
+                taken.warn(code, message)
+            shapes[shape] = by_crossing(entries, arms)
+
+
+def _count_from_start(session: Session, pilot_id: str, iteration: int, plan: Plan, taken: Snapshot) -> None:
+    """Give the months of series their time since the start, and the definition they were measured by."""
+    for code, message in several_starts(plan):
+        taken.warn(code, message)
+    first = start_of(session, pilot_id, iteration)
+    for measure, shapes in taken.data.items():
+        if (points := shapes.get(Shape.SERIES.value)) is not None:
+            places = observed(session, pilot_id, iteration, measure, points)
+            definitions = {(*place, point.t): point.definition for place, found in places.items() for point in found}
+            shapes[Shape.SERIES.value] = since_start(points, plan, first, definitions)
+
+
+def as_entered(
+    session: Session, pilot_id: str, iteration: int, plan: Plan, followup: str, at: int | None = None
+) -> Snapshot:
+    """As `snapshot`, with arms and months as they were entered."""
     taken = Snapshot()
     entered = summaries(session, pilot_id, iteration, at)
     for measure in plan.measures:
@@ -69,7 +106,7 @@ def snapshot(
                 continue
             taken.data[measure.measure] = {held[0].shape.value: [s.content for s in ordered]}
             continue
-        rows = Rows(session, pilot_id, iteration, measure.measure, baselines(plan), followup, at)
+        rows = Rows(session, pilot_id, iteration, measure.measure, baselines(plan, followup), followup, at)
         if waiting := rows.waiting():
             message = (
                 f"{measure.measure}: {waiting} values are of people or units that were not assigned to an arm, and are "
@@ -85,10 +122,12 @@ def snapshot(
         for shape, entries in shapes.items():
             shapes[shape] = [entry for entry in entries if entry.get("arm") is None or entry["arm"] in arms]
     for code, message in definition_warnings(
-        session, pilot_id, iteration, plan, [*baselines(plan), followup], taken.data
+        session, pilot_id, iteration, plan, [*baselines(plan, followup), followup], taken.data
     ):
         taken.warn(code, message)
-    for code, message in outside(collected(session, pilot_id, iteration, plan, [*baselines(plan), followup], at)):
+    for code, message in outside(
+        collected(session, pilot_id, iteration, plan, [*baselines(plan, followup), followup], at)
+    ):
         taken.warn(code, message)
     taken.attrition = observed_attrition(session, pilot_id, iteration, plan, followup, at)
     return taken
@@ -101,7 +140,7 @@ def _is_of(summary: Summary, plan: Plan, followup: str) -> bool:
     if named is None:
         return kinds.get(followup) != "retention"
     if kinds.get(followup) == "retention":
-        return named == followup or named in baselines(plan)
+        return named == followup or named in baselines(plan, followup)
     return kinds.get(named) != "retention"
 
 
@@ -114,13 +153,19 @@ def is_linked(session: Session, pilot_id: str, iteration: int, plan: Plan, measu
     ).first()
     if held is not None:
         return held in {Shape.PAIRS, Shape.CHANGES}
-    return Rows(session, pilot_id, iteration, measure, baselines(plan), wave).linked()
+    return Rows(session, pilot_id, iteration, measure, baselines(plan, wave), wave).linked()
 
 
-def baselines(plan: Plan) -> Sequence[str]:
-    """The waves before the start that the design compares with: all of them over time, else the last."""
+def baselines(plan: Plan, wave: str) -> Sequence[str]:
+    """The waves that the design compares with a look's `wave`: over time all before the start, else the last of them.
+
+    In a stepped wedge units start one after another: every wave before the look's, but none after scaling.
+    """
     if plan.design is Design.DID:
-        return [wave.key for wave in plan.waves if wave.kind == "baseline"]
+        return [planned.key for planned in plan.waves if planned.kind == "baseline"]
+    if plan.design is Design.STEPPED_WEDGE:
+        keys = [planned.key for planned in plan.waves if planned.kind != "retention" or planned.key == wave]
+        return keys[: keys.index(wave)]
     return [plan.baseline] if plan.baseline is not None else []
 
 
@@ -173,4 +218,4 @@ def followed(
     primary = primary_of(plan)
     if primary is None:
         return {}
-    return Rows(session, pilot_id, iteration, primary, baselines(plan), wave, at).followed()
+    return Rows(session, pilot_id, iteration, primary, baselines(plan, wave), wave, at).followed()

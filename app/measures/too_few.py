@@ -11,7 +11,7 @@ from app.measures.suppression import Table
 
 def too_few(data: Mapping[str, Shapes], plan: Plan, wave: str, least: int) -> list[Table]:
     """The arms that an analysis up to `wave` would use with fewer than `least` people; pure."""
-    waves = {*baselines(plan), wave}
+    waves = {*baselines(plan, wave), wave}
     return [
         table
         for measure, shapes in data.items()

@@ -11,7 +11,7 @@ from analysis.documents import Plan
 from app.measures.cells import Rows
 from app.measures.confidential import suppressed_of, table_of
 from app.measures.models import Shape
-from app.measures.snapshot import snapshot
+from app.measures.snapshot import as_entered
 from app.measures.suppression import Suppressed
 from app.pilots.models import Pilot
 
@@ -70,7 +70,7 @@ def _entries(
     if rows.exist():
         return rows.cells()
     alone = plan.model_copy(update={"measures": [m for m in plan.measures if m.measure == measure]})
-    shapes = snapshot(session, pilot.id, iteration, alone, leads_to).data.get(measure, {})
+    shapes = as_entered(session, pilot.id, iteration, alone, leads_to).data.get(measure, {})
     return [entry for shape in (Shape.CELLS, Shape.PAIRS) for entry in shapes.get(shape.value, [])]
 
 

@@ -1,12 +1,14 @@
 """What a plan must say before it can be locked, and what is worth a warning; pure."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 from analysis.documents import Design, Family, Plan, Role
 
 # Months; shorter intervals show novelty, longer ones other things (Shanafelt et al. 2020).
 INTERVAL = (6, 18)
-TWO_ARMS = frozenset({Design.PARALLEL, Design.CLUSTER, Design.DID})
+TWO_ARMS = frozenset({Design.PARALLEL, Design.CLUSTER, Design.DID, Design.STEPPED_WEDGE})
 ONE_GROUP = frozenset({Design.PAIRED, Design.CROSS_SECTION})
 FROM_BEFORE = ONE_GROUP | {Design.DID}  # without a wave before there is nothing that could have changed
 
@@ -44,6 +46,10 @@ def missing_for_lock(plan: Plan) -> list[Remark]:
     if plan.design in FROM_BEFORE and plan.baseline is None:
         message = f"the design {plan.design.value} needs a wave before the start; name the baseline"
         unmet.append(Remark("baseline", message))
+    if odd := [unit.unit_id for unit in plan.units if unit.starts_on and not _is_day(unit.starts_on)]:
+        unmet.append(Remark("starts_on", f"starts_on is a day, as in 2026-03-02; it is not of {', '.join(odd)}"))
+    if plan.design is Design.STEPPED_WEDGE:
+        unmet += _unknown_crossing(plan)
     months = [look.months for look in plan.looks if look.months is not None]
     if months and not INTERVAL[0] <= max(months) <= INTERVAL[1] and not plan.interval_reason:
         unmet.append(
@@ -59,6 +65,28 @@ def missing_for_lock(plan: Plan) -> list[Remark]:
         message = f"min_followup_months is {shown}, less than {INTERVAL[0]}; say why in interval_reason"
         unmet.append(Remark("min_followup_reason", message))
     return unmet
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _unknown_crossing(plan: Plan) -> Iterator[Remark]:
+    """What keeps a stepped wedge from knowing who had the intervention at which wave."""
+    starts = {unit.starts_on for unit in plan.units}
+    if len(starts) < 2:  # noqa: PLR2004 - with one there is no step
+        yield Remark(
+            "crossing",
+            "a stepped wedge needs units that start at different times; list them under units with starts_on (left "
+            "out: the unit does not start while the pilot lasts)",
+        )
+    if undated := [wave.key for wave in plan.waves if wave.kind != "retention" and wave.starts_on is None]:
+        message = f"who had started at which wave is told by its days; give starts_on of {', '.join(undated)}"
+        yield Remark("crossing_undated", message)
 
 
 # What this version's analyses can do; held to the library's own table by a test.
@@ -92,6 +120,12 @@ def warnings_of(plan: Plan) -> list[Remark]:
     ]
     if not plan.randomised and plan.design in TWO_ARMS:
         found.append(Remark("not_randomised", "the arms are not randomised: the grade will cap what can be concluded"))
+    if plan.design is Design.ITS and not any(unit.starts_on for unit in plan.units):
+        message = (
+            "no unit has a starts_on: the month in which t is 0 is taken for the first with the intervention, and the "
+            "months before it have a t below 0"
+        )
+        found.append(Remark("start_unknown", message))
     if plan.followup_months is None:
         found.append(Remark("followup_unknown", "followup_months is missing: the rule cannot recommend `scale`"))
     return found
