@@ -12,12 +12,15 @@ CLOSED: Mapping[Stage, str] = {
     Stage.SCALE: "the pilot is scaled: everybody gets the program",
     Stage.FOUNDATIONAL: "the program is foundational: everybody gets it",
 }
-BY_UNIT = frozenset({Design.CLUSTER, Design.STEPPED_WEDGE})
+BY_UNIT = frozenset({Design.CLUSTER})
 
 
 @dataclass(frozen=True, kw_only=True)
 class AllocationFacts:
-    """What decides whether an allocation may be made or declared; `earlier` is what this iteration has already."""
+    """What decides whether an allocation may be made or declared; `earlier` is what this iteration has already.
+
+    `in_steps`: units start one after another, in an order.
+    """
 
     kind: AllocationKind
     stage: Stage
@@ -26,6 +29,7 @@ class AllocationFacts:
     looked: bool
     followup_exists: bool
     units_have_arms: bool
+    in_steps: bool = False
     level: AllocationLevel | None = None
     earlier: frozenset[tuple[AllocationKind, AllocationLevel | None]] = frozenset()
 
@@ -53,6 +57,12 @@ def refusals(facts: AllocationFacts) -> Iterator[tuple[str, str]]:
 
 
 def _against_here(facts: AllocationFacts) -> Iterator[tuple[str, str]]:
+    if facts.in_steps:
+        yield (
+            "in_steps",
+            "the units of a stepped wedge get an order and not an arm: draw it, enter it as starts_on of the units in "
+            "the plan, and declare how it was drawn with `elsewhere`",
+        )
     if facts.followup_exists:
         yield (
             "followup_exists",

@@ -7,7 +7,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from analysis.documents import Plan, content_hash
+from analysis.documents import Design, Plan, content_hash
 from app.allocations.listing import listed, refuse_arms_given
 from app.allocations.rules import BY_UNIT, AllocationFacts, refusals
 from app.allocations.schemas import AllocationIn, ElsewhereIn
@@ -134,6 +134,7 @@ def _refuse(
         looked=version.looked_at is not None,
         followup_exists=_followup_exists(session, pilot, plan),
         units_have_arms=any(unit.arm is not None for unit in plan.units),
+        in_steps=plan.design is Design.STEPPED_WEDGE,
         earlier=frozenset((a.kind, a.level) for a in allocations_of(session, version)),
     )
     if found := list(refusals(facts)):

@@ -133,6 +133,17 @@ async def test_a_start_that_is_no_day_is_told_before_the_lock(house: House) -> N
     assert "starts_on" in [item["code"] for item in answer["unmet"]]
 
 
+@anyio
+async def test_the_order_of_units_is_declared_and_not_assigned_here(house: House) -> None:
+    path, units = await wedge(house, "2026-03-01", "2026-05-01")
+    named = [{"unit_id": u, "starts_on": day} for u, day in zip(units, ("2026-03-01", "2026-05-01"), strict=True)]
+    await ok(house.lead.put(f"{path}/plan", json={**WEDGE, "randomised": True, "units": named}))
+    answer = await refused(house.lead.post(f"{path}/plan/allocate", json={}), 409, "in_steps")
+    assert "elsewhere" in answer["detail"]
+    lots = {"method": "Lots drawn in a meeting of the leads", "allocated_on": "2025-12-01", "source": "Minutes"}
+    await ok(house.lead.post(f"{path}/plan/allocate", json={"elsewhere": lots}), 201)
+
+
 ITS: dict[str, Any] = {
     **PLAN,
     "design": "its",
