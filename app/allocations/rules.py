@@ -58,11 +58,11 @@ def refusals(facts: AllocationFacts) -> Iterator[tuple[str, str]]:
 
 def _against_here(facts: AllocationFacts) -> Iterator[tuple[str, str]]:
     if facts.in_steps:
-        yield (
-            "in_steps",
+        message = (
             "the units of a stepped wedge get an order and not an arm: draw it, enter it as starts_on of the units in "
-            "the plan, and declare how it was drawn with `elsewhere`",
+            "the plan, and declare how it was drawn with `elsewhere`"
         )
+        yield "in_steps", message
     if facts.followup_exists:
         yield (
             "followup_exists",
