@@ -287,6 +287,19 @@ def block(treated: int, control: int) -> dict[str, Any]:
     return {"measure": HOSTILE, "role": "primary", "sd": summary(0.3, 0.05), "units": units}
 
 
+def test_the_event_study_shows_every_step_before_the_start_and_the_effect() -> None:
+    effect = {"measure": "m", "role": "primary", "sd": summary(0.4)}
+    trends = [{"step": w, **summary(0.1 * w)} for w in (1, 2)]
+    svg = plots.event_study({**effect, "parallel_trends": trends})
+    for said in ("before: wave 1 to 2", "before: wave 2 to 3", "after the start", "0.40 [0.20, 0.60]"):
+        assert said in texts(svg)
+    [(x, _)] = marks(svg, "#d55e00")
+    assert all(x > other for other, _ in marks(svg, "#595959"))
+    for without in ({}, {"parallel_trends": []}):
+        with pytest.raises(Refused, match="two waves before"):
+            plots.event_study({**effect, **without})
+
+
 def test_units_in_their_order_with_the_effect_over_all() -> None:
     svg = plots.units(block(3, 2), {"C1": "Ward <seven>"})
     said = texts(svg)
