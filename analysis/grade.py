@@ -120,6 +120,12 @@ def would_raise(c: Circumstances) -> list[dict[str, str]]:
     return answers
 
 
+_AT_RANDOM: Final[Mapping[Design, str]] = {
+    Design.CLUSTER: "Assign four or more units an arm at random.",
+    Design.STEPPED_WEDGE: "Let units start in four or more steps, in an order drawn at random.",
+}
+
+
 def _changes(c: Circumstances) -> list[tuple[str, Circumstances]]:
     """What could be changed, and the circumstances it would make."""
     kept = replace(c, attrition=dict.fromkeys(c.attrition, 0.0)) if c.attrition else c
@@ -138,13 +144,9 @@ def _changes(c: Circumstances) -> list[tuple[str, Circumstances]]:
             ),
             ("Measure a comparison unit in both waves (difference in differences).", replace(c, design=Design.DID)),
         ]
-    if c.design in (Design.CLUSTER, Design.STEPPED_WEDGE):
-        few = (c.units_per_arm or 1) < UNITS_FOR_A
-        if not c.randomised or few:
-            units = max(c.units_per_arm or 1, UNITS_FOR_A)
-            steps.append(
-                ("Assign four or more units an arm at random.", replace(c, randomised=True, units_per_arm=units))
-            )
+    if c.design in _AT_RANDOM and (not c.randomised or (c.units_per_arm or 1) < UNITS_FOR_A):
+        units = max(c.units_per_arm or 1, UNITS_FOR_A)
+        steps.append((_AT_RANDOM[c.design], replace(c, randomised=True, units_per_arm=units)))
     if c.design is Design.DID:
         units = max(c.units_per_arm or 1, UNITS_FOR_B)
         steps.append(

@@ -107,3 +107,9 @@ def test_bias_is_halved_for_logged_metrics_and_has_no_mean_for_balancing_ones(le
     assert answer.bias() == (mean, sd)
     assert answer.bias(objective=True) == (mean / 2, sd / 2)
     assert answer.bias(balancing=True) == (0.0, sd)
+
+
+def test_a_stepped_wedge_is_raised_by_steps_and_a_cluster_by_units() -> None:
+    said = {d: [a["change"] for a in would_raise(Circumstances(d))] for d in (Design.CLUSTER, Design.STEPPED_WEDGE)}
+    assert "steps" in said[Design.STEPPED_WEDGE][0]
+    assert "units an arm" in said[Design.CLUSTER][0]
