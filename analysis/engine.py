@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from analysis import exact, gates, predictive, unit_effects
+from analysis import exact, gates, predictive, unit_effects, wedge_checks
 from analysis.decide import SIMILAR, DecisionRule
 from analysis.designs.prepared import Note, Prepared
 from analysis.documents import Engine, Role
@@ -23,6 +23,7 @@ _SAMPLERS = {
     "two_proportions": Sampler(draws=2000),
     "ancova_units": PRECONDITIONED,
     "waves": PRECONDITIONED,
+    "wedge_means": replace(PRECONDITIONED, draws=1000),
     "unit_proportions": Sampler(tune=300),
     "paired_proportions": Sampler(tune=300),
 }
@@ -61,6 +62,7 @@ class Work:
         self.leaning[name] = power_scaling(self.exact[name][ADJUSTED], adjusted)
         self.slopes[name] = exact.slope(prepared.inputs, observed)
         raw = exact.raw(prepared.inputs, observed)
+        detail = exact.detail(prepared.inputs, observed, self.prob)
         if EVIDENCE not in self.exact[name]:
             message = (
                 "An arm with no event or nothing but events has no finite estimate without a prior; "
@@ -84,9 +86,9 @@ class Work:
             self.done += len(runs)
             self._show(0.0)
             units = unit_effects.of_nodes(prepared.inputs, observed, self.prob)
-            return Fitted(prepared, self.exact[name], units, raw=raw, alternatives=others)
+            return Fitted(prepared, self.exact[name], units, raw=raw, alternatives=others, detail=detail)
         sampled = {run.name: self._posterior(prepared, run) for run in runs}
-        fitted = Fitted(prepared, sampled, self.units[name], self.checks[name], raw, others)
+        fitted = Fitted(prepared, sampled, self.units[name], self.checks[name], raw, others, detail)
         if near := near_threshold(fitted, rule):
             again = [run for run in runs if run.name in {run_name for _, run_name in near}]
             finer = {run.name: self._run(prepared, run, factor=4) for run in again}

@@ -10,11 +10,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import gaussian, mixed, paired_proportions, proportions, unit_proportions, unit_rates
+from analysis import gaussian, mixed, paired_proportions, proportions, unit_proportions, unit_rates, wedge_means
 from analysis.designs.binary_inputs import PairedProportions, UnitProportions
 from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoMeans, TwoProportions
 from analysis.designs.unit_inputs import AncovaUnits, Waves
-from analysis.mixed_hyper import hyper_of_draws
+from analysis.designs.wedge_inputs import WedgeMeans
+from analysis.mixed_hyper import UnitInputs, hyper_of_draws
 from analysis.posterior import FromDraws, Posterior, Sampled, SampledAlong
 from analysis.priors import Run, given_total
 
@@ -29,7 +30,8 @@ class Solver:
 
     `rao_blackwell` also takes draws (chain, draw, …) by name and gives those of δ with their conditional distribution
     given the other parameters. `slope` is mean and SD of the slope on the baseline. `raw` is the effect in raw units
-    where that is not a multiple of δ. `preconditioner` says where NUTS shall look, as part of the model's data.
+    where that is not a multiple of δ. `preconditioner` says where NUTS shall look, as part of the model's data. `detail`
+    is what else an effect shows, given the probability of its intervals: keys of its block.
     """
 
     posterior: Callable[[Any, Run], Posterior]
@@ -38,6 +40,7 @@ class Solver:
     slope: Callable[[Any, Run], tuple[float, float] | None] = lambda *_: None
     raw: Callable[[Any, Run], Posterior | None] = lambda *_: None
     preconditioner: Callable[[Any, Run], Mapping[str, Array]] = lambda *_: {}
+    detail: Callable[[Any, Run, float], Mapping[str, object]] = lambda *_: {}
 
 
 def posterior(inputs: Inputs, run: Run) -> Posterior:
@@ -65,6 +68,11 @@ def preconditioner(inputs: Inputs, run: Run) -> Mapping[str, Array]:
     return SOLVERS[type(inputs)].preconditioner(inputs, run)
 
 
+def detail(inputs: Inputs, run: Run, prob: float) -> Mapping[str, object]:
+    """What else an effect shows under a run, with intervals of probability `prob`: keys of its block."""
+    return SOLVERS[type(inputs)].detail(inputs, run, prob)
+
+
 def rao_blackwell(inputs: Inputs, run: Run, draws: Mapping[str, Array]) -> FromDraws:
     """Draws of δ with their conditional distribution given the other parameters of the draw."""
     return SOLVERS[type(inputs)].rao_blackwell(inputs, run, draws)
@@ -82,7 +90,7 @@ def _given_centre(inputs: TwoProportions, run: Run, draws: Mapping[str, Array]) 
     return SampledAlong(draws["delta"], centre, nodes, total, rows, *given)
 
 
-def _given_units(inputs: AncovaUnits | Waves, run: Run, draws: Mapping[str, Array]) -> Sampled:
+def _given_units(inputs: UnitInputs, run: Run, draws: Mapping[str, Array]) -> Sampled:
     return sampled(draws["delta"], run, mixed.conditional(inputs, hyper_of_draws(inputs, draws), run))
 
 
@@ -119,6 +127,13 @@ SOLVERS: Final[Mapping[type, Solver]] = {
         _given_units,
         mixed.slope,
         preconditioner=mixed.preconditioner,
+    ),
+    WedgeMeans: Solver(
+        mixed.posterior,
+        mixed.component_weights,
+        _given_units,
+        preconditioner=wedge_means.preconditioner,
+        detail=wedge_means.detail,
     ),
     UnitProportions: Solver(
         unit_proportions.posterior,

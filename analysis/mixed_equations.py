@@ -7,12 +7,15 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import singledispatch
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.designs.unit_inputs import COEFFICIENTS, AncovaUnits, Waves
+from analysis.designs.wedge_inputs import Wedge, WedgeMeans
 from analysis.mixed_hyper import Hyper, UnitInputs
+from analysis.wedge_hyper import WedgeHyper
 from analysis.priors import Component, Run, total_prior
 
 Array = NDArray[np.float64]
@@ -33,7 +36,7 @@ class Equations:
     intercepts: Array
 
 
-def equations(inputs: UnitInputs, hyper: Hyper) -> Equations:
+def equations(inputs: UnitInputs, hyper: Any) -> Equations:
     """The normal equations, in turns where all nodes at once would take too much memory."""
     turn = max(AT_ONCE // _terms(inputs), 16)
     if len(hyper) <= turn:
@@ -49,11 +52,13 @@ def equations(inputs: UnitInputs, hyper: Hyper) -> Equations:
 
 def _terms(inputs: UnitInputs) -> int:
     """Numbers an intermediate array holds of one node."""
+    if isinstance(inputs, WedgeMeans):
+        return inputs.n.size + inputs.size * len(inputs.units)
     return len(inputs.sizes.of) * inputs.waves**2 if isinstance(inputs, Waves) else inputs.sizes.moments[..., 0].size
 
 
 @singledispatch
-def _equations(inputs: UnitInputs, hyper: Hyper) -> Equations:
+def _equations(inputs: UnitInputs, hyper: Any) -> Equations:  # noqa: ARG001
     raise NotImplementedError(type(inputs))
 
 
@@ -223,6 +228,42 @@ def _people_rest(inputs: Waves, hyper: Hyper, person: Array) -> Array:
         # Spreads alone were reported: each wave's informs its own σ, and r keeps its prior.
         rest -= 0.5 * np.einsum("apww,awk->k", inputs.squares, inverse**2)
     return np.asarray(rest - 0.5 * products.ravel() @ person.reshape(products.size, -1))
+
+
+# --- units that cross over ----------------------------------------------------------------------------------------
+
+
+@_equations.register
+def _(inputs: WedgeMeans, hyper: WedgeHyper) -> Equations:
+    """Coefficients: those of `columns`."""
+    variances = hyper.sigma**2
+    of_people = variances[:, inputs.exposed.astype(int)] / np.where(inputs.n > 0, inputs.n, 1.0)
+    eqs = of_cells(inputs, inputs.columns, inputs.mean, of_people, hyper)
+    rest = eqs.rest - 0.5 * ((inputs.squares / variances).sum(axis=1) + np.log(variances) @ inputs.free)
+    intercepts = np.eye(inputs.size)[0]
+    effect = np.eye(inputs.size)[-1]
+    return Equations(eqs.precision + np.diag(1 - intercepts - effect), eqs.shift, rest, intercepts)
+
+
+def of_cells(inputs: Wedge, columns: Array, y: Array, variance: Array, hyper: WedgeHyper) -> Equations:
+    """What cells of mean `y` (G, T) and sampling variance (K or 1, G, T) say of coefficients, which have no prior yet.
+
+    `columns` (G, T, p); SDs of units on the scale of `y`; the SD of the walk's steps multiplies its increments.
+    """
+    unit = hyper.unit_sd[:, None] ** 2
+    told = np.where(inputs.n > 0, 1 / (variance + hyper.unit_time_sd[:, None, None] ** 2), 0.0)  # (K, G, T)
+    x = np.concatenate([columns, y[..., None]], axis=-1)
+    products = (x[..., None] * x[..., None, :]).reshape(-1, x.shape[-1] ** 2)
+    both = (told.reshape(len(told), -1) @ products).reshape(-1, x.shape[-1], x.shape[-1])
+    grown = 1 + unit * told.sum(axis=2)
+    sums = np.matmul(told.transpose(1, 0, 2), x).transpose(1, 0, 2)  # (K, G, p + 1)
+    both -= np.matmul((sums * (unit / grown)[..., None]).transpose(0, 2, 1), sums)
+    size = np.ones((len(told), x.shape[-1]))
+    size[:, np.flatnonzero(inputs.increments)] = hyper.step_sd[:, None]
+    both *= size[:, :, None] * size[:, None, :]
+    rest = -0.5 * (both[:, -1, -1] + np.log(grown).sum(axis=1))
+    rest += 0.5 * np.log(np.where(told > 0, told, 1.0)).sum(axis=(1, 2))
+    return Equations(both[:, :-1, :-1], both[:, :-1, -1], rest, np.zeros(columns.shape[-1]))
 
 
 # --- coefficients integrated out ----------------------------------------------------------------------------------

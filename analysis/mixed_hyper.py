@@ -7,15 +7,20 @@ Gaussian tails there, so that quadrature and sampler meet no long ones.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtr
 
 from analysis.designs.unit_inputs import AncovaUnits, Waves
+from analysis.designs.wedge_inputs import WedgeMeans
 
 Array = NDArray[np.float64]
-UnitInputs = AncovaUnits | Waves
+UnitInputs = AncovaUnits | Waves | WedgeMeans
+People = AncovaUnits | Waves
+"""The models whose hyper-parameters are here; those of `WedgeMeans` are in `wedge_equations.py`."""
 
 R_MEAN, R_SD, R_HIGH = 0.65, 0.15, 0.95
 TINY, CLOSEST = 1e-16, 1e-12
@@ -41,28 +46,46 @@ class Hyper:
 NAMES = ("sigma_control", "sigma_treated", "unit_sd", "unit_time_sd", "r")
 
 
-def bounds_of_r(inputs: UnitInputs) -> Array:
+def bounds_of_r(inputs: People) -> Array:
     """Bounds, mean and precision (0: flat) of the prior of r."""
     if isinstance(inputs, Waves):
         return inputs.r_prior
     return np.array([0.0, R_HIGH, R_MEAN, R_SD**-2])
 
 
+@singledispatch
 def scales_of(inputs: UnitInputs) -> tuple[float, float]:
     """Scales of the half-normal priors of the unit SD and of the unit × time SD."""
+    raise NotImplementedError(type(inputs))
+
+
+@scales_of.register
+def _(inputs: AncovaUnits | Waves) -> tuple[float, float]:
     return inputs.unit_scale, (inputs.unit_time_scale if isinstance(inputs, Waves) else 1.0)
 
 
+@singledispatch
 def active(inputs: UnitInputs) -> Array:
     """Which of `NAMES` the data or the effect depend on; the others keep their priors and need no nodes."""
+    raise NotImplementedError(type(inputs))
+
+
+@active.register
+def _(inputs: AncovaUnits | Waves) -> Array:
     if isinstance(inputs, AncovaUnits):
         return np.array([True, True, True, False, inputs.unknown_r])
     spreads = {int(s) for a in (0, 1) for w, s in enumerate(inputs.spread[a]) if inputs.columns[a, w].any()}
     return np.array([0 in spreads, 1 in spreads, inputs.unit > 0, inputs.unit_time > 0, inputs.linked])
 
 
-def hyper_of(inputs: UnitInputs, z: Array) -> Hyper:
+@singledispatch
+def hyper_of(inputs: UnitInputs, z: Array) -> Any:
     """Hyper-parameters of nodes `z` (K, 5)."""
+    raise NotImplementedError(type(inputs))
+
+
+@hyper_of.register
+def _(inputs: AncovaUnits | Waves, z: Array) -> Hyper:
     low, high = bounds_of_r(inputs)[:2]
     unit, unit_time = scales_of(inputs)
     return Hyper(
@@ -88,15 +111,27 @@ def unramped(value: Array) -> Array:
     return np.asarray((low + high) / 2)
 
 
-def hyper_of_draws(inputs: UnitInputs, draws: Mapping[str, Array]) -> Hyper:
+@singledispatch
+def hyper_of_draws(inputs: UnitInputs, draws: Mapping[str, Array]) -> Any:
     """Hyper-parameters of the draws (chain, draw) of a PyMC model, as K nodes."""
+    raise NotImplementedError(type(inputs))
+
+
+@hyper_of_draws.register
+def _(inputs: AncovaUnits | Waves, draws: Mapping[str, Array]) -> Hyper:
     flat = {name: draws[name].reshape(-1) for name in ("unit_sd", "r")}
     time = draws["unit_time_sd"].reshape(-1) if isinstance(inputs, Waves) else np.zeros_like(flat["r"])
     return Hyper(draws["sigma"].reshape(-1, 2), flat["unit_sd"], time, flat["r"])
 
 
+@singledispatch
 def log_prior(inputs: UnitInputs, z: Array) -> Array:
     """Log prior density of nodes `z` (K, 5) on the real line, up to a constant."""
+    raise NotImplementedError(type(inputs))
+
+
+@log_prior.register
+def _(inputs: AncovaUnits | Waves, z: Array) -> Array:
     h = hyper_of(inputs, z)
     _, _, mean, precision = bounds_of_r(inputs)
     value = (log_ndtr(z[:, :2]) - h.sigma**2 / (2 * inputs.sigma_scale**2)).sum(axis=1)
@@ -106,8 +141,14 @@ def log_prior(inputs: UnitInputs, z: Array) -> Array:
     return np.asarray(value)
 
 
+@singledispatch
 def start(inputs: UnitInputs) -> Array:
     """A point `z` (5,) near which the search for the mode begins."""
+    raise NotImplementedError(type(inputs))
+
+
+@start.register
+def _(inputs: AncovaUnits | Waves) -> Array:
     squares, free = np.zeros(2), np.zeros(2)
     if isinstance(inputs, AncovaUnits):
         squares, free = inputs.s22, inputs.free

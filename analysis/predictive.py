@@ -4,7 +4,7 @@ Each check compares one observed number with its replicates under every draw; it
 below it, computed from the replicate's distribution and not by drawing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
@@ -76,6 +76,20 @@ def share_check(cell: str, x: float, n: float, p: Array) -> Check:
     return Check(cell, "share", x / n, float(low), float(high), below)
 
 
+def shares_check(
+    x: Array, n: Array, replicates: NDArray[Any], groups: Iterable[tuple[str, NDArray[np.bool_]]]
+) -> list[Check]:
+    """Events among the people of groups of cells (label, mask), against `replicates` (draws, …) of the cells' `x`."""
+    found = []
+    for label, cells in groups:
+        people, observed = n[cells].sum(), x[cells].sum()
+        events = replicates[:, cells].sum(axis=1)
+        low, high = np.quantile(events / people, (0.025, 0.975))
+        p = float(np.mean(events < observed) + 0.5 * np.mean(events == observed))
+        found.append(Check(label, "share", float(observed / people), float(low), float(high), p))
+    return found
+
+
 @singledispatch
 def checks(inputs: Inputs, draws: Mapping[str, Array]) -> list[Check]:
     """Checks of every cell's mean (or share) and spread; `draws` are (chain, draw, …) by name."""
@@ -138,14 +152,7 @@ def _(inputs: UnitProportions, draws: Mapping[str, Array]) -> list[Check]:
     eta += inputs.unit * sds[0][:, None, None] * rng.standard_normal((*shape[:2], 1))
     eta += inputs.unit_time * sds[1][:, None, None] * rng.standard_normal(shape)
     replicates = rng.binomial(inputs.n.astype(int), expit(eta))
-    found = []
-    for label, cells in _groups(inputs):
-        people, observed = inputs.n[cells].sum(), inputs.x[cells].sum()
-        events = replicates[:, cells].sum(axis=1)
-        low, high = np.quantile(events / people, (0.025, 0.975))
-        p = float(np.mean(events < observed) + 0.5 * np.mean(events == observed))
-        found.append(Check(label, "share", float(observed / people), float(low), float(high), p))
-    return found
+    return shares_check(inputs.x, inputs.n, replicates, _groups(inputs))
 
 
 def _groups(inputs: UnitProportions) -> list[tuple[str, NDArray[np.bool_]]]:

@@ -13,6 +13,7 @@ from analysis.designs import (
     parallel,
     parallel_binary,
     waves_binary,
+    wedge,
 )
 from analysis.designs.prepared import Prepared, Question
 from analysis.documents import Design, Family
@@ -29,6 +30,8 @@ OFFERED: Final[Mapping[tuple[Design, Family], Callable[[Question], Prepared]]] =
     (Design.PAIRED, Family.BINARY): paired_binary.paired,
     (Design.CROSS_SECTION, Family.BINARY): waves_binary.cross_section,
     (Design.DID, Family.BINARY): waves_binary.did,
+    (Design.STEPPED_WEDGE, Family.NORMAL): wedge.normal,
+    (Design.STEPPED_WEDGE, Family.BINARY): wedge.binary,
 }
 """What can be fitted. A new design is a file here and a row a family."""
 
@@ -43,6 +46,8 @@ STRUCTURES: Final[Mapping[tuple[Design, Family], tuple[str, ...]]] = {
     (Design.PAIRED, Family.BINARY): ("paired_proportions",),
     (Design.CROSS_SECTION, Family.BINARY): ("unit_proportions",),
     (Design.DID, Family.BINARY): ("unit_proportions",),
+    (Design.STEPPED_WEDGE, Family.NORMAL): ("wedge_means",),
+    (Design.STEPPED_WEDGE, Family.BINARY): ("wedge_proportions",),
 }
 """The models each may end in."""
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from analysis.cells import PairedSums, Sums
 from analysis.designs.binary_inputs import BinaryInputs
 from analysis.designs.unit_inputs import AncovaUnits, Waves
+from analysis.designs.wedge_inputs import WedgeMeans, WedgeProportions
 
 Array = NDArray[np.float64]
 
@@ -137,7 +138,7 @@ class TwoProportions:
         return np.array(known[1] / known.sum())
 
 
-Inputs = TwoMeans | Ancova | AncovaUnknownR | TwoProportions | AncovaUnits | Waves | BinaryInputs
+Inputs = TwoMeans | Ancova | AncovaUnknownR | TwoProportions | AncovaUnits | Waves | BinaryInputs | WedgeMeans | WedgeProportions
 NormalInputs = TwoMeans | Ancova | AncovaUnknownR
 
 

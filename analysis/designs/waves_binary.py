@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import helmert
 
 from analysis.cells import log_odds
 from analysis.designs.arms import control_of, normal_summary, require_two_arms
@@ -24,6 +23,7 @@ from analysis.designs.binary_cells import (
     unlinked_note,
 )
 from analysis.designs.binary_inputs import KAPPA_LOGIT, UnitProportions
+from analysis.designs.contrasts import contrasts
 from analysis.designs.prepared import Note, Prepared, Question
 from analysis.designs.units import notes_on_units, per_arm, refuse_shared_units
 
@@ -169,11 +169,6 @@ def _inputs(
         unit_time=several_an_arm,
         after=list(after),
     )
-
-
-def contrasts(waves: int) -> Array:
-    """Helmert's contrasts (waves, waves − 1), scaled so that the rows of any two waves lie 1 apart."""
-    return np.asarray(helmert(waves).T / np.sqrt(2))
 
 
 def _trends(question: Question, counts: Counts, waves: Sequence[str]) -> tuple[dict[str, object], list[Note]]:

@@ -15,6 +15,8 @@ VERSIONS: Final = {
     "waves": 2,
     "unit_proportions": 2,
     "paired_proportions": 1,
+    "wedge_means": 1,
+    "wedge_proportions": 1,
 }
 
 

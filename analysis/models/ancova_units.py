@@ -36,7 +36,7 @@ def build() -> pm.Model:
         unit_sd = half_normal("unit_sd", at.unit, d["scales"][1])
         # The place of the unit × time SD, which this model has none of.
         pm.Potential("unused", -0.5 * at.unit_time**2)
-        r = correlation(at.r, R_UNREPORTED) * d["unknown_r"]
+        r = correlation(at.last, R_UNREPORTED) * d["unknown_r"]
         residual = sigma * pt.sqrt(1 - r**2)
         within = slope[0] * d["told"][0] + r * sigma / d["sd1"]
         off = pt.stack([-alpha, -within[0], -within[1], -slope[1], -at.total, np.float64(1.0)])

@@ -17,7 +17,7 @@ from analysis.models.effect import total_effect
 from analysis.models.shared import Layout
 
 HYPER = 5
-"""σ twice, unit SD and unit × time SD through `ramp`, r through Φ."""
+"""σ twice, unit SD and unit × time SD through `ramp`, then `last`: r through Φ, or one more SD through `ramp`."""
 
 
 def preconditioned(coefficients: int) -> Layout:
@@ -33,7 +33,7 @@ class Position:
     sigma: Any
     unit: Any
     unit_time: Any
-    r: Any
+    last: Any
     nuisance: Any
     total: Any
 

@@ -49,7 +49,7 @@ def build() -> pm.Model:
         sigma = half_normal("sigma", at.sigma, d["scales"][0])
         unit_sd = half_normal("unit_sd", at.unit, d["scales"][1])
         unit_time_sd = half_normal("unit_time_sd", at.unit_time, d["scales"][2])
-        r = correlation(at.r, d["r_prior"])
+        r = correlation(at.last, d["r_prior"])
         expected = pt.dot(d["columns"][..., :-1], nuisance) + d["columns"][..., -1] * at.total
         effects = (d["multiples"][0] * unit_sd) ** 2, (d["multiples"][1] * unit_time_sd) ** 2
         pm.Potential("likelihood", WavesLikelihood()(expected, sigma, r, *effects, *(d[name] for name in SEEN)))

@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from analysis import paired_proportions
 from analysis.designs.binary_inputs import KAPPA_LOGIT, PairedProportions, UnitProportions
-from analysis.designs.waves_binary import contrasts
+from analysis.designs.contrasts import contrasts
 from analysis.documents import NormalPrior
 from analysis.posterior import Posterior
 from analysis.priors import FLAT, NO_BIAS, Bias, Run, normal
