@@ -23,6 +23,7 @@ _SAMPLERS = {
     "two_proportions": Sampler(draws=2000),
     "ancova_units": PRECONDITIONED,
     "waves": PRECONDITIONED,
+    "wedge_proportions": PRECONDITIONED,
     "wedge_means": replace(PRECONDITIONED, draws=1000),
     "unit_proportions": Sampler(tune=300),
     "paired_proportions": Sampler(tune=300),

@@ -10,11 +10,21 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import gaussian, mixed, paired_proportions, proportions, unit_proportions, unit_rates, wedge_means
+from analysis import (
+    gaussian,
+    mixed,
+    paired_proportions,
+    proportions,
+    unit_proportions,
+    unit_rates,
+    wedge_means,
+    wedge_proportions,
+    wedge_rates,
+)
 from analysis.designs.binary_inputs import PairedProportions, UnitProportions
 from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoMeans, TwoProportions
 from analysis.designs.unit_inputs import AncovaUnits, Waves
-from analysis.designs.wedge_inputs import WedgeMeans
+from analysis.designs.wedge_inputs import WedgeMeans, WedgeProportions
 from analysis.mixed_hyper import UnitInputs, hyper_of_draws
 from analysis.posterior import FromDraws, Posterior, Sampled, SampledAlong
 from analysis.priors import Run, given_total
@@ -134,6 +144,14 @@ SOLVERS: Final[Mapping[type, Solver]] = {
         _given_units,
         preconditioner=wedge_means.preconditioner,
         detail=wedge_means.detail,
+    ),
+    WedgeProportions: Solver(
+        wedge_proportions.posterior,
+        wedge_proportions.component_weights,
+        wedge_proportions.rao_blackwell,
+        raw=wedge_rates.risk_difference,
+        preconditioner=wedge_proportions.preconditioner,
+        detail=wedge_rates.detail,
     ),
     UnitProportions: Solver(
         unit_proportions.posterior,

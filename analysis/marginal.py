@@ -43,12 +43,16 @@ class Target:
     """A model to be integrated over points (K, d) on the real line, Δ last.
 
     `log_density` is likelihood times the priors of all but Δ and the intercepts; `log_intercepts` the log prior of
-    those. `start` (d,) is where the search for the mode begins.
+    those. `start` (d,) is where the search for the mode begins. `freedom` are the degrees of freedom by which nodes are
+    placed, of each parameter but Δ (None: `FREEDOM` for all), `nodes` and `pilot` how many at every Δ.
     """
 
     log_density: Callable[[Array], Array]
     log_intercepts: Callable[[Array], Array]
     start: Array
+    freedom: tuple[float, ...] | None = None
+    nodes: int = NODES
+    pilot: int = PILOT_NODES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,26 +105,32 @@ def integrated(target: Target, run: Run = WIDE) -> Marginal:
     return placed(target, sought(target, run))
 
 
-def sought(target: Target, run: Run = WIDE) -> Proposal:
-    """Where the posterior of a run lies; a rough target will do."""
+def sought(target: Target, run: Run = WIDE, top: integration.Peak | None = None) -> Proposal:
+    """Where the posterior of a run lies; a rough target will do.
+
+    `top` is mode and spread where these are known; as long as enough nodes count there they are left as they are.
+    """
 
     def log_posterior(points: Array) -> Array:
         prior = log_total_prior(run, points[:, -1])
         return target.log_density(points) + run.intercept * target.log_intercepts(points) + prior
 
-    top = integration.peak(log_posterior, target.start)
-    covariance = top.scale @ top.scale.T
-    middle, spread = top.at, float(np.sqrt(covariance[-1, -1]))
+    start = top or integration.peak(log_posterior, target.start)
+    covariance = start.scale @ start.scale.T
+    middle, spread = start.at, float(np.sqrt(covariance[-1, -1]))
     along = covariance[:-1, -1] / covariance[-1, -1]
     scale = np.linalg.cholesky(covariance[:-1, :-1] - np.outer(along, along) * covariance[-1, -1])
     total = _range(log_posterior, middle, along, spread)
     coarse = np.linspace(total[0], total[-1], PILOT_STEPS)
     kept = middle, along, scale
-    found = _placed(target, coarse, *kept, PILOT_NODES)
+    found = _placed(target, coarse, *kept, target.pilot)
+    known = top is not None
     for _ in range(ROUNDS):
         weights = found.weights(run)
+        if known and _counting(weights) >= integration.ENOUGH:
+            break
         proposal = _moments(found.points, weights)
-        tried = _placed(target, coarse, *proposal, PILOT_NODES)
+        tried = _placed(target, coarse, *proposal, target.pilot)
         if _counting(tried.weights(run)) <= _counting(weights):
             break
         found, kept = tried, proposal
@@ -130,7 +140,7 @@ def sought(target: Target, run: Run = WIDE) -> Proposal:
 
 def placed(target: Target, proposal: Proposal) -> Marginal:
     """The nodes of a proposal, weighed by a target."""
-    return _placed(target, proposal.total, proposal.middle, proposal.along, proposal.scale, NODES)
+    return _placed(target, proposal.total, proposal.middle, proposal.along, proposal.scale, target.nodes)
 
 
 def posterior(marginal: Marginal, run: Run) -> Density | NormalMixture:
@@ -246,7 +256,7 @@ def _trimmed(total: Array, log_density: Array) -> Array:
 
 
 def _placed(target: Target, total: Array, middle: Array, along: Array, scale: Array, count: int) -> Marginal:
-    standard, log_proposal = _students(len(along), count)
+    standard, log_proposal = _students(target.freedom or (FREEDOM,) * len(along), count)
     nuisances = middle[:-1] + (total - middle[-1])[:, None, None] * along + standard @ scale.T
     points = np.concatenate([nuisances, np.broadcast_to(total[:, None, None], (*nuisances.shape[:2], 1))], axis=-1)
     flat = points.reshape(-1, len(middle))
@@ -259,14 +269,18 @@ def _placed(target: Target, total: Array, middle: Array, along: Array, scale: Ar
 
 
 @lru_cache(maxsize=64)
-def _students(dimension: int, count: int) -> tuple[Array, Array]:
+def _students(freedom: tuple[float, ...], count: int) -> tuple[Array, Array]:
     """Quasi-random nodes (J, d) of independent t's and their log density up to a constant.
 
     Independent, so that one skewed direction (an SD that may be 0) does not cost the others their weights.
     """
-    uniform = qmc.Sobol(dimension, scramble=True, rng=integration.SEED).random(count)
-    points = stdtrit(FREEDOM, np.clip(uniform, 1e-12, 1 - 1e-12))
-    return points, -0.5 * (FREEDOM + 1) * np.log1p(points**2 / FREEDOM).sum(axis=1)
+    uniform = qmc.Sobol(len(freedom), scramble=True, rng=integration.SEED).random(count)
+    points = stdtrit(np.array(freedom), np.clip(uniform, 1e-12, 1 - 1e-12))
+    log_density = np.zeros(count)
+    for value in dict.fromkeys(freedom):
+        mine = points[:, np.array(freedom) == value]
+        log_density += -0.5 * (value + 1) * np.log1p(mine**2 / value).sum(axis=1)
+    return points, log_density
 
 
 def _moments(points: Array, weights: Array) -> tuple[Array, Array, Array]:

@@ -1,0 +1,278 @@
+"""Exact posteriors of proportions of units that cross over in sequence, unit effects integrated out in the likelihood.
+
+Up to some twenty coefficients are too many for nodes placed by a spread that is the same everywhere: that of the
+increments of the effect over the time since start hangs on the SD of its walk. So the parameters are the SDs on the
+real line (as `half_line` has them), ε, and Δ: given SDs and Δ the coefficients are normal where each cell is replaced by
+the normal that its likelihood comes near at the mode, and ε are these coefficients in units of that normal. In ε the
+posterior is near round, the rest is what `marginal` weighs by the likelihood as it is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis import integration, marginal, unit_integral
+from analysis.designs.wedge_inputs import COEFFICIENTS, STEP_SCALE, WedgeProportions
+from analysis.mixed_equations import Equations, coefficients, log_sum, of_cells
+from analysis.mixed_hyper import ramp, unramped
+from analysis.posterior import Density, NormalMixture, SampledAlong
+from analysis.priors import Run
+from analysis.unit_integral import AT_ONCE, RULES, Rule
+from analysis.wedge_hyper import WedgeHyper, log_half_normal
+
+Array = NDArray[np.float64]
+SDS = 3
+"""Unit SD, unit × time SD, SD of the walk's steps."""
+LEVEL_PRECISION = 1.5**-2
+FREEDOM_OF_SDS, FREEDOM = 5.0, 30.0
+"""Degrees of freedom by which nodes are placed: of the SDs, which are skewed, and of ε, which are near normal."""
+NODES, PILOT = 256, 128
+ROUNDS = 12
+TOLERANCE, CHECKED = 1e-4, 50
+"""SD of the error of the log likelihood, over all units, at so many points spread over the posterior's mass."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Natural:
+    """Points as the model has them: SDs in SD units (K, 3) and coefficients but Δ (K, p − 1), and log |d coefficients/d ε|."""
+
+    sds: Array
+    theta: Array
+    log_volume: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Nearby:
+    """Cells as normals: a logit `y` (G, T) with sampling variance `variance`; what they and the priors leave of theta."""
+
+    inputs: WedgeProportions
+    y: Array
+    variance: Array
+
+    def equations(self, z: Array) -> Equations:
+        """Normal equations of the coefficients at SDs `z` (K, 3) on the line; all priors but that of Δ, of the intercept apart."""
+        inputs = self.inputs
+        sds = ramp(z) * scales_of(inputs)
+        logits = abs(inputs.kappa)
+        hyper = WedgeHyper(np.empty((0, 2)), logits * sds[:, 0], logits * sds[:, 1], sds[:, 2])
+        found = of_cells(inputs, inputs.columns * inputs.logits, self.y, self.variance, hyper)
+        intercepts = LEVEL_PRECISION * np.eye(inputs.size)[0]
+        levels = np.arange(inputs.size) < inputs.periods
+        own = np.where(levels, LEVEL_PRECISION, 1.0) - intercepts
+        own[-1] = 0.0
+        return Equations(found.precision + np.diag(own), found.shift, found.rest, intercepts)
+
+    def given(self, z: Array, total: Array) -> tuple[Array, Array]:
+        """Mean (K, p − 1) of the coefficients given SDs and Δ, and the Cholesky factor of their precision."""
+        eqs = self.equations(z)
+        precision = eqs.precision[:, :-1, :-1] + np.diag(eqs.intercepts[:-1])
+        pull = eqs.shift[:, :-1] - eqs.precision[:, :-1, -1] * total[:, None]
+        return np.linalg.solve(precision, pull[..., None])[..., 0], np.linalg.cholesky(precision)
+
+
+def scales_of(inputs: WedgeProportions) -> Array:
+    """Scales of the half-normal priors of the SDs (3,)."""
+    return np.array([inputs.unit_scale, inputs.unit_time_scale, STEP_SCALE])
+
+
+@lru_cache(maxsize=32)
+def nearby(inputs: WedgeProportions) -> Nearby:
+    """The normals about the joint mode of coefficients and unit effects, SDs in the middle of their priors."""
+    at = np.log((inputs.x + 0.5) / (inputs.n - inputs.x + 0.5))
+    z = np.zeros((1, SDS))
+    unit, unit_time = (abs(inputs.kappa) * sd for sd in (ramp(z) * scales_of(inputs))[0, :2])
+    columns = inputs.columns * inputs.logits
+    for _ in range(ROUNDS):
+        p = 1 / (1 + np.exp(-at))
+        w = np.maximum(inputs.n * p * (1 - p), 1e-6)
+        found = Nearby(inputs, at + (inputs.x - inputs.n * p) / w, 1 / w)
+        theta = coefficients(found.equations(z), marginal.WIDE)[0].mean[0]
+        size = np.where(inputs.increments, ramp(z[0, 2]) * STEP_SCALE, 1.0)
+        eta = columns @ (theta * size)
+        told = np.where(inputs.n > 0, 1 / (found.variance + unit_time**2), 0.0)
+        off = found.y - eta
+        u = unit**2 * (told * off).sum(axis=1, keepdims=True) / (1 + unit**2 * told.sum(axis=1, keepdims=True))
+        # Half of a long step: an empty cell's logit may run far.
+        at = at + np.clip(eta + u + unit_time**2 * told * (off - u) - at, -2.0, 2.0)
+    return found
+
+
+# --- likelihood and prior -----------------------------------------------------------------------------------------
+
+
+def natural(inputs: WedgeProportions, part: Array) -> Natural:
+    """What points of the active parameters (K, d) mean."""
+    z, epsilon, total = split(inputs, part)
+    mean, root = nearby(inputs).given(z, total)
+    theta = mean + np.linalg.solve(root.transpose(0, 2, 1), epsilon[..., None])[..., 0]
+    log_volume = -np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
+    return Natural(ramp(z) * scales_of(inputs), theta, log_volume)
+
+
+def split(inputs: WedgeProportions, part: Array) -> tuple[Array, Array, Array]:
+    """SDs on the line (K, 3), ε (K, p − 1) and Δ (K,) of points of the active parameters."""
+    active = 3 if inputs.longest > 1 else 2
+    z = np.zeros((len(part), SDS))
+    z[:, :active] = part[:, :active]
+    return z, part[:, active:-1], part[:, -1]
+
+
+def log_likelihood(inputs: WedgeProportions, at: Natural, total: Array, rule: Rule) -> Array:
+    """Log likelihood (K,), unit effects integrated out, up to a constant."""
+    theta = at.theta.copy()
+    theta[:, inputs.increments[:-1]] *= at.sds[:, 2:]
+    place = np.concatenate([theta, total[:, None]], axis=1)
+    design = (inputs.columns * inputs.logits).transpose(2, 1, 0)
+    eta = (place @ design.reshape(design.shape[0], -1)).reshape(-1, *inputs.x.T.shape)  # (K, T, G)
+    su, sv = (abs(inputs.kappa) * at.sds[:, i] for i in (0, 1))
+    turn = max(AT_ONCE // (inputs.x.size * rule.points), 1)
+    return np.concatenate(
+        [
+            unit_integral.integrand(
+                inputs.x.T, inputs.n.T, eta[i : i + turn], (su[i : i + turn], sv[i : i + turn]), rule
+            ).log_likelihood
+            for i in range(0, len(eta), turn)
+        ]
+    )
+
+
+def _target(inputs: WedgeProportions, rule: Rule) -> marginal.Target:
+    levels = np.arange(inputs.size - 1) < inputs.periods
+    precision = np.where(levels, LEVEL_PRECISION, 1.0)
+    precision[0] = 0.0
+    active = 3 if inputs.longest > 1 else 2
+
+    last: list[tuple[Array, Natural]] = []
+
+    def meant(part: Array) -> Natural:
+        """What points mean; both densities are asked of the same ones."""
+        if not last or last[0][0] is not part:
+            last[:] = [(part, natural(inputs, part))]
+        return last[0][1]
+
+    def log_density(part: Array) -> Array:
+        at = meant(part)
+        value = log_likelihood(inputs, at, part[:, -1], rule) + at.log_volume
+        return np.asarray(value + log_half_normal(part[:, :active]) - 0.5 * at.theta**2 @ precision)
+
+    def log_intercepts(part: Array) -> Array:
+        return np.asarray(-0.5 * LEVEL_PRECISION * meant(part).theta[:, 0] ** 2)
+
+    freedom = (FREEDOM_OF_SDS,) * active + (FREEDOM,) * (inputs.size - 1)
+    return marginal.Target(log_density, log_intercepts, _start(inputs).at, freedom, NODES, PILOT)
+
+
+@lru_cache(maxsize=32)
+def _start(inputs: WedgeProportions) -> integration.Peak:
+    """Where the posterior lies were the cells normal: SDs about the mode of what they say of these, ε standard normal."""
+    near, active = nearby(inputs), 3 if inputs.longest > 1 else 2
+
+    def density(part: Array) -> Array:
+        z = np.zeros((len(part), SDS))
+        z[:, :active] = part
+        return log_sum(coefficients(near.equations(z), marginal.WIDE)) + log_half_normal(part)
+
+    top = integration.peak(density, np.zeros(active))
+    z = np.zeros((1, SDS))
+    z[:, :active] = top.at
+    found = coefficients(near.equations(z), marginal.WIDE)[0]
+    size = active + inputs.size
+    at, scale = np.zeros(size), np.eye(size)
+    at[:active], at[-1] = top.at, found.mean[0, -1]
+    scale[:active, :active], scale[-1, -1] = top.scale, np.sqrt(found.covariance[0, -1, -1])
+    return integration.Peak(at, scale)
+
+
+# --- posterior ----------------------------------------------------------------------------------------------------
+
+
+def posterior(inputs: WedgeProportions, run: Run) -> Density | NormalMixture:
+    """The posterior of δ."""
+    return marginal.posterior(nodes_of(inputs, run), run)
+
+
+def component_weights(inputs: WedgeProportions, run: Run) -> Array:
+    """Posterior weight of each component of the prior."""
+    return marginal.component_weights(nodes_of(inputs, run), run)
+
+
+def nodes_of(inputs: WedgeProportions, run: Run) -> marginal.Marginal:
+    """The nodes all runs share, or a run's own where its prior leads elsewhere."""
+    common = _integrated(inputs, marginal.WIDE)
+    return common if common.serves(run) else _integrated(inputs, run)
+
+
+@lru_cache(maxsize=32)
+def _integrated(inputs: WedgeProportions, run: Run) -> marginal.Marginal:
+    return marginal.placed(_target(inputs, rule_of(inputs)), _sought(inputs, run))
+
+
+@lru_cache(maxsize=32)
+def _sought(inputs: WedgeProportions, run: Run) -> marginal.Proposal:
+    rough = Rule.of(*RULES[0], unit=True, unit_time=True)
+    return marginal.sought(_target(inputs, rough), run, _start(inputs))
+
+
+@lru_cache(maxsize=32)
+def rule_of(inputs: WedgeProportions) -> Rule:
+    """The smallest rule whose error, against a far larger one, is below `TOLERANCE` where the posterior lies."""
+    rules = [Rule.of(*counts, unit=True, unit_time=True) for counts in RULES]
+    pilot = _sought(inputs, marginal.WIDE).pilot
+    weights = pilot.weights(marginal.WIDE).ravel()
+    chosen = np.searchsorted(np.cumsum(weights), (np.arange(CHECKED) + 0.5) / CHECKED)
+    part = pilot.points.reshape(len(weights), -1)[chosen]
+    at = natural(inputs, part)
+    fine = log_likelihood(inputs, at, part[:, -1], rules[-1])
+    for rule in rules[:-1]:
+        if np.std(log_likelihood(inputs, at, part[:, -1], rule) - fine) < TOLERANCE:
+            return rule
+    return rules[-1]
+
+
+def rao_blackwell(inputs: WedgeProportions, run: Run, draws: Mapping[str, Array]) -> SampledAlong:
+    """Draws of δ with the conditional distributions of Δ beside them."""
+    step = max(draws["total"].shape[1] // marginal.LINES, 1)
+    few = {name: values[:, ::step] for name, values in draws.items() if name != "delta"}
+    points = positions(inputs, few)
+    return marginal.along_lines(_target(inputs, rule_of(inputs)), nodes_of(inputs, run), run, points, draws["delta"])
+
+
+def positions(inputs: WedgeProportions, draws: Mapping[str, Array]) -> Array:
+    """Draws (chain, draw) as points of the active parameters (chain, draw, d)."""
+    shape, total = draws["total"].shape, draws["total"].ravel()
+    sds = np.stack([draws[name].ravel() for name in ("unit_sd", "unit_time_sd", "step_sd")], axis=1)
+    z = unramped(sds / scales_of(inputs))
+    theta = draws["coefficients"].reshape(len(total), -1)[:, inputs.places[:-1]]
+    mean, root = nearby(inputs).given(z, total)
+    epsilon = np.matmul(root.transpose(0, 2, 1), (theta - mean)[..., None])[..., 0]
+    active = 3 if inputs.longest > 1 else 2
+    return np.concatenate([z[:, :active], epsilon, total[:, None]], axis=1).reshape(*shape, -1)
+
+
+def preconditioner(inputs: WedgeProportions, run: Run) -> dict[str, Array]:
+    """Where NUTS shall look (SDs, then coefficients in their places among all), and the quadrature of its likelihood."""
+    nodes = nodes_of(inputs, run)
+    weights = nodes.weights(run).ravel()
+    part = nodes.points.reshape(len(weights), -1)
+    keep = weights > marginal.TINY
+    weights, part = weights[keep] / weights[keep].sum(), part[keep]
+    z = split(inputs, part)[0]
+    values = np.concatenate([z, natural(inputs, part).theta, part[:, -1:]], axis=1)
+    active = 3 if inputs.longest > 1 else 2
+    values = np.delete(values, range(active, SDS), axis=1)
+    places = np.concatenate([np.arange(active), SDS + inputs.places])
+    mean = weights @ values
+    centred = values - mean
+    location, factor = np.zeros(SDS + COEFFICIENTS), np.eye(SDS + COEFFICIENTS)
+    location[places] = mean
+    factor[np.ix_(places, places)] = np.linalg.cholesky((weights[:, None] * centred).T @ centred)
+    rule = rule_of(inputs)
+    return {
+        "location": location,
+        "factor": factor,
+        "outer": np.stack([rule.outer, rule.outer_weights]),
+        "inner": np.stack([rule.inner, rule.inner_weights]),
+    }
