@@ -10,7 +10,7 @@ from functools import cached_property
 from analysis.decide import DecisionRule
 from analysis.designs import prepare
 from analysis.designs.prepared import ONE_GROUP, Note, Prepared, Question
-from analysis.documents import FitRequest, MeasureData, Plan, PlannedLook, PlannedMeasure, Role
+from analysis.documents import Design, FitRequest, MeasureData, Plan, PlannedLook, PlannedMeasure, Role
 from analysis.errors import Refused
 from analysis.grade import Circumstances, Grade, grade
 from analysis.priors import Run
@@ -138,7 +138,9 @@ def _prepare(given: Mapping[str, MeasureData], plan: Plan, measure: PlannedMeasu
 def _circumstances(plan: Plan, primary: Prepared) -> Circumstances:
     arms = {arm for arm in (plan.treated, plan.control) if arm is not None and plan.design not in ONE_GROUP}
     arms |= {plan.treated}
-    declared = plan.attrition if plan.attrition and arms <= plan.attrition.keys() else None
+    # Where all units cross over the share lost may be given of everybody, under the treated arm.
+    needed = {plan.treated} if plan.design is Design.STEPPED_WEDGE else arms
+    declared = plan.attrition if plan.attrition and needed <= plan.attrition.keys() else None
     attrition = {a: s for a, s in declared.items() if a in arms} if declared else primary.attrition
     return Circumstances(
         design=plan.design,

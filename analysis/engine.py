@@ -19,12 +19,14 @@ NEAR = 2.0
 """A probability within this many Monte-Carlo errors of its threshold is computed again with four times the draws."""
 PRECONDITIONED = Sampler(draws=600, tune=200, target_accept=0.8)
 """Where the posterior is near round: draws are near independent, and longer steps mix its squares better too (R̂)."""
+CROSSING = Sampler(draws=1000, tune=200)
+"""In some thirty dimensions steps as long as those leave squares correlated: shorter ones, and more draws."""
 _SAMPLERS = {
     "two_proportions": Sampler(draws=2000),
     "ancova_units": PRECONDITIONED,
     "waves": PRECONDITIONED,
-    "wedge_proportions": PRECONDITIONED,
-    "wedge_means": replace(PRECONDITIONED, draws=1000),
+    "wedge_means": CROSSING,
+    "wedge_proportions": CROSSING,
     "unit_proportions": Sampler(tune=300),
     "paired_proportions": Sampler(tune=300),
 }

@@ -9,7 +9,7 @@ value lies below its threshold, so that one person's answers of two waves go tog
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from analysis.documents import (
     PlannedMeasure,
     Row,
 )
+from analysis.pilots_wedge import dated, periods, starts_of
 from analysis.scenario import IN_UNITS, UNLINKED, SimulateRequest
 
 Array = NDArray[np.float64]
@@ -52,7 +53,8 @@ class Truth:
     """What is true of one measure: the shift the data show (effect and bias, oriented), and how people vary.
 
     `before` are the waves before the start, `after` those of the looks; `sign` is −1 where lower is better. `by_person`
-    where the data will be rows, so that people must be drawn one by one. `measure` and `asked` are what a family or a
+    where the data will be rows, so that people must be drawn one by one. `starts` is the wave each unit crosses over at
+    where units do. `measure` and `asked` are what a family or a
     design needs beyond that.
     """
 
@@ -68,6 +70,7 @@ class Truth:
     plan: Plan
     asked: SimulateRequest
     by_person: bool = False
+    starts: Mapping[str | None, int] = field(default_factory=dict)
 
     @property
     def waves(self) -> tuple[str, ...]:
@@ -77,7 +80,17 @@ class Truth:
     def means(self, group: Group) -> Array:
         """Expectation in each wave, SD units, in the measure's own direction."""
         started = np.array([0.0] * len(self.before) + [1.0] * len(self.after))
+        if self.starts:
+            started = (np.arange(len(self.waves)) >= self.starts[group.unit]).astype(np.float64)
         return self.sign * self.shift * started * group.treated
+
+    def arm(self, group: Group, wave: int) -> str | None:
+        """The arm that an entry names; of units that cross over the state they are in, where no date tells it."""
+        if not self.starts:
+            return group.arm
+        if dated(self.plan, list(self.starts)) or self.plan.control is None:
+            return None
+        return group.arm if wave >= self.starts[group.unit] else self.plan.control
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,7 +114,8 @@ def groups_of(request: SimulateRequest) -> list[Group]:
     treated, made = request.arms[0], []
     for arm in request.arms:
         k = request.units_by_arm[arm]
-        named = [u.unit_id for u in request.plan.units if u.arm == arm]
+        wedge = request.plan.design is Design.STEPPED_WEDGE
+        named = [u.unit_id for u in request.plan.units if wedge or u.arm == arm]
         ids = named if len(named) == k else [f"{arm}-{i + 1}" for i in range(k)]
         for i in range(k):
             n = request.people[arm] // k + (i < request.people[arm] % k)
@@ -112,7 +126,8 @@ def groups_of(request: SimulateRequest) -> list[Group]:
 def truth_of(request: SimulateRequest, plan: Plan, measure: PlannedMeasure, effect: float, bias: float) -> Truth:
     """What is true of a measure when the primary's effect is `effect` and its data add `bias`; `plan` is expanded."""
     grouped = plan.design in IN_UNITS
-    before = request.waves_before
+    starts = starts_of(plan, [group.unit for group in groups_of(request)])
+    before = () if starts else request.waves_before
     return Truth(
         shift=request.effect_of(measure, effect) + bias,
         sign=1 if measure.direction is Direction.HIGHER_IS_BETTER else -1,
@@ -121,11 +136,12 @@ def truth_of(request: SimulateRequest, plan: Plan, measure: PlannedMeasure, effe
         unit_time_sd=request.unit_time_sd if grouped else 0.0,
         rate=request.rate_of(measure) or 0.5,
         before=before,
-        after=tuple(dict.fromkeys(look.wave for look in plan.looks)),
+        after=periods(plan) if starts else tuple(dict.fromkeys(look.wave for look in plan.looks)),
         measure=measure,
         plan=plan,
         asked=request,
         by_person=request.in_rows,
+        starts=starts,
     )
 
 
@@ -211,7 +227,9 @@ def _pair(v: Values, first: int, second: int) -> Pair:
 
 
 def _seen(truth: Truth, wave: str) -> list[tuple[int, str]]:
-    """The waves of a look: all before the start, and its own."""
+    """The waves of a look: all before the start, and its own; of units that cross over all up to its own."""
+    if truth.starts:
+        return list(enumerate(truth.waves[: truth.waves.index(wave) + 1]))
     return [*enumerate(truth.before), (truth.waves.index(wave), wave)]
 
 
@@ -219,7 +237,7 @@ def _cells(truth: Truth, values: Sequence[Values], wave: str) -> MeasureData:
     cells = [
         Cell(
             unit=v.group.unit,
-            arm=v.group.arm,
+            arm=truth.arm(v.group, i),
             wave=key,
             n=v.group.n,
             mean=float(v.mean[i]),
@@ -233,7 +251,7 @@ def _cells(truth: Truth, values: Sequence[Values], wave: str) -> MeasureData:
 
 def _counts(truth: Truth, values: Sequence[Values], wave: str) -> MeasureData:
     counts = [
-        CountOf(unit=v.group.unit, arm=v.group.arm, wave=key, x=round(v.mean[i] * v.group.n), n=v.group.n)
+        CountOf(unit=v.group.unit, arm=truth.arm(v.group, i), wave=key, x=round(v.mean[i] * v.group.n), n=v.group.n)
         for v in values
         for i, key in _seen(truth, wave)
     ]
@@ -268,5 +286,7 @@ MAKERS: Final[Mapping[tuple[Design, Family], Maker]] = {
     (Design.CLUSTER, Family.BINARY): Maker(binary, _counts),
     (Design.DID, Family.NORMAL): Maker(normal, _waves),
     (Design.DID, Family.BINARY): Maker(binary, _counts),
+    (Design.STEPPED_WEDGE, Family.NORMAL): Maker(normal, _cells),
+    (Design.STEPPED_WEDGE, Family.BINARY): Maker(binary, _counts),
 }
 """How the data of a design are drawn and entered; what is not here cannot be simulated."""

@@ -21,9 +21,9 @@ PILOTS: Final[Mapping[str, tuple[int, int]]] = {
 MOST_UNITS = 100
 MOST_ROWS = 20_000_000
 """Simulated rows of single people, over all pilots; most designs need none."""
-IN_UNITS = frozenset({Design.CLUSTER, Design.DID, Design.CROSS_SECTION})
+IN_UNITS = frozenset({Design.CLUSTER, Design.DID, Design.CROSS_SECTION, Design.STEPPED_WEDGE})
 """Designs whose data name units."""
-UNLINKED = frozenset({Design.CROSS_SECTION})
+UNLINKED = frozenset({Design.CROSS_SECTION, Design.STEPPED_WEDGE})
 """Designs whose waves are of different or anonymous people."""
 
 
@@ -48,7 +48,9 @@ class Scenario(Document):
     """How many people take part and what is supposed to be true. Only `people` is needed."""
 
     people: dict[Key, Annotated[People, Field(ge=2, le=20_000)]] = Field(
-        description="People analysed in each arm, all units together, in every wave", examples=[{"intervention": 60}]
+        description="People analysed in each arm, all units together, in every wave; of a stepped wedge everybody, under "
+        "the treated arm",
+        examples=[{"intervention": 60}],
     )
     units: dict[Key, Annotated[int, Field(ge=1, le=MOST_UNITS)]] | None = Field(
         default=None,
@@ -112,6 +114,14 @@ class SimulateRequest(Scenario):
         return self
 
     @model_validator(mode="after")
+    def _units_cross(self) -> Self:
+        if self.plan.design is Design.STEPPED_WEDGE and sum(self.units_by_arm.values()) < 2:  # noqa: PLR2004
+            raise ValueError(
+                "units cross over one after the other: give `units`, two or more, or name them in the plan"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _measures_agree(self) -> Self:
         for key, measure in self.measures.items():
             planned = self.plan.measure(key)
@@ -158,7 +168,7 @@ class SimulateRequest(Scenario):
     def arms(self) -> tuple[str, ...]:
         """Keys of the arms that are compared, treated first; one arm in a design without control."""
         long = self.plan.expanded()
-        alone = self.plan.design in (Design.PAIRED, Design.CROSS_SECTION)
+        alone = self.plan.design in (Design.PAIRED, Design.CROSS_SECTION, Design.STEPPED_WEDGE)
         return (long.treated,) if alone or long.control is None else (long.treated, long.control)
 
     @property
@@ -166,7 +176,8 @@ class SimulateRequest(Scenario):
         """Units in each arm: as given, else as the plan assigns them, else one."""
         if self.plan.design not in IN_UNITS:
             return dict.fromkeys(self.arms, 1)
-        planned = {arm: sum(u.arm == arm for u in self.plan.units) for arm in self.arms}
+        wedge = self.plan.design is Design.STEPPED_WEDGE  # its units are in one arm and then in the other
+        planned = {arm: sum(wedge or u.arm == arm for u in self.plan.units) for arm in self.arms}
         return {arm: (self.units or planned)[arm] or 1 for arm in self.arms}
 
     @property

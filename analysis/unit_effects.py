@@ -15,6 +15,7 @@ from analysis import mixed, unit_rates
 from analysis.designs.binary_inputs import UnitProportions
 from analysis.designs.inputs import Inputs
 from analysis.designs.unit_inputs import AncovaUnits, Waves
+from analysis.designs.wedge_inputs import WedgeMeans
 from analysis.mixed_equations import (
     ancova_columns,
     coefficients,
@@ -42,7 +43,7 @@ FAR = 3.0
 
 def far_from_priors(inputs: Inputs, run: Run) -> list[str]:
     """Sentences on SDs that the data put far above their priors; these hold them down, and with them the SE of Δ."""
-    if not isinstance(inputs, AncovaUnits | Waves):
+    if not isinstance(inputs, AncovaUnits | Waves | WedgeMeans):
         return []
     found, on = mixed.solved(inputs, run), active(inputs)
     hyper, weights = hyper_of(inputs, found.grid.z), found.weights

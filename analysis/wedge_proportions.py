@@ -31,8 +31,9 @@ FREEDOM_OF_SDS, FREEDOM = 5.0, 30.0
 """Degrees of freedom by which nodes are placed: of the SDs, which are skewed, and of ε, which are near normal."""
 NODES, PILOT = 256, 128
 ROUNDS = 12
-TOLERANCE, CHECKED = 1e-4, 50
-"""SD of the error of the log likelihood, over all units, at so many points spread over the posterior's mass."""
+TOLERANCE, CHECKED = 3e-3, 50
+"""SD of the error of the log likelihood, over all units, at so many points spread over the posterior's mass: it moves Δ by
+less than that many of its SDs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

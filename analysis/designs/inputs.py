@@ -138,7 +138,17 @@ class TwoProportions:
         return np.array(known[1] / known.sum())
 
 
-Inputs = TwoMeans | Ancova | AncovaUnknownR | TwoProportions | AncovaUnits | Waves | BinaryInputs | WedgeMeans | WedgeProportions
+Inputs = (
+    TwoMeans
+    | Ancova
+    | AncovaUnknownR
+    | TwoProportions
+    | AncovaUnits
+    | Waves
+    | BinaryInputs
+    | WedgeMeans
+    | WedgeProportions
+)
 NormalInputs = TwoMeans | Ancova | AncovaUnknownR
 
 

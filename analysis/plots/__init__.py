@@ -4,6 +4,7 @@ Every function answers one SVG document: the same input gives the same bytes, te
 draw is `Refused`. `png` gives the same plot as a picture.
 """
 
+from analysis.plots.by_time import by_time
 from analysis.plots.cell_means import cell_means
 from analysis.plots.chains import rank, trace
 from analysis.plots.event_study import event_study
@@ -15,6 +16,7 @@ from analysis.plots.synthesis import synthesis
 from analysis.plots.units import units
 
 __all__ = [
+    "by_time",
     "cell_means",
     "event_study",
     "operating_characteristics",

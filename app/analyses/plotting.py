@@ -97,6 +97,7 @@ def _plots(
     # Who has no unit goes by the name of the arm.
     units |= {arm.key for arm in plan.arms} if None in hidden.get("units", []) else set()
     yield "units", lambda: plots.units(effect, unit_names, units)
+    yield "by_time", lambda: plots.by_time(effect)
     yield "predictive", lambda: plots.predictive(_two_sided(effect), key, unit=SCALES.get(planned.family, "of people"))
     yield "trace", lambda: plots.trace(_chains(fitted, key))
     yield "rank", lambda: plots.rank(_chains(fitted, key))

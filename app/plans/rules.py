@@ -92,7 +92,14 @@ def _unknown_crossing(plan: Plan) -> Iterator[Remark]:
 # What this version's analyses can do; held to the library's own table by a test.
 OFFERED = frozenset(
     (design, family)
-    for design in (Design.PARALLEL, Design.CLUSTER, Design.PAIRED, Design.CROSS_SECTION, Design.DID)
+    for design in (
+        Design.PARALLEL,
+        Design.CLUSTER,
+        Design.PAIRED,
+        Design.CROSS_SECTION,
+        Design.DID,
+        Design.STEPPED_WEDGE,
+    )
     for family in (Family.NORMAL, Family.BINARY)
 )
 
