@@ -17,6 +17,7 @@ from analysis import (
     proportions,
     unit_proportions,
     unit_rates,
+    wedge_checks,  # noqa: F401 - its checks are found by the type of the inputs
     wedge_means,
     wedge_proportions,
     wedge_rates,
@@ -40,8 +41,8 @@ class Solver:
 
     `rao_blackwell` also takes draws (chain, draw, …) by name and gives those of δ with their conditional distribution
     given the other parameters. `slope` is mean and SD of the slope on the baseline. `raw` is the effect in raw units
-    where that is not a multiple of δ. `preconditioner` says where NUTS shall look, as part of the model's data. `detail`
-    is what else an effect shows, given the probability of its intervals: keys of its block.
+    where that is not a multiple of δ. `preconditioner` says where NUTS shall look, as part of the model's data.
+    `detail` is what else an effect shows, given the probability of its intervals: keys of its block.
     """
 
     posterior: Callable[[Any, Run], Posterior]

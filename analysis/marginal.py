@@ -44,7 +44,9 @@ class Target:
 
     `log_density` is likelihood times the priors of all but Δ and the intercepts; `log_intercepts` the log prior of
     those. `start` (d,) is where the search for the mode begins. `freedom` are the degrees of freedom by which nodes are
-    placed, of each parameter but Δ (None: `FREEDOM` for all), `nodes` and `pilot` how many at every Δ.
+    placed, of each parameter but Δ (None: `FREEDOM` for all), `nodes` and `pilot` how many at every Δ. With `mirrored`
+    every node comes with its image on the other side of all parameters but the first so many: what turns the data round
+    turns the posterior round, to the last digit.
     """
 
     log_density: Callable[[Array], Array]
@@ -53,6 +55,7 @@ class Target:
     freedom: tuple[float, ...] | None = None
     nodes: int = NODES
     pilot: int = PILOT_NODES
+    mirrored: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -256,7 +259,7 @@ def _trimmed(total: Array, log_density: Array) -> Array:
 
 
 def _placed(target: Target, total: Array, middle: Array, along: Array, scale: Array, count: int) -> Marginal:
-    standard, log_proposal = _students(target.freedom or (FREEDOM,) * len(along), count)
+    standard, log_proposal = _students(target.freedom or (FREEDOM,) * len(along), count, target.mirrored)
     nuisances = middle[:-1] + (total - middle[-1])[:, None, None] * along + standard @ scale.T
     points = np.concatenate([nuisances, np.broadcast_to(total[:, None, None], (*nuisances.shape[:2], 1))], axis=-1)
     flat = points.reshape(-1, len(middle))
@@ -269,13 +272,16 @@ def _placed(target: Target, total: Array, middle: Array, along: Array, scale: Ar
 
 
 @lru_cache(maxsize=64)
-def _students(freedom: tuple[float, ...], count: int) -> tuple[Array, Array]:
+def _students(freedom: tuple[float, ...], count: int, mirrored: int | None) -> tuple[Array, Array]:
     """Quasi-random nodes (J, d) of independent t's and their log density up to a constant.
 
     Independent, so that one skewed direction (an SD that may be 0) does not cost the others their weights.
     """
-    uniform = qmc.Sobol(len(freedom), scramble=True, rng=integration.SEED).random(count)
+    drawn = count if mirrored is None else count // 2
+    uniform = qmc.Sobol(len(freedom), scramble=True, rng=integration.SEED).random(drawn)
     points = stdtrit(np.array(freedom), np.clip(uniform, 1e-12, 1 - 1e-12))
+    if mirrored is not None:
+        points = np.concatenate([points, np.where(np.arange(len(freedom)) < mirrored, points, -points)])
     log_density = np.zeros(count)
     for value in dict.fromkeys(freedom):
         mine = points[:, np.array(freedom) == value]

@@ -77,7 +77,7 @@ def _weighed(grid: Grid, run: Run) -> Solved:
     return Solved(grid, integration.weights(log_sum(given) + grid.log_prior, grid.log_proposal), given)
 
 
-def _filled(at: Array, on: Array, part: Array) -> Array:
+def _filled(at: Array, on: NDArray[np.bool_], part: Array) -> Array:
     whole = np.tile(at, (len(part), 1))
     whole[:, on] = part
     return whole

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from analysis.designs.unit_inputs import COEFFICIENTS, AncovaUnits, Waves
 from analysis.designs.wedge_inputs import Wedge, WedgeMeans
 from analysis.mixed_hyper import Hyper, UnitInputs
-from analysis.wedge_hyper import WedgeHyper
 from analysis.priors import Component, Run, total_prior
+from analysis.wedge_hyper import WedgeHyper
 
 Array = NDArray[np.float64]
 AT_ONCE = 4_000_000
@@ -58,7 +58,7 @@ def _terms(inputs: UnitInputs) -> int:
 
 
 @singledispatch
-def _equations(inputs: UnitInputs, hyper: Any) -> Equations:  # noqa: ARG001
+def _equations(inputs: UnitInputs, hyper: Any) -> Equations:
     raise NotImplementedError(type(inputs))
 
 

@@ -65,13 +65,13 @@ def _(inputs: AncovaUnits | Waves) -> tuple[float, float]:
 
 
 @singledispatch
-def active(inputs: UnitInputs) -> Array:
+def active(inputs: UnitInputs) -> NDArray[np.bool_]:
     """Which of `NAMES` the data or the effect depend on; the others keep their priors and need no nodes."""
     raise NotImplementedError(type(inputs))
 
 
 @active.register
-def _(inputs: AncovaUnits | Waves) -> Array:
+def _(inputs: AncovaUnits | Waves) -> NDArray[np.bool_]:
     if isinstance(inputs, AncovaUnits):
         return np.array([True, True, True, False, inputs.unknown_r])
     spreads = {int(s) for a in (0, 1) for w, s in enumerate(inputs.spread[a]) if inputs.columns[a, w].any()}

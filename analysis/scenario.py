@@ -48,8 +48,8 @@ class Scenario(Document):
     """How many people take part and what is supposed to be true. Only `people` is needed."""
 
     people: dict[Key, Annotated[People, Field(ge=2, le=20_000)]] = Field(
-        description="People analysed in each arm, all units together, in every wave; of a stepped wedge everybody, under "
-        "the treated arm",
+        description="People analysed in each arm, all units together, in every wave; of a stepped wedge everybody, "
+        "under the treated arm",
         examples=[{"intervention": 60}],
     )
     units: dict[Key, Annotated[int, Field(ge=1, le=MOST_UNITS)]] | None = Field(

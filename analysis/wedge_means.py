@@ -1,4 +1,4 @@
-"""What the normal stepped wedge has beside the other models with units: padded coordinates, effects by time since start."""
+"""What the normal stepped wedge has beside other models with units: padded coordinates, effects by time since start."""
 
 from typing import Any
 

@@ -2,9 +2,9 @@
 
 Up to some twenty coefficients are too many for nodes placed by a spread that is the same everywhere: that of the
 increments of the effect over the time since start hangs on the SD of its walk. So the parameters are the SDs on the
-real line (as `half_line` has them), ε, and Δ: given SDs and Δ the coefficients are normal where each cell is replaced by
-the normal that its likelihood comes near at the mode, and ε are these coefficients in units of that normal. In ε the
-posterior is near round, the rest is what `marginal` weighs by the likelihood as it is.
+real line (through `ramp`), ε, and Δ: given SDs and Δ the coefficients are normal where each cell is replaced by the
+normal that its likelihood comes near at the mode, and ε are these coefficients in units of that normal. In ε the
+posterior is near round; what it is not, `marginal` weighs by the likelihood as it is.
 """
 
 from collections.abc import Mapping
@@ -32,13 +32,13 @@ FREEDOM_OF_SDS, FREEDOM = 5.0, 30.0
 NODES, PILOT = 256, 128
 ROUNDS = 12
 TOLERANCE, CHECKED = 3e-3, 50
-"""SD of the error of the log likelihood, over all units, at so many points spread over the posterior's mass: it moves Δ by
-less than that many of its SDs."""
+"""SD of the error of the log likelihood, over all units, at so many points spread over the posterior's mass: it moves
+Δ by less than that many of its SDs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Natural:
-    """Points as the model has them: SDs in SD units (K, 3) and coefficients but Δ (K, p − 1), and log |d coefficients/d ε|."""
+    """Points as the model has them: SDs in SD units (K, 3), coefficients but Δ (K, p − 1), log |d coefficients/d ε|."""
 
     sds: Array
     theta: Array
@@ -47,14 +47,14 @@ class Natural:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Nearby:
-    """Cells as normals: a logit `y` (G, T) with sampling variance `variance`; what they and the priors leave of theta."""
+    """Cells as normals: a logit `y` (G, T) with sampling variance `variance`."""
 
     inputs: WedgeProportions
     y: Array
     variance: Array
 
     def equations(self, z: Array) -> Equations:
-        """Normal equations of the coefficients at SDs `z` (K, 3) on the line; all priors but that of Δ, of the intercept apart."""
+        """Normal equations of the coefficients at SDs `z` (K, 3) on the line, without the prior of Δ."""
         inputs = self.inputs
         sds = ramp(z) * scales_of(inputs)
         logits = abs(inputs.kappa)
@@ -115,7 +115,7 @@ def natural(inputs: WedgeProportions, part: Array) -> Natural:
 
 def split(inputs: WedgeProportions, part: Array) -> tuple[Array, Array, Array]:
     """SDs on the line (K, 3), ε (K, p − 1) and Δ (K,) of points of the active parameters."""
-    active = 3 if inputs.longest > 1 else 2
+    active = inputs.active
     z = np.zeros((len(part), SDS))
     z[:, :active] = part[:, :active]
     return z, part[:, active:-1], part[:, -1]
@@ -144,7 +144,7 @@ def _target(inputs: WedgeProportions, rule: Rule) -> marginal.Target:
     levels = np.arange(inputs.size - 1) < inputs.periods
     precision = np.where(levels, LEVEL_PRECISION, 1.0)
     precision[0] = 0.0
-    active = 3 if inputs.longest > 1 else 2
+    active = inputs.active
 
     last: list[tuple[Array, Natural]] = []
 
@@ -163,13 +163,13 @@ def _target(inputs: WedgeProportions, rule: Rule) -> marginal.Target:
         return np.asarray(-0.5 * LEVEL_PRECISION * meant(part).theta[:, 0] ** 2)
 
     freedom = (FREEDOM_OF_SDS,) * active + (FREEDOM,) * (inputs.size - 1)
-    return marginal.Target(log_density, log_intercepts, _start(inputs).at, freedom, NODES, PILOT)
+    return marginal.Target(log_density, log_intercepts, _start(inputs).at, freedom, NODES, PILOT, active)
 
 
 @lru_cache(maxsize=32)
 def _start(inputs: WedgeProportions) -> integration.Peak:
-    """Where the posterior lies were the cells normal: SDs about the mode of what they say of these, ε standard normal."""
-    near, active = nearby(inputs), 3 if inputs.longest > 1 else 2
+    """Where the posterior would lie if the cells were normal: SDs about their mode, ε standard normal."""
+    near, active = nearby(inputs), inputs.active
 
     def density(part: Array) -> Array:
         z = np.zeros((len(part), SDS))
@@ -249,12 +249,12 @@ def positions(inputs: WedgeProportions, draws: Mapping[str, Array]) -> Array:
     theta = draws["coefficients"].reshape(len(total), -1)[:, inputs.places[:-1]]
     mean, root = nearby(inputs).given(z, total)
     epsilon = np.matmul(root.transpose(0, 2, 1), (theta - mean)[..., None])[..., 0]
-    active = 3 if inputs.longest > 1 else 2
+    active = inputs.active
     return np.concatenate([z[:, :active], epsilon, total[:, None]], axis=1).reshape(*shape, -1)
 
 
 def preconditioner(inputs: WedgeProportions, run: Run) -> dict[str, Array]:
-    """Where NUTS shall look (SDs, then coefficients in their places among all), and the quadrature of its likelihood."""
+    """Where NUTS shall look (SDs, coefficients in their places among all), and the quadrature of its likelihood."""
     nodes = nodes_of(inputs, run)
     weights = nodes.weights(run).ravel()
     part = nodes.points.reshape(len(weights), -1)
@@ -262,7 +262,7 @@ def preconditioner(inputs: WedgeProportions, run: Run) -> dict[str, Array]:
     weights, part = weights[keep] / weights[keep].sum(), part[keep]
     z = split(inputs, part)[0]
     values = np.concatenate([z, natural(inputs, part).theta, part[:, -1:]], axis=1)
-    active = 3 if inputs.longest > 1 else 2
+    active = inputs.active
     values = np.delete(values, range(active, SDS), axis=1)
     places = np.concatenate([np.arange(active), SDS + inputs.places])
     mean = weights @ values

@@ -96,7 +96,7 @@ def _dates(question: Question, wave: PlannedWave) -> tuple[date, date | None]:
     if wave.starts_on is None:
         raise Refused(
             "crossing_unknown",
-            f"{question.measure.measure}: wave {wave.key!r} has no date, so that nothing tells who had started by then.",
+            f"{question.measure.measure}: wave {wave.key!r} has no date: nothing tells who had started by then.",
             HELP,
         )
     ends = None if wave.ends_on is None else _day(question, wave.ends_on, f"wave {wave.key!r}")

@@ -59,33 +59,36 @@ def normal(question: Question) -> Prepared:
     """Means of units over periods: intercept, periods, Δ and how the effect changes with the time since start."""
     data = question.data
     if data.rows is not None:
-        entries = cells_of(_bare(question, data.rows))
+        entries = cells_of(_bare(data.rows))
     elif data.cells is not None:
         entries = data.cells
     else:
         raise wrong_shape(question, "rows, or cells by unit and wave")
     table = _table(question, entries, {(str(c.unit), c.wave): sums_of(c) for c in entries})
-    for (g, t), sums in table.cells.items():
-        check_scale(question.measure, sums, f"{table.units[g]}, {table.periods[t]}")
+    for (g, t), cell in table.cells.items():
+        check_scale(question.measure, cell, f"{table.units[g]}, {table.periods[t]}")
     states = {_key(question, e): total(table.of_state(e)) or Sums(0, 0.0, 0.0) for e in (True, False)}
     _refuse_no_spread(question, table)
-    by_period = [
-        [total(c for (g, w), c in table.cells.items() if w == t and table.exposed((g, w)) == e) for e in (False, True)]
+    before = [
+        pooled
         for t in range(len(table.periods))
+        if (pooled := total(c for (g, w), c in table.cells.items() if w == t and not table.exposed((g, w))))
     ]
-    before, after = ([pair[e] for pair in by_period if pair[e] is not None] for e in (0, 1))
-    scale, scale_notes = reference_sd(question, before, after)
+    # Within cells: what a standard error entered as an SD would show in, however far units lie apart.
+    spread = [[c for c in table.of_state(e) if c.n > 1] for e in (False, True)]
+    within = [Sums(sum(c.n - 1 for c in cells) + 1, 0.0, sum(c.ss for c in cells)) for cells in spread if cells]
+    scale, scale_notes = reference_sd(question, before, within)
     centre = question.measure.reference_mean if question.measure.reference_mean is not None else before[0].mean
     standardised = {p: c.standardised(centre, question.sign * scale) for p, c in table.cells.items()}
-    within = [[c for p, c in standardised.items() if table.exposed(p) == e] for e in (False, True)]
+    by_state = [[c for p, c in standardised.items() if table.exposed(p) == e] for e in (False, True)]
     priors = question.plan.priors
     inputs = WedgeMeans(
         units=table.units,
         since=table.since,
         n=table.filled({p: c.n for p, c in standardised.items()}),
         mean=table.filled({p: c.mean for p, c in standardised.items()}),
-        squares=np.array([rounded(sum(c.ss for c in cells)) for cells in within]),
-        free=np.array([sum(c.n - 1.0 for c in cells) for cells in within]),
+        squares=np.array([rounded(sum(c.ss for c in cells)) for cells in by_state]),
+        free=np.array([sum(c.n - 1.0 for c in cells) for cells in by_state]),
         sigma_scale=priors.sigma.scale,
         unit_scale=priors.unit_sd.scale,
         unit_time_scale=priors.unit_time_sd.scale,
@@ -107,7 +110,7 @@ def binary(question: Question) -> Prepared:
     """Shares of units over periods, on the logit scale."""
     data = question.data
     if data.rows is not None:
-        entries = counts_of(_bare(question, data.rows))
+        entries = counts_of(_bare(data.rows))
     elif data.counts is not None:
         entries = data.counts
     else:
@@ -202,7 +205,7 @@ def _named(
                 f"{name}: unit {item.unit!r} appears twice in wave {item.wave!r}.",
                 "Give one entry a unit and wave; in a stepped wedge a whole unit is in one arm at a time.",
             )
-        arms.setdefault(place, set()).update({item.arm} - {None})
+        arms.setdefault(place, set()).update([] if item.arm is None else [item.arm])
         named[place] = item.arm or named.get(place)
     for (unit, wave), of_cell in arms.items():
         if len(of_cell) > 1:
@@ -214,7 +217,7 @@ def _named(
     return named
 
 
-def _bare(question: Question, rows: Sequence[Row]) -> list[Row]:
+def _bare(rows: Sequence[Row]) -> list[Row]:
     """Rows without their arm, which says when a unit crossed and nothing else; `Refused` for contradictions."""
     unit_of: dict[str, str | None] = {}
     values: set[tuple[str, str]] = set()

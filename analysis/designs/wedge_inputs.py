@@ -26,8 +26,8 @@ UNEXPOSED = -1.0
 class Wedge:
     """`n` (G, T) people of units × periods; `since` (G, T) periods since the unit's start, −1 before it.
 
-    The effect k periods after the start is Δ + d_k, d a random walk about its own mean over k = 0 … K − 1: Δ is the mean
-    over the time since start. A cell has Δ (exposed − ½), so that a prior leans neither to the one nor the other state.
+    The effect k periods after the start is Δ + d_k, d a random walk about its own mean over k = 0 … K − 1: Δ is the
+    mean over the time since start. A cell has Δ (exposed − ½), so that a prior leans to neither state.
     """
 
     units: tuple[str, ...]
@@ -50,7 +50,7 @@ class Wedge:
         return int(self.since[self.n > 0].max()) + 1
 
     @property
-    def cells_since(self) -> Array:
+    def cells_since(self) -> NDArray[np.intp]:
         """Cells with people at each time since start (K,)."""
         seen = self.since[(self.n > 0) & (self.since >= 0)].astype(int)
         return np.bincount(seen, minlength=self.longest)
@@ -129,8 +129,16 @@ class WedgeProportions(Wedge):
 
     @property
     def logits(self) -> Array:
-        """Of each coefficient, logits to one of it (p,): intercept and periods are in logits, effects in SD units."""
-        return np.where(np.arange(self.size) < self.periods, 1.0, self.kappa)
+        """Logits to one of each coefficient (p,): effects are in SD units; all have the sign of the direction.
+
+        So a measure that is turned round has the same coefficients, to the last digit.
+        """
+        return np.where(np.arange(self.size) < self.periods, np.sign(self.kappa), self.kappa)
+
+    @property
+    def active(self) -> int:
+        """How many SDs the data depend on: of units, of units × periods, and of a walk if there is one."""
+        return 3 if self.longest > 1 else 2
 
     @property
     def bounded(self) -> bool:

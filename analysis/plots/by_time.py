@@ -18,8 +18,8 @@ from analysis.plots.style import (
 def by_time(effect: Mapping[str, Any]) -> str:
     """Effects by the time since start with intervals, cells below, and Δ, their mean over the time, as a band.
 
-    `effect` is the measure's block of an answer; `effect["effects_by_time"]` lists {k, cells, sd}, a summary in SD units
-    each. Raises `Refused` for a design without them.
+    `effect` is the measure's block of an answer; `effect["effects_by_time"]` lists {k, cells, sd}, in SD units.
+    Raises `Refused` for a design without them.
     """
     rows = effect.get("effects_by_time") or []
     if not rows:

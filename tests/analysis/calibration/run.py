@@ -90,7 +90,7 @@ def coverage(name: str, delta: float | None, count: int, pool: ProcessPoolExecut
 def quantities(pilot: Pilot, draws: dict[str, Any]) -> dict[str, tuple[float, Any]]:
     """True values and draws of what the data tell of."""
     inputs, truth = pilot.inputs, pilot.truth
-    told = {"delta", "total", "unit_sd", "unit_time_sd", "log_odds_ratio"} & truth.keys() & draws.keys()
+    told = {"delta", "total", "unit_sd", "unit_time_sd", "step_sd", "log_odds_ratio"} & truth.keys() & draws.keys()
     if isinstance(inputs, Waves | UnitProportions):
         told -= {n for n, on in (("unit_sd", inputs.unit), ("unit_time_sd", inputs.unit_time)) if not on}
     if isinstance(inputs, Waves) and inputs.linked:

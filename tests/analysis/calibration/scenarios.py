@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from analysis.designs import prepare
-from analysis.designs.binary_inputs import PairedProportions, UnitProportions
+from analysis.designs.binary_inputs import KAPPA_LOGIT, PairedProportions, UnitProportions
 from analysis.designs.inputs import Inputs, TwoProportions
 from analysis.designs.prepared import Question
 from analysis.documents import Design, Family, MeasureData, Plan
@@ -190,6 +190,44 @@ def counts(design: Design, units: tuple[int, int], people: int, waves: int) -> C
     return simulate
 
 
+def stepped_wedge(family: Family, units: int, people: int, waves: int) -> Callable[..., Pilot]:
+    """Units that cross over at the second, third, … wave in turn; the effect walks with the time since start."""
+
+    def simulate(rng: np.random.Generator, delta: float, bias: float) -> Pilot:
+        truth = parameters(rng, delta, bias)
+        truth["step_sd"], sign = abs(rng.normal(0, 0.15)), int(rng.choice([-1, 1]))
+        binary = family is Family.BINARY
+        level = rng.normal(0, 1.5 if binary else 1) / (KAPPA_LOGIT if binary else 1)
+        # Any two periods differ by N(0, 1), or N(0, 1.5) of logits: those of half the variance, about their mean.
+        periods = rng.normal(0, np.sqrt(0.5), waves) * (1.5 / KAPPA_LOGIT if binary else 1)
+        longest = waves - 1
+        later = np.append(0.0, truth["step_sd"] * np.cumsum(rng.normal(size=longest - 1)))
+        later += truth["total"] - later.mean()
+        entries: list[dict[str, Any]] = []
+        for g in range(units):
+            start, u = 1 + g % longest, truth["unit_sd"] * rng.normal()
+            for t in range(waves):
+                y = (
+                    level
+                    - truth["total"] / 2
+                    + (periods - periods.mean())[t]
+                    + u
+                    + truth["unit_time_sd"] * rng.normal()
+                )
+                y += later[t - start] if t >= start else 0.0
+                cell = {"arm": "ct"[t >= start], "unit": f"u{g}", "wave": names(waves)[t], "n": people}
+                if binary:
+                    entries.append({**cell, "x": int(rng.binomial(people, expit(sign * KAPPA_LOGIT * y)))})
+                    continue
+                values = CENTRE + sign * SPREAD * (y + truth["sigma"][int(t >= start)] * rng.normal(size=people))
+                entries.append({**cell, "mean": float(values.mean()), "sd": float(values.std(ddof=1))})
+        data = {"counts" if binary else "cells": entries}
+        truth = {k: v for k, v in truth.items() if k != "r" and not (binary and k == "sigma")}
+        return Pilot(prepare(question(Design.STEPPED_WEDGE, family, data, sign, waves)).inputs, truth)
+
+    return simulate
+
+
 def linked_binary(people: int) -> Callable[..., Pilot]:
     """The same people before and after: a bivariate distribution with the margins of the model and an odds ratio."""
 
@@ -238,5 +276,7 @@ SCENARIOS: Final[Mapping[str, Callable[..., Pilot]]] = {
     "paired × binary × paired_proportions": linked_binary(50),
     "cross_section × binary × unit_proportions": counts(Design.CROSS_SECTION, (0, 4), 15, 2),
     "did × binary × unit_proportions": counts(Design.DID, (3, 3), 15, 2),
+    "stepped_wedge × normal × wedge_means": stepped_wedge(Family.NORMAL, 6, 8, 4),
+    "stepped_wedge × binary × wedge_proportions": stepped_wedge(Family.BINARY, 6, 15, 4),
 }
 """By design × family × model."""
