@@ -10,9 +10,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import gaussian, mixed, paired_proportions, proportions, unit_proportions, unit_rates
+from analysis import gaussian, mixed, paired_proportions, proportions, shares, unit_counts, unit_proportions, unit_rates
 from analysis.designs.binary_inputs import PairedProportions, UnitProportions
+from analysis.designs.count_inputs import UnitCounts
 from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoMeans, TwoProportions
+from analysis.designs.share_inputs import Shares
 from analysis.designs.unit_inputs import AncovaUnits, Waves
 from analysis.mixed_hyper import hyper_of_draws
 from analysis.posterior import FromDraws, Posterior, Sampled, SampledAlong
@@ -29,7 +31,8 @@ class Solver:
 
     `rao_blackwell` also takes draws (chain, draw, …) by name and gives those of δ with their conditional distribution
     given the other parameters. `slope` is mean and SD of the slope on the baseline. `raw` is the effect in raw units
-    where that is not a multiple of δ. `preconditioner` says where NUTS shall look, as part of the model's data.
+    where that is not a multiple of δ. `preconditioner` says where NUTS shall look, as part of the model's data. `detail`
+    also takes the probability of an interval and gives further keys of the effect's block.
     """
 
     posterior: Callable[[Any, Run], Posterior]
@@ -38,6 +41,7 @@ class Solver:
     slope: Callable[[Any, Run], tuple[float, float] | None] = lambda *_: None
     raw: Callable[[Any, Run], Posterior | None] = lambda *_: None
     preconditioner: Callable[[Any, Run], Mapping[str, Array]] = lambda *_: {}
+    detail: Callable[[Any, Run, float], Mapping[str, object]] = lambda *_: {}
 
 
 def posterior(inputs: Inputs, run: Run) -> Posterior:
@@ -63,6 +67,11 @@ def raw(inputs: Inputs, run: Run) -> Posterior | None:
 def preconditioner(inputs: Inputs, run: Run) -> Mapping[str, Array]:
     """Where NUTS shall look, for the models that ask for it: part of their data."""
     return SOLVERS[type(inputs)].preconditioner(inputs, run)
+
+
+def detail(inputs: Inputs, run: Run, prob: float) -> Mapping[str, object]:
+    """What else a model says of an effect, keys of its block; intervals hold `prob`."""
+    return SOLVERS[type(inputs)].detail(inputs, run, prob)
 
 
 def rao_blackwell(inputs: Inputs, run: Run, draws: Mapping[str, Array]) -> FromDraws:
@@ -134,6 +143,22 @@ SOLVERS: Final[Mapping[type, Solver]] = {
         paired_proportions.rao_blackwell,
         raw=paired_proportions.risk_difference,
         preconditioner=paired_proportions.preconditioner,
+    ),
+    UnitCounts: Solver(
+        unit_proportions.posterior,
+        unit_proportions.component_weights,
+        unit_proportions.rao_blackwell,
+        unit_proportions.slope,
+        unit_counts.rate_difference,
+        unit_proportions.preconditioner,
+        unit_counts.detail,
+    ),
+    Shares: Solver(
+        shares.posterior,
+        shares.component_weights,
+        shares.rao_blackwell,
+        raw=shares.difference,
+        preconditioner=shares.preconditioner,
     ),
 }
 """Who computes what. A new model is a module and a row."""

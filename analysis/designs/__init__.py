@@ -6,6 +6,7 @@ from typing import Final
 from analysis.designs import (
     cluster,
     cluster_binary,
+    counts,
     cross_section,
     did,
     paired,
@@ -29,6 +30,10 @@ OFFERED: Final[Mapping[tuple[Design, Family], Callable[[Question], Prepared]]] =
     (Design.PAIRED, Family.BINARY): paired_binary.paired,
     (Design.CROSS_SECTION, Family.BINARY): waves_binary.cross_section,
     (Design.DID, Family.BINARY): waves_binary.did,
+    (Design.PARALLEL, Family.COUNT): counts.parallel,
+    (Design.CLUSTER, Family.COUNT): counts.cluster,
+    (Design.CROSS_SECTION, Family.COUNT): counts.cross_section,
+    (Design.DID, Family.COUNT): counts.did,
 }
 """What can be fitted. A new design is a file here and a row a family."""
 
@@ -43,6 +48,10 @@ STRUCTURES: Final[Mapping[tuple[Design, Family], tuple[str, ...]]] = {
     (Design.PAIRED, Family.BINARY): ("paired_proportions",),
     (Design.CROSS_SECTION, Family.BINARY): ("unit_proportions",),
     (Design.DID, Family.BINARY): ("unit_proportions",),
+    (Design.PARALLEL, Family.COUNT): ("unit_counts",),
+    (Design.CLUSTER, Family.COUNT): ("unit_counts",),
+    (Design.CROSS_SECTION, Family.COUNT): ("unit_counts",),
+    (Design.DID, Family.COUNT): ("unit_counts",),
 }
 """The models each may end in."""
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from analysis.cells import PairedSums, Sums
 from analysis.designs.binary_inputs import BinaryInputs
+from analysis.designs.count_inputs import UnitCounts
+from analysis.designs.share_inputs import Shares
 from analysis.designs.unit_inputs import AncovaUnits, Waves
 
 Array = NDArray[np.float64]
@@ -137,7 +139,7 @@ class TwoProportions:
         return np.array(known[1] / known.sum())
 
 
-Inputs = TwoMeans | Ancova | AncovaUnknownR | TwoProportions | AncovaUnits | Waves | BinaryInputs
+Inputs = TwoMeans | Ancova | AncovaUnknownR | TwoProportions | AncovaUnits | Waves | BinaryInputs | UnitCounts | Shares
 NormalInputs = TwoMeans | Ancova | AncovaUnknownR
 
 

@@ -15,6 +15,8 @@ VERSIONS: Final = {
     "waves": 2,
     "unit_proportions": 2,
     "paired_proportions": 1,
+    "unit_counts": 1,
+    "share": 1,
 }
 
 
