@@ -24,8 +24,8 @@ _SAMPLERS = {
     "ancova_units": PRECONDITIONED,
     "waves": PRECONDITIONED,
     "unit_proportions": Sampler(tune=300),
-    "unit_counts": Sampler(tune=300),
-    "share": Sampler(tune=300),
+    "unit_counts": PRECONDITIONED,
+    "share": PRECONDITIONED,
     "paired_proportions": Sampler(tune=300),
 }
 

@@ -10,7 +10,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import gaussian, mixed, paired_proportions, proportions, shares, unit_counts, unit_proportions, unit_rates
+from analysis import (
+    gaussian,
+    mixed,
+    paired_proportions,
+    proportions,
+    record_checks,  # noqa: F401 - registers the predictive checks of counts and shares
+    shares,
+    unit_counts,
+    unit_proportions,
+    unit_rates,
+)
 from analysis.designs.binary_inputs import PairedProportions, UnitProportions
 from analysis.designs.count_inputs import UnitCounts
 from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoMeans, TwoProportions
@@ -31,8 +41,8 @@ class Solver:
 
     `rao_blackwell` also takes draws (chain, draw, …) by name and gives those of δ with their conditional distribution
     given the other parameters. `slope` is mean and SD of the slope on the baseline. `raw` is the effect in raw units
-    where that is not a multiple of δ. `preconditioner` says where NUTS shall look, as part of the model's data. `detail`
-    also takes the probability of an interval and gives further keys of the effect's block.
+    where that is not a multiple of δ. `preconditioner` says where NUTS shall look, as part of the model's data.
+    `detail` also takes the probability of an interval and gives further keys of the effect's block.
     """
 
     posterior: Callable[[Any, Run], Posterior]

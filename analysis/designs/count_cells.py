@@ -46,6 +46,11 @@ class Records:
         return sum(count * records for count, records in self.kinds.items())
 
     @property
+    def squares(self) -> int:
+        """Sum of the records' squared counts."""
+        return sum(count * count * records for count, records in self.kinds.items())
+
+    @property
     def level(self) -> float:
         """Empirical log rate: half an event is added, so that it is finite."""
         return float(np.log((self.events + 0.5) / self.exposure))
@@ -123,6 +128,7 @@ def units_of(question: Question, cells: Sequence[Sequence[Records]], columns: Ar
     kinds = sorted(whole.kinds.items())
     inputs = UnitCounts(
         events=np.array([[c.events for c in row] for row in cells], dtype=np.float64),
+        squares=np.array([[c.squares for c in row] for row in cells], dtype=np.float64),
         records=np.array([[c.n for c in row] for row in cells], dtype=np.float64),
         expected=np.array([[rounded(c.exposure / c.n * rate) if c.n else 0.0 for c in row] for row in cells]),
         kinds=np.array(kinds, dtype=np.float64),

@@ -25,7 +25,8 @@ POISSON = 1e6
 class UnitCounts(UnitCells):
     """Records of events in G units × S slots, negative binomial: mean expected · e^predictor, `kappa` in logs.
 
-    A cell holds `records` (G, S) of one exposure each, `events` (G, S) in all. `expected` (G, S) is what each record
+    A cell holds `records` (G, S) of one exposure each, `events` (G, S) in all, `squares` (G, S) the sum of
+    their squares. `expected` (G, S) is what each record
     would have at the rate of everybody pooled, `rate` in events per unit of exposure: the intercepts are about it, and
     the unit of exposure is nowhere else. `kinds` (K, 2) lists the different counts and how many records have them.
     `dispersed` is 0 where records are taken as Poisson.
@@ -34,6 +35,7 @@ class UnitCounts(UnitCells):
     structure: ClassVar[str] = "unit_counts"
     spreads: ClassVar[int] = 3
     events: Array
+    squares: Array
     records: Array
     expected: Array
     kinds: Array
