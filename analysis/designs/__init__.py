@@ -9,10 +9,11 @@ from analysis.designs import (
     counts,
     cross_section,
     did,
+    duration,
     paired,
     paired_binary,
-    parallel,
     parallel_binary,
+    share_of,
     waves_binary,
 )
 from analysis.designs.prepared import Prepared, Question
@@ -20,7 +21,7 @@ from analysis.documents import Design, Family
 from analysis.errors import Refused
 
 OFFERED: Final[Mapping[tuple[Design, Family], Callable[[Question], Prepared]]] = {
-    (Design.PARALLEL, Family.NORMAL): parallel.normal,
+    (Design.PARALLEL, Family.NORMAL): duration.normal,
     (Design.PARALLEL, Family.BINARY): parallel_binary.binary,
     (Design.CLUSTER, Family.NORMAL): cluster.normal,
     (Design.PAIRED, Family.NORMAL): paired.normal,
@@ -34,6 +35,8 @@ OFFERED: Final[Mapping[tuple[Design, Family], Callable[[Question], Prepared]]] =
     (Design.CLUSTER, Family.COUNT): counts.cluster,
     (Design.CROSS_SECTION, Family.COUNT): counts.cross_section,
     (Design.DID, Family.COUNT): counts.did,
+    (Design.PARALLEL, Family.DURATION): duration.duration,
+    (Design.PARALLEL, Family.SHARE): share_of.parallel,
 }
 """What can be fitted. A new design is a file here and a row a family."""
 
@@ -52,6 +55,8 @@ STRUCTURES: Final[Mapping[tuple[Design, Family], tuple[str, ...]]] = {
     (Design.CLUSTER, Family.COUNT): ("unit_counts",),
     (Design.CROSS_SECTION, Family.COUNT): ("unit_counts",),
     (Design.DID, Family.COUNT): ("unit_counts",),
+    (Design.PARALLEL, Family.DURATION): ("ancova", "two_means", "ancova_unknown_r", "ancova_units"),
+    (Design.PARALLEL, Family.SHARE): ("share",),
 }
 """The models each may end in."""
 
