@@ -1,8 +1,8 @@
 """Simulated counts, shares and durations: what `pilots.py` does for normal and binary values.
 
 A person's count is negative binomial with the rate e^(κ · (shift + unit)) times that without the intervention; a
-record's share is beta-binomial. Two waves of one person vary independently: the analysis takes them for two people anyway.
-Durations are e^(κ y) of normal values y, entered as their means and SDs.
+record's share is beta-binomial. Two waves of one person vary independently: the analysis takes them for two people
+anyway. Durations are e^(κ y) of normal values y, entered as their means and SDs.
 """
 
 import math

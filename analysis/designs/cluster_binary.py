@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from analysis.cells import rounded
 from analysis.designs.arms import both_arms, control_of, post_only, require_two_arms
 from analysis.designs.binary_cells import BINARY
 from analysis.designs.cell_families import Answers, CellFamily, Counts, unlinked_note
@@ -70,7 +71,7 @@ def _inputs[T: Answers](
     weights = [row[0].n for (_, unit), row in zip(named, cells, strict=True) if unit in before]
     centre = float(np.average(known, weights=weights)) if known else 0.0
     columns = np.ones((len(named), 1, 2))
-    columns[:, 0, 1] = [before[unit].level - centre if unit in before else 0.0 for _, unit in named]
+    columns[:, 0, 1] = [rounded(before[unit].level - centre) if unit in before else 0.0 for _, unit in named]
     treated = np.array([float(arm == question.plan.treated) for arm, _ in named])
     prior = question.plan.priors.slope
     if known and prior == "flat" and np.ptp(known) == 0:

@@ -77,6 +77,8 @@ def counted(question: Question, waves: Sequence[str]) -> Counts[Records]:
         for row in rows:
             of_cell.setdefault((str(row.arm), row.unit or str(row.arm), row.wave), Counter())[int(row.value)] += 1
         names = [row.unit for row in rows]
+        for row in {row.arm: row for row in rows}.values():
+            question.arm_of(row)  # refuses arms that the plan does not compare
         for arm, unit, wave in sorted(of_cell):
             kinds = of_cell[arm, unit, wave]
             found.setdefault((arm, unit), {})[wave] = Records(dict(sorted(kinds.items())), float(kinds.total()))
