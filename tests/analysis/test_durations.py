@@ -1,4 +1,4 @@
-"""Durations: ratios by way of logarithms, from whatever shape; and values planned as normal that rather are durations."""
+"""Durations: ratios by way of logarithms, from whatever shape; and normal values that rather are durations."""
 
 import copy
 from typing import Any
@@ -37,9 +37,8 @@ def of_logs(data: dict[str, Any]) -> dict[str, Any]:
     return {"rows": [{**row, "value": float(np.log(row["value"]))} for row in data["rows"]]}
 
 
-@pytest.mark.parametrize("linked", [True, False])
-def test_a_duration_is_the_normal_design_on_logarithms(linked: bool) -> None:
-    data = minutes(linked=linked)
+@pytest.mark.parametrize("data", [minutes(), minutes(linked=False)], ids=["linked", "unlinked"])
+def test_a_duration_is_the_normal_design_on_logarithms(data: dict[str, Any]) -> None:
     block = effect(data, "duration")
     logs = effect(of_logs(data), "normal", measure={"reference_sd": KAPPA_LOG})
     assert block["adjusted"] == logs["adjusted"]
@@ -182,4 +181,4 @@ def test_sides_that_change_places_turn_the_effect_about() -> None:
     data = minutes()
     turned = {"rows": [{**r, "arm": "c" if r["arm"] == "t" else "t"} for r in data["rows"]]}
     first, other = effect(data, "duration"), effect(turned, "duration", measure={"direction": "higher_is_better"})
-    assert other["adjusted"]["mean"] == pytest.approx(first["adjusted"]["mean"], abs=1e-3)
+    assert other["adjusted"]["mean"] == pytest.approx(first["adjusted"]["mean"], abs=0.01)
