@@ -23,13 +23,14 @@ QUANTITIES: Mapping[str, str] = {
     "centre": "sampled position of the intercept, SD units (binary: log-odds)",
     "alpha": "intercept of the control arm, SD units",
     "eta": "log-odds between the arms",
+    "dispersion": "1/√φ of counts (negative binomial) or shares (beta-binomial): how much records vary beyond chance",
     "beta": "slope on the baseline (of units: within and between)",
     "contrast": "difference of the arms' means after, SD units",
     "sigma": "SD of people within an arm (_0 control, _1 treated), SD units",
     "unit_sd": "SD between units, SD units",
     "unit_time_sd": "SD of units between waves, SD units",
     "r": "correlation of a person's values in two waves",
-    "coefficients": "coefficients of arms and waves, in the order of the design; SD units (binary: log-odds)",
+    "coefficients": "coefficients of arms and waves, in the order of the design; SD units (log-odds, logs of rates)",
     "log_odds_ratio": "association of a person's answers in two waves, log odds ratio",
 }
 """Every quantity that is handed out. None is of a single unit: units are integrated out of every model, so that draws

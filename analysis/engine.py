@@ -28,6 +28,8 @@ _SAMPLERS = {
     "wedge_means": CROSSING,
     "wedge_proportions": CROSSING,
     "unit_proportions": Sampler(tune=300),
+    "unit_counts": PRECONDITIONED,
+    "share": PRECONDITIONED,
     "paired_proportions": Sampler(tune=300),
 }
 

@@ -15,6 +15,9 @@ from analysis import (
     mixed,
     paired_proportions,
     proportions,
+    record_checks,  # noqa: F401 - registers the predictive checks of counts and shares
+    shares,
+    unit_counts,
     unit_proportions,
     unit_rates,
     wedge_checks,  # noqa: F401 - its checks are found by the type of the inputs
@@ -23,7 +26,9 @@ from analysis import (
     wedge_rates,
 )
 from analysis.designs.binary_inputs import PairedProportions, UnitProportions
+from analysis.designs.count_inputs import UnitCounts
 from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoMeans, TwoProportions
+from analysis.designs.share_inputs import Shares
 from analysis.designs.unit_inputs import AncovaUnits, Waves
 from analysis.designs.wedge_inputs import WedgeMeans, WedgeProportions
 from analysis.mixed_hyper import UnitInputs, hyper_of_draws
@@ -168,6 +173,22 @@ SOLVERS: Final[Mapping[type, Solver]] = {
         paired_proportions.rao_blackwell,
         raw=paired_proportions.risk_difference,
         preconditioner=paired_proportions.preconditioner,
+    ),
+    UnitCounts: Solver(
+        unit_proportions.posterior,
+        unit_proportions.component_weights,
+        unit_proportions.rao_blackwell,
+        unit_proportions.slope,
+        unit_counts.rate_difference,
+        unit_proportions.preconditioner,
+        unit_counts.detail,
+    ),
+    Shares: Solver(
+        shares.posterior,
+        shares.component_weights,
+        shares.rao_blackwell,
+        raw=shares.difference,
+        preconditioner=shares.preconditioner,
     ),
 }
 """Who computes what. A new model is a module and a row."""

@@ -34,6 +34,8 @@ FREEDOM = 5.0
 FEW = 0.15
 """Share of nodes that must count for a run to use the common nodes."""
 TINY = 1e-10
+FINER = 6
+"""Times finer a grid of Δ that moments are taken on."""
 WIDE = Run("wide", normal(NormalPrior(mean=0.0, sd=1.0)), NO_BIAS)
 """The run that places the common nodes."""
 
@@ -165,8 +167,11 @@ def component_weights(marginal: Marginal, run: Run) -> Array:
 
 
 def moments(marginal: Marginal, run: Run) -> tuple[Array, Array]:
-    """Posterior mean (d,) and covariance (d, d) of all parameters."""
-    points, weights = marginal.points.reshape(-1, marginal.points.shape[-1]), marginal.weights(run).ravel()
+    """Posterior mean (d,) and covariance (d, d) of all parameters.
+
+    Between the Δ of the grid, which a narrow prior may leave far apart, nodes are interpolated.
+    """
+    points, weights = _between(marginal, run, FINER)
     mean = weights @ points
     centred = points - mean
     return mean, (weights[:, None] * centred).T @ centred
@@ -204,18 +209,24 @@ def of_function(marginal: Marginal, run: Run, function: Callable[[Array], Array]
     Along Δ the log weights of each quasi-random node are interpolated `between` times finer; what steps are left are
     covered by normals of a step's width, their variance taken off the spread between the nodes.
     """
+    points, weights = _between(marginal, run, between)
+    values = function(points)
+    mean = float(weights @ values)
+    variance = float(weights @ (values - mean) ** 2)
+    width = SMOOTHING * variance
+    return NormalMixture(weights, mean + np.sqrt(1 - SMOOTHING) * (values - mean), np.full(len(values), np.sqrt(width)))
+
+
+def _between(marginal: Marginal, run: Run, times: int) -> tuple[Array, Array]:
+    """Points (K, d) that count and their weights (K,), on a grid of Δ so many times finer."""
     rows = marginal.log_ratio + run.intercept * marginal.log_intercepts
-    total = np.linspace(marginal.total[0], marginal.total[-1], between * (len(marginal.total) - 1) + 1)
+    total = np.linspace(marginal.total[0], marginal.total[-1], times * (len(marginal.total) - 1) + 1)
     log_weights = CubicSpline(marginal.total, rows)(total) + log_total_prior(run, total)[:, None]
     relative = np.exp(log_weights - log_weights.max())
     weights = (relative / relative.sum()).ravel()
     keep = weights > TINY
     points = CubicSpline(marginal.total, marginal.points)(total).reshape(-1, marginal.points.shape[-1])[keep]
-    weights, values = weights[keep] / weights[keep].sum(), function(points)
-    mean = float(weights @ values)
-    variance = float(weights @ (values - mean) ** 2)
-    width = SMOOTHING * variance
-    return NormalMixture(weights, mean + np.sqrt(1 - SMOOTHING) * (values - mean), np.full(len(values), np.sqrt(width)))
+    return points, weights[keep] / weights[keep].sum()
 
 
 SMOOTHING = 0.01

@@ -67,6 +67,12 @@ def assumptions(request: SimulateRequest, measures: Sequence[PlannedMeasure]) ->
         stated.append(
             "Answers of one person in two waves go together by a latent normal value; rates are of a typical unit."
         )
+    if Family.COUNT in families:
+        stated.append("Counts are of single people, negative binomial; two waves of one person vary independently.")
+    if Family.SHARE in families:
+        stated.append("Shares are of as many records as people, beta-binomial, each of the same number of trials.")
+    if Family.DURATION in families:
+        stated.append("Logarithms of durations are normal; the data are means, SDs and correlations.")
     others = [m for m in measures if m.role is not Role.PRIMARY]
     if others:
         named = ", ".join(f"{m.measure} {request.effect_of(m, 0.0):g}" for m in others)

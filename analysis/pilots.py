@@ -166,7 +166,7 @@ def _root(waves: int, r: float, variance: float) -> Array:
     return np.linalg.cholesky(variance * ((1 - r) * np.eye(waves) + r))
 
 
-def _unit_effects(rng: np.random.Generator, truth: Truth) -> Array:
+def unit_effects(rng: np.random.Generator, truth: Truth) -> Array:
     """What a unit adds in each wave, SD units."""
     waves = len(truth.waves)
     return math.sqrt(truth.icc) * rng.standard_normal() + truth.unit_time_sd * rng.standard_normal(waves)
@@ -184,7 +184,7 @@ def binary(rng: np.random.Generator, truth: Truth, groups: Sequence[Group]) -> l
 
 def _normal(rng: np.random.Generator, truth: Truth, group: Group) -> Values:
     waves, n = len(truth.waves), group.n
-    centre = truth.means(group) + _unit_effects(rng, truth)
+    centre = truth.means(group) + unit_effects(rng, truth)
     root = _root(waves, truth.r, 1 - truth.icc)
     if truth.by_person or n < waves + WISHART_FROM:
         return Values.of(group, centre + rng.standard_normal((n, waves)) @ root.T)
@@ -197,7 +197,7 @@ def _normal(rng: np.random.Generator, truth: Truth, group: Group) -> Values:
 
 def _binary(rng: np.random.Generator, truth: Truth, group: Group) -> Values:
     waves = len(truth.waves)
-    linear = logit(truth.rate) + KAPPA_LOGIT * (truth.means(group) + _unit_effects(rng, truth))
+    linear = logit(truth.rate) + KAPPA_LOGIT * (truth.means(group) + unit_effects(rng, truth))
     latent = rng.standard_normal((group.n, waves)) @ _root(waves, truth.r, 1.0).T
     return Values.of(group, (latent < ndtri(expit(linear))).astype(np.float64))
 
@@ -226,7 +226,7 @@ def _pair(v: Values, first: int, second: int) -> Pair:
     )
 
 
-def _seen(truth: Truth, wave: str) -> list[tuple[int, str]]:
+def seen_at(truth: Truth, wave: str) -> list[tuple[int, str]]:
     """The waves of a look: all before the start, and its own; of units that cross over all up to its own."""
     if truth.starts:
         return list(enumerate(truth.waves[: truth.waves.index(wave) + 1]))
@@ -244,7 +244,7 @@ def _cells(truth: Truth, values: Sequence[Values], wave: str) -> MeasureData:
             sd=math.sqrt(v.scatter[i, i] / (v.group.n - 1)),
         )
         for v in values
-        for i, key in _seen(truth, wave)
+        for i, key in seen_at(truth, wave)
     ]
     return MeasureData(cells=cells)
 
@@ -253,7 +253,7 @@ def _counts(truth: Truth, values: Sequence[Values], wave: str) -> MeasureData:
     counts = [
         CountOf(unit=v.group.unit, arm=truth.arm(v.group, i), wave=key, x=round(v.mean[i] * v.group.n), n=v.group.n)
         for v in values
-        for i, key in _seen(truth, wave)
+        for i, key in seen_at(truth, wave)
     ]
     return MeasureData(counts=counts)
 
@@ -264,7 +264,7 @@ def _rows(truth: Truth, values: Sequence[Values], wave: str) -> MeasureData:
         Row(unit=v.group.unit, arm=v.group.arm, wave=key, participant=f"{at}-{person}", value=float(value))
         for at, v in enumerate(values)
         if v.people is not None
-        for i, key in _seen(truth, wave)
+        for i, key in seen_at(truth, wave)
         for person, value in enumerate(v.people[:, i])
     ]
     return MeasureData(rows=rows)
@@ -274,6 +274,15 @@ def _waves(truth: Truth, values: Sequence[Values], wave: str) -> MeasureData:
     """Linked people: pairs where one wave lies before the start, rows where several do, cells where none does."""
     return (_rows if truth.by_person else _pairs)(truth, values, wave)
 
+
+# Their modules draw on what stands above.
+from analysis.pilots_records import (  # noqa: E402
+    count_rows,
+    counts,
+    duration_moments,
+    share_counts,
+    shares,
+)
 
 MAKERS: Final[Mapping[tuple[Design, Family], Maker]] = {
     (Design.PARALLEL, Family.NORMAL): Maker(normal, _pairs),
@@ -288,5 +297,11 @@ MAKERS: Final[Mapping[tuple[Design, Family], Maker]] = {
     (Design.DID, Family.BINARY): Maker(binary, _counts),
     (Design.STEPPED_WEDGE, Family.NORMAL): Maker(normal, _cells),
     (Design.STEPPED_WEDGE, Family.BINARY): Maker(binary, _counts),
+    (Design.PARALLEL, Family.COUNT): Maker(counts, count_rows),
+    (Design.CROSS_SECTION, Family.COUNT): Maker(counts, count_rows),
+    (Design.CLUSTER, Family.COUNT): Maker(counts, count_rows),
+    (Design.DID, Family.COUNT): Maker(counts, count_rows),
+    (Design.PARALLEL, Family.DURATION): Maker(normal, duration_moments),
+    (Design.PARALLEL, Family.SHARE): Maker(shares, share_counts),
 }
 """How the data of a design are drawn and entered; what is not here cannot be simulated."""

@@ -15,6 +15,7 @@ from scipy.special import expit, gammainc, ndtr
 from scipy.stats import binom
 
 from analysis.designs.binary_inputs import COEFFICIENTS, PairedProportions, UnitProportions
+from analysis.designs.cell_inputs import UnitCells
 from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoMeans, TwoProportions
 from analysis.designs.unit_inputs import AncovaUnits, Waves
 from analysis.paired_proportions import cells as paired_cells
@@ -76,6 +77,13 @@ def share_check(cell: str, x: float, n: float, p: Array) -> Check:
     return Check(cell, "share", x / n, float(low), float(high), below)
 
 
+def drawn_check(cell: str, quantity: str, observed: float, replicates: Array) -> Check:
+    """A number whose replicates were drawn; p is their share below it, and half of those exactly as it is."""
+    low, high = np.quantile(replicates, (0.025, 0.975))
+    p = float(np.mean(replicates < observed) + 0.5 * np.mean(replicates == observed))
+    return Check(cell, quantity, observed, float(low), float(high), p)
+
+
 def shares_check(
     x: Array, n: Array, replicates: NDArray[Any], groups: Iterable[tuple[str, NDArray[np.bool_]]]
 ) -> list[Check]:
@@ -83,10 +91,7 @@ def shares_check(
     found = []
     for label, cells in groups:
         people, observed = n[cells].sum(), x[cells].sum()
-        events = replicates[:, cells].sum(axis=1)
-        low, high = np.quantile(events / people, (0.025, 0.975))
-        p = float(np.mean(events < observed) + 0.5 * np.mean(events == observed))
-        found.append(Check(label, "share", float(observed / people), float(low), float(high), p))
+        found.append(drawn_check(label, "share", float(observed / people), replicates[:, cells].sum(axis=1) / people))
     return found
 
 
@@ -145,23 +150,28 @@ def _(inputs: TwoProportions, draws: Mapping[str, Array]) -> list[Check]:
 def _(inputs: UnitProportions, draws: Mapping[str, Array]) -> list[Check]:
     """Totals of the arms, over time of each arm and wave: new people in new units of the same kind."""
     rng = np.random.default_rng(SEED)
+    eta = of_new_units(inputs, draws, rng)
+    replicates = rng.binomial(inputs.n.astype(int), expit(eta))
+    return shares_check(inputs.x, inputs.n, replicates, groups_of(inputs))
+
+
+def of_new_units(inputs: UnitCells, draws: Mapping[str, Array], rng: np.random.Generator) -> Array:
+    """The linear predictor (draws, G, S) of units that are new ones of the same kind."""
     theta, total = draws["coefficients"].reshape(-1, COEFFICIENTS), draws["total"].ravel()
     sds = [draws[name].ravel() * abs(inputs.kappa) for name in ("unit_sd", "unit_time_sd")]
-    shape = (len(total), *inputs.n.shape)
+    shape = (len(total), *inputs.size.shape)
     eta = np.einsum("gsc,kc->kgs", inputs.columns, theta) + inputs.kappa * total[:, None, None] * inputs.exposure
     eta += inputs.unit * sds[0][:, None, None] * rng.standard_normal((*shape[:2], 1))
-    eta += inputs.unit_time * sds[1][:, None, None] * rng.standard_normal(shape)
-    replicates = rng.binomial(inputs.n.astype(int), expit(eta))
-    return shares_check(inputs.x, inputs.n, replicates, _groups(inputs))
+    return np.asarray(eta + inputs.unit_time * sds[1][:, None, None] * rng.standard_normal(shape))
 
 
-def _groups(inputs: UnitProportions) -> list[tuple[str, NDArray[np.bool_]]]:
+def groups_of(inputs: UnitCells) -> list[tuple[str, NDArray[np.bool_]]]:
     """Labels and cells (units, slots) of the arms, or of the waves of each arm."""
-    some = inputs.n > 0
+    some = inputs.size > 0
     if not inputs.after.any():
         return [(name, some & (inputs.exposure * side > 0)) for name, side in zip(ARMS, (-1, 1), strict=True)]
     arms = sorted({int(t) for t in inputs.treated})
-    slots = np.arange(inputs.n.shape[1])
+    slots = np.arange(inputs.size.shape[1])
     return [
         (
             f"{ARMS[a]}, wave {w + 1}" if len(arms) > 1 else f"wave {w + 1}",

@@ -12,6 +12,9 @@ from analysis.documents import Design, Document, Family, Key, NormalPrior, Peopl
 
 Effect = Annotated[float, Field(ge=-3, le=3)]
 Rate = Annotated[float, Field(gt=0, lt=1)]
+EventRate = Annotated[float, Field(gt=0, le=1e6)]
+Dispersion = Annotated[float, Field(ge=0, le=10)]
+Trials = Annotated[int, Field(ge=1, le=1_000_000)]
 PILOTS: Final[Mapping[str, tuple[int, int]]] = {
     "two arms": (1000, 20_000),
     "waves or units": (400, 10_000),
@@ -21,6 +24,8 @@ PILOTS: Final[Mapping[str, tuple[int, int]]] = {
 MOST_UNITS = 100
 MOST_ROWS = 20_000_000
 """Simulated rows of single people, over all pilots; most designs need none."""
+RECORDS = frozenset({Family.COUNT, Family.SHARE})
+"""Families whose records are drawn one by one, and that take longer to analyse."""
 IN_UNITS = frozenset({Design.CLUSTER, Design.DID, Design.CROSS_SECTION, Design.STEPPED_WEDGE})
 """Designs whose data name units."""
 UNLINKED = frozenset({Design.CROSS_SECTION, Design.STEPPED_WEDGE})
@@ -40,8 +45,15 @@ class TrueMeasure(Document):
     )
     rate: Rate | None = Field(
         default=None,
-        description="Share of events without the intervention (binary measures); null: that of the request",
+        description="Share of events without the intervention (binary measures, shares); null: that of the request",
     )
+    event_rate: EventRate | None = Field(
+        default=None, description="Events per person without the intervention (counts); null: that of the request"
+    )
+    dispersion: Dispersion | None = Field(
+        default=None, description="1/√φ of counts or shares, 0: as chance has it; null: that of the request"
+    )
+    trials: Trials | None = Field(default=None, description="Trials of each record (shares); null: that of the request")
 
 
 class Scenario(Document):
@@ -72,7 +84,20 @@ class Scenario(Document):
     unit_time_sd: Annotated[float, Field(ge=0, le=1)] = Field(
         default=0.1, description="SD of what happens to a unit between two waves, SD units (designs with units)"
     )
-    rate: Rate | None = Field(default=None, description="Share of events without the intervention (binary measures)")
+    rate: Rate | None = Field(
+        default=None, description="Share of events without the intervention (binary measures, shares)"
+    )
+    event_rate: EventRate | None = Field(
+        default=None, description="Events per person (unit of exposure) without the intervention (counts)"
+    )
+    dispersion: Dispersion = Field(
+        default=0.5,
+        description="1/√φ: how counts or shares of one arm and wave vary beyond chance; φ is that of the negative "
+        "binomial or the beta-binomial, 0 gives Poisson or binomial ones",
+    )
+    trials: Trials | None = Field(
+        default=None, description="Trials of each record, of which there are as many as `people` (shares)"
+    )
     attrition: dict[Key, Share] | None = Field(
         default=None,
         description="Share expected to be lost in each arm; null: what the plan declares. Moves grade "
@@ -132,6 +157,14 @@ class SimulateRequest(Scenario):
         for planned in self.deciding:
             if planned.family is Family.BINARY and self.rate_of(planned) is None:
                 raise ValueError(f"{planned.measure} is binary: give `rate`, the share of events without intervention")
+            if planned.family is Family.COUNT and not self.event_rate_of(planned):
+                raise ValueError(
+                    f"{planned.measure} is a count: give `event_rate`, events per person without intervention"
+                )
+            if planned.family is Family.SHARE and (self.rate_of(planned) is None or not self.trials_of(planned)):
+                raise ValueError(
+                    f"{planned.measure} is a share: give `rate` without intervention and `trials` a record"
+                )
         return self
 
     @model_validator(mode="after")
@@ -159,6 +192,8 @@ class SimulateRequest(Scenario):
     @property
     def _effort(self) -> str:
         """How long a pilot takes to analyse, as a key of `PILOTS`."""
+        if any(m.family in RECORDS for m in self.deciding):
+            return "waves or units, binary"
         if self.plan.design is Design.PARALLEL:
             return "two arms"
         binary = any(m.family is Family.BINARY for m in self.deciding)
@@ -190,6 +225,8 @@ class SimulateRequest(Scenario):
     @property
     def in_rows(self) -> bool:
         """Whether a pilot's data would be rows of single people: linked over more than a pair of waves, or binary."""
+        if any(m.family in RECORDS for m in self.deciding):
+            return True
         if self.plan.design is Design.DID:
             return len(self.waves_before) > 1
         return self.plan.design is Design.PAIRED and any(m.family is Family.BINARY for m in self.deciding)
@@ -198,6 +235,21 @@ class SimulateRequest(Scenario):
         """Share of events without the intervention."""
         own = self.measures.get(measure.measure)
         return self.rate if own is None or own.rate is None else own.rate
+
+    def event_rate_of(self, measure: PlannedMeasure) -> float:
+        """Events per person without the intervention; 0: not given."""
+        own = self.measures.get(measure.measure)
+        return (self.event_rate if own is None or own.event_rate is None else own.event_rate) or 0.0
+
+    def dispersion_of(self, measure: PlannedMeasure) -> float:
+        """1/√φ of counts and shares."""
+        own = self.measures.get(measure.measure)
+        return self.dispersion if own is None or own.dispersion is None else own.dispersion
+
+    def trials_of(self, measure: PlannedMeasure) -> int:
+        """Trials of each record; 0: not given."""
+        own = self.measures.get(measure.measure)
+        return (self.trials if own is None or own.trials is None else own.trials) or 0
 
     def r_of(self, measure: PlannedMeasure) -> float:
         """Correlation of one person's values in two waves; 0 where people are not linked."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from analysis.designs import OFFERED, prepare
 from analysis.designs.prepared import Question
-from analysis.documents import MeasureData, NormalPrior, Plan, PlannedMeasure, Role
+from analysis.documents import Family, MeasureData, NormalPrior, Plan, PlannedMeasure, Role
 from analysis.errors import Refused
 from analysis.fit import exact_verdict
 from analysis.grade import Grade
@@ -19,6 +19,7 @@ from analysis.pilots import MAKERS, Group, groups_of, truth_of
 from analysis.scenario import IN_UNITS, SimulateRequest
 from analysis.verdict import Criterion, Verdict
 
+ON_LOGS = frozenset({Family.COUNT, Family.DURATION})
 REHEARSALS = 20
 """Pilots of which one must be computable, or the whole request is refused."""
 
@@ -121,10 +122,14 @@ def design_prior(request: SimulateRequest) -> NormalPrior:
 
 
 def _in_sd_units(measure: PlannedMeasure) -> PlannedMeasure:
-    """The measure on the scale the simulated values are drawn on: the analysis standardises first, so nothing else."""
+    """The measure on the scale the simulated values are drawn on: the analysis standardises first, so nothing else.
+
+    On a log scale the reference SD stays: it is what a SD unit is there.
+    """
+    planned = measure.reference_sd
     return measure.model_copy(
         update={
-            "reference_sd": None if measure.reference_sd is None else 1.0,
+            "reference_sd": planned if planned is None or measure.family in ON_LOGS else 1.0,
             "reference_mean": None if measure.reference_mean is None else 0.0,
             "minimum": None,
             "maximum": None,

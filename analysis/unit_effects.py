@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis import mixed, unit_rates
-from analysis.designs.binary_inputs import UnitProportions
+from analysis.designs.cell_inputs import UnitCells
 from analysis.designs.inputs import Inputs
 from analysis.designs.unit_inputs import AncovaUnits, Waves
 from analysis.designs.wedge_inputs import WedgeMeans
@@ -63,7 +63,7 @@ def far_from_priors(inputs: Inputs, run: Run) -> list[str]:
 
 def of_draws(inputs: Inputs, run: Run, draws: Mapping[str, Array], prob: float) -> list[dict[str, Any]]:
     """Units from NUTS: an even selection of the draws of the hyper-parameters."""
-    if isinstance(inputs, UnitProportions):
+    if isinstance(inputs, UnitCells):
         return _of_rates(inputs, unit_rates.selected_draws(inputs, draws), prob)
     if not isinstance(inputs, AncovaUnits | Waves):
         return []
@@ -75,7 +75,7 @@ def of_draws(inputs: Inputs, run: Run, draws: Mapping[str, Array], prob: float) 
 
 def of_nodes(inputs: Inputs, run: Run, prob: float) -> list[dict[str, Any]]:
     """Units from the exact engine: a selection of its nodes."""
-    if isinstance(inputs, UnitProportions):
+    if isinstance(inputs, UnitCells):
         return _of_rates(inputs, unit_rates.selected_nodes(inputs, run), prob)
     if not isinstance(inputs, AncovaUnits | Waves):
         return []
@@ -90,7 +90,7 @@ def of_nodes(inputs: Inputs, run: Run, prob: float) -> list[dict[str, Any]]:
     return _listed(inputs, run, hyper, np.full(MOST, 1 / MOST), prob)
 
 
-def _of_rates(inputs: UnitProportions, z: Array, prob: float) -> list[dict[str, Any]]:
+def _of_rates(inputs: UnitCells, z: Array, prob: float) -> list[dict[str, Any]]:
     return [
         {**row, "departure": _summary(own, prob), "effect": _summary(effect, prob) if row["arm"] == "treated" else None}
         for row, own, effect in unit_rates.departures(inputs, z)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from analysis import marginal
-from analysis.designs.binary_inputs import COEFFICIENTS, UnitProportions
+from analysis.designs.binary_inputs import UnitProportions
+from analysis.designs.cell_inputs import COEFFICIENTS, UnitCells
 from analysis.posterior import NormalMixture
 from analysis.priors import Run
 from analysis.unit_proportions import TOTAL, UNIT, UNIT_TIME, filled, integrand, logit_sds, nodes_of, positions, rule_of
@@ -49,8 +50,8 @@ def risk_difference(inputs: UnitProportions, run: Run) -> NormalMixture:
     return marginal.of_function(nodes_of(inputs, run), run, difference)
 
 
-def selected_nodes(inputs: UnitProportions, run: Run) -> Array:
-    """Equally likely points `z` (`MOST`, 8) of the posterior: the exact engine's nodes, evenly over its mass.
+def selected_nodes(inputs: UnitCells, run: Run) -> Array:
+    """Equally likely points `z` (`MOST`, d) of the posterior: the exact engine's nodes, evenly over its mass.
 
     In the order of Δ and, within it, of the SD that shrinks the units: an even selection holds the whole of both.
     """
@@ -64,16 +65,16 @@ def selected_nodes(inputs: UnitProportions, run: Run) -> Array:
     return z[order[np.minimum(chosen, len(order) - 1)]]
 
 
-def selected_draws(inputs: UnitProportions, draws: Mapping[str, Array]) -> Array:
+def selected_draws(inputs: UnitCells, draws: Mapping[str, Array]) -> Array:
     """The same from NUTS: an even selection of the draws."""
     z = positions(inputs, draws)
     return z.reshape(-1, z.shape[-1])[:: max(z[..., 0].size // MOST, 1)]
 
 
-def departures(inputs: UnitProportions, z: Array) -> Iterator[tuple[dict[str, Any], NormalMixture, NormalMixture]]:
+def departures(inputs: UnitCells, z: Array) -> Iterator[tuple[dict[str, Any], NormalMixture, NormalMixture]]:
     """Of each unit that has effects: who it is, its departure, and Δ plus the departure; SD units, oriented.
 
-    `z` (K, 8) are equally likely points of the posterior. The departure is u; where slots are waves it is v after less
+    `z` (K, d) are equally likely points of the posterior. The departure is u; where slots are waves it is v after less
     the mean v before: how far the unit's change was its own.
     """
     over_time = bool(inputs.after.any())
@@ -85,10 +86,10 @@ def departures(inputs: UnitProportions, z: Array) -> Iterator[tuple[dict[str, An
     su, sv = (s / inputs.kappa for s in logit_sds(inputs, z))
     total = z[:, TOTAL]
     for g, unit in enumerate(inputs.units):
-        counted = inputs.after if over_time else np.ones(inputs.n.shape[1])
-        row = {"unit": unit, "n": int(inputs.n[g] @ counted), "arm": _arm(inputs, g)}
+        counted = inputs.after if over_time else np.ones(inputs.size.shape[1])
+        row = {"unit": unit, "n": int(inputs.size[g] @ counted), "arm": _arm(inputs, g)}
         if over_time:
-            before = (1 - inputs.after) * (inputs.n[g] > 0)
+            before = (1 - inputs.after) * (inputs.size[g] > 0)
             contrast = inputs.after - before / max(before.sum(), 1.0)
             means = sv * (found.v[..., g] @ contrast)
             sds = np.abs(sv) * np.sqrt(found.v_variance[..., g] @ contrast**2)
@@ -98,11 +99,11 @@ def departures(inputs: UnitProportions, z: Array) -> Iterator[tuple[dict[str, An
         yield row, _smoothed(share[..., g], means, sds), _smoothed(share[..., g], means + total, sds)
 
 
-def _arm(inputs: UnitProportions, g: int) -> str | None:
+def _arm(inputs: UnitCells, g: int) -> str | None:
     """The arm of a unit; None where people of one unit are in both."""
     if inputs.after.any():
         return "treated" if inputs.treated[g] else "control"
-    sides = set(inputs.exposure[g][inputs.n[g] > 0] > 0)
+    sides = set(inputs.exposure[g][inputs.size[g] > 0] > 0)
     return None if len(sides) > 1 else "treated" if True in sides else "control"
 
 

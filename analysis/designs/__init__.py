@@ -6,12 +6,14 @@ from typing import Final
 from analysis.designs import (
     cluster,
     cluster_binary,
+    counts,
     cross_section,
     did,
+    duration,
     paired,
     paired_binary,
-    parallel,
     parallel_binary,
+    share_of,
     waves_binary,
     wedge,
 )
@@ -20,7 +22,7 @@ from analysis.documents import Design, Family
 from analysis.errors import Refused
 
 OFFERED: Final[Mapping[tuple[Design, Family], Callable[[Question], Prepared]]] = {
-    (Design.PARALLEL, Family.NORMAL): parallel.normal,
+    (Design.PARALLEL, Family.NORMAL): duration.normal,
     (Design.PARALLEL, Family.BINARY): parallel_binary.binary,
     (Design.CLUSTER, Family.NORMAL): cluster.normal,
     (Design.PAIRED, Family.NORMAL): paired.normal,
@@ -32,6 +34,12 @@ OFFERED: Final[Mapping[tuple[Design, Family], Callable[[Question], Prepared]]] =
     (Design.DID, Family.BINARY): waves_binary.did,
     (Design.STEPPED_WEDGE, Family.NORMAL): wedge.normal,
     (Design.STEPPED_WEDGE, Family.BINARY): wedge.binary,
+    (Design.PARALLEL, Family.COUNT): counts.parallel,
+    (Design.CLUSTER, Family.COUNT): counts.cluster,
+    (Design.CROSS_SECTION, Family.COUNT): counts.cross_section,
+    (Design.DID, Family.COUNT): counts.did,
+    (Design.PARALLEL, Family.DURATION): duration.duration,
+    (Design.PARALLEL, Family.SHARE): share_of.parallel,
 }
 """What can be fitted. A new design is a file here and a row a family."""
 
@@ -48,6 +56,12 @@ STRUCTURES: Final[Mapping[tuple[Design, Family], tuple[str, ...]]] = {
     (Design.DID, Family.BINARY): ("unit_proportions",),
     (Design.STEPPED_WEDGE, Family.NORMAL): ("wedge_means",),
     (Design.STEPPED_WEDGE, Family.BINARY): ("wedge_proportions",),
+    (Design.PARALLEL, Family.COUNT): ("unit_counts",),
+    (Design.CLUSTER, Family.COUNT): ("unit_counts",),
+    (Design.CROSS_SECTION, Family.COUNT): ("unit_counts",),
+    (Design.DID, Family.COUNT): ("unit_counts",),
+    (Design.PARALLEL, Family.DURATION): ("ancova", "two_means", "ancova_unknown_r", "ancova_units"),
+    (Design.PARALLEL, Family.SHARE): ("share",),
 }
 """The models each may end in."""
 

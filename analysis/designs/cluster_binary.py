@@ -1,10 +1,12 @@
-"""Designs `cluster` and `parallel` with units, binary outcomes: two arms of units (docs/methods.md §3)."""
+"""Designs `cluster` and `parallel` with units, binary outcomes and counts: two arms of units (docs/methods.md §3)."""
 
 import numpy as np
 
+from analysis.cells import rounded
 from analysis.designs.arms import both_arms, control_of, post_only, require_two_arms
-from analysis.designs.binary_cells import Count, Counts, counted, few_people, no_contrast, units_of, unlinked_note
-from analysis.designs.binary_inputs import UnitProportions
+from analysis.designs.binary_cells import BINARY
+from analysis.designs.cell_families import Answers, CellFamily, Counts, unlinked_note
+from analysis.designs.count_inputs import CellInputs
 from analysis.designs.prepared import Note, Prepared, Question
 from analysis.designs.units import notes_on_units, per_arm, refuse_shared_units
 from analysis.errors import Refused
@@ -12,9 +14,14 @@ from analysis.errors import Refused
 
 def cluster(question: Question) -> Prepared:
     """Whole units in arms; baseline counts enter by a slope on the units' empirical logits."""
+    return cluster_of(question, BINARY)
+
+
+def cluster_of[T: Answers](question: Question, family: CellFamily[T]) -> Prepared:
+    """The same for any family: a slope on what the units' predictors were before."""
     require_two_arms(question)
     baseline = question.plan.baseline
-    counts = counted(question, [w for w in (baseline, question.followup) if w])
+    counts = family.counted(question, [w for w in (baseline, question.followup) if w])
     arms = (control_of(question), question.plan.treated)
     after = {arm: counts.total(arm, question.followup) for arm in reversed(arms)}
     both_arms(question, {arm: c if c.n else None for arm, c in after.items()})
@@ -24,15 +31,15 @@ def cluster(question: Question) -> Prepared:
     named = [(arm, unit) for (arm, unit), w in counts.by_unit.items() if question.followup in w]
     has_slope = any(unit in before for _, unit in named)
     cap, cap_notes = (None, []) if has_slope else post_only(question, seen_before=False)
-    inputs = _inputs(question, counts, named, before)
+    inputs = _inputs(question, family, counts, named, before)
     notes = [
         *cap_notes,
         *notes_on_units(question, counts.names, units),
         *_single_unit(question, units),
         *_baseline_notes(question, counts, named, before),
-        *unlinked_note(question, counts),
-        *no_contrast(question, after),
-        *few_people(question, after),
+        *unlinked_note(question, family, counts),
+        *family.no_contrast(question, after),
+        *family.few(question, after),
     ]
     return Prepared(
         measure=question.measure,
@@ -41,25 +48,30 @@ def cluster(question: Question) -> Prepared:
         n={arm: c.n for arm, c in after.items()},
         warnings=tuple(notes),
         beside={
-            "comparison": "adjusted for the units' baseline shares" if has_slope else "post-only",
+            "comparison": f"adjusted for the units' baseline {family.levels}" if has_slope else "post-only",
             "rates": {arm: c.as_dict() for arm, c in after.items()},
             **_balance(question, counts),
         },
         cap=cap,
         units_per_arm=per_arm(units),
+        raw_unit=family.raw_unit,
     )
 
 
-def _inputs(
-    question: Question, counts: Counts, named: list[tuple[str, str]], before: dict[str, Count]
-) -> UnitProportions:
-    """Units × one slot: intercept, slope on the unit's baseline logit about the units' mean, Δ on ±½."""
+def _inputs[T: Answers](
+    question: Question,
+    family: CellFamily[T],
+    counts: Counts[T],
+    named: list[tuple[str, str]],
+    before: dict[str, T],
+) -> CellInputs:
+    """Units × one slot: intercept, slope on the unit's baseline predictor about the units' mean, Δ on ±½."""
     cells = [[counts.by_unit[key][question.followup]] for key in named]
-    known = [before[unit].logit for _, unit in named if unit in before]
+    known = [before[unit].level for _, unit in named if unit in before]
     weights = [row[0].n for (_, unit), row in zip(named, cells, strict=True) if unit in before]
     centre = float(np.average(known, weights=weights)) if known else 0.0
     columns = np.ones((len(named), 1, 2))
-    columns[:, 0, 1] = [before[unit].logit - centre if unit in before else 0.0 for _, unit in named]
+    columns[:, 0, 1] = [rounded(before[unit].level - centre) if unit in before else 0.0 for _, unit in named]
     treated = np.array([float(arm == question.plan.treated) for arm, _ in named])
     prior = question.plan.priors.slope
     if known and prior == "flat" and np.ptp(known) == 0:
@@ -70,13 +82,13 @@ def _inputs(
             "Give the slope a proper prior, for example mean 0.5 and SD 0.5.",
         )
     slope = (0.0, 0.0) if prior == "flat" else (prior.mean, prior.sd**-2)
-    return units_of(
+    return family.inputs(
         question,
-        [unit for _, unit in named],
-        treated,
         cells,
         columns,
-        (treated - 0.5)[:, None],
+        units=[unit for _, unit in named],
+        treated=treated,
+        exposure=(treated - 0.5)[:, None],
         unit=True,
         unit_time=False,
         after=[0.0],
@@ -95,8 +107,8 @@ def _single_unit(question: Question, units: dict[str, set[str]]) -> list[Note]:
     return [Note("one_unit", message, question.measure.measure)]
 
 
-def _baseline_notes(
-    question: Question, counts: Counts, named: list[tuple[str, str]], before: dict[str, Count]
+def _baseline_notes[T: Answers](
+    question: Question, counts: Counts[T], named: list[tuple[str, str]], before: dict[str, T]
 ) -> list[Note]:
     name = question.measure.measure
     notes = []
@@ -112,7 +124,7 @@ def _baseline_notes(
     return notes
 
 
-def _balance(question: Question, counts: Counts) -> dict[str, object]:
+def _balance[T: Answers](question: Question, counts: Counts[T]) -> dict[str, object]:
     arms = (question.plan.treated, control_of(question))
     first = {arm: counts.total(arm, question.plan.baseline) for arm in arms}
     if not all(c.n for c in first.values()):
@@ -120,12 +132,14 @@ def _balance(question: Question, counts: Counts) -> dict[str, object]:
     return {"balance": {arm: c.as_dict() for arm, c in first.items()}}
 
 
-def several_units(counts: Counts) -> bool:
+def several_units[T: Answers](counts: Counts[T]) -> bool:
     """Whether a `parallel` comparison has units with effects of their own: from two on."""
     return len({name for name in counts.names if name is not None}) > 1
 
 
-def parallel_inputs(question: Question, counts: Counts) -> tuple[UnitProportions, list[Note], int]:
+def parallel_inputs[T: Answers](
+    question: Question, family: CellFamily[T], counts: Counts[T]
+) -> tuple[CellInputs, list[Note], int]:
     """Units × arms (control, treated): people were assigned one by one within units, which share their level.
 
     Gives inputs, warnings and units of the smaller arm. Raises `Refused` where only some entries name a unit.
@@ -135,14 +149,14 @@ def parallel_inputs(question: Question, counts: Counts) -> tuple[UnitProportions
         notes_on_units(question, counts.names, units)
     arms = (control_of(question), question.plan.treated)
     everyone = sorted(set().union(*units.values()))
-    cells = [[counts.by_unit.get((arm, unit), {}).get(question.followup, Count()) for arm in arms] for unit in everyone]
-    inputs = units_of(
+    cells = [[counts.at(arm, unit, question.followup) for arm in arms] for unit in everyone]
+    inputs = family.inputs(
         question,
-        everyone,
-        np.array([float(row[1].n > 0) for row in cells]),
         cells,
         np.ones((len(everyone), 2, 1)),
-        np.tile([-0.5, 0.5], (len(everyone), 1)),
+        units=everyone,
+        treated=np.array([float(row[1].n > 0) for row in cells]),
+        exposure=np.tile([-0.5, 0.5], (len(everyone), 1)),
         unit=True,
         unit_time=False,
         after=[0.0, 0.0],

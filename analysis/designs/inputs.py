@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from analysis.cells import PairedSums, Sums
 from analysis.designs.binary_inputs import BinaryInputs
+from analysis.designs.count_inputs import UnitCounts
+from analysis.designs.share_inputs import Shares
 from analysis.designs.unit_inputs import AncovaUnits, Waves
 from analysis.designs.wedge_inputs import WedgeMeans, WedgeProportions
 
@@ -148,6 +150,8 @@ Inputs = (
     | BinaryInputs
     | WedgeMeans
     | WedgeProportions
+    | UnitCounts
+    | Shares
 )
 NormalInputs = TwoMeans | Ancova | AncovaUnknownR
 

@@ -5,8 +5,9 @@ from collections import Counter
 import numpy as np
 
 from analysis.designs.arms import wrong_shape
-from analysis.designs.binary_cells import Count, empty, few_people, improper, no_contrast
+from analysis.designs.binary_cells import Count, few_people, improper, no_contrast
 from analysis.designs.binary_inputs import KAPPA_LOGIT, PairedProportions
+from analysis.designs.cell_families import empty
 from analysis.designs.prepared import Note, Prepared, Question
 from analysis.designs.seen import seen
 from analysis.documents import Row

@@ -14,7 +14,7 @@ from analysis.designs.arms import (
     small_arms,
     wrong_shape,
 )
-from analysis.designs.binary_cells import counted
+from analysis.designs.binary_cells import BINARY, counted
 from analysis.designs.binary_inputs import KAPPA_LOGIT
 from analysis.designs.cluster_binary import parallel_inputs, several_units
 from analysis.designs.inputs import Inputs, TwoProportions
@@ -52,7 +52,7 @@ def binary(question: Question) -> Prepared:
     units_per_arm = None
     by_unit = counted(question, [question.followup])
     if several_units(by_unit):
-        inputs, unit_notes, units_per_arm = parallel_inputs(question, by_unit)
+        inputs, unit_notes, units_per_arm = parallel_inputs(question, BINARY, by_unit)
         notes += unit_notes
     return Prepared(
         measure=question.measure,

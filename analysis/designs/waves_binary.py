@@ -1,4 +1,4 @@
-"""Designs `cross_section` and `did`, binary outcomes: shares of units over waves (docs/methods.md §3).
+"""Designs `cross_section` and `did`, binary outcomes and counts: units over waves (docs/methods.md §3).
 
 People of different waves count as different people.
 """
@@ -9,21 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.cells import log_odds
 from analysis.designs.arms import control_of, normal_summary, require_two_arms
-from analysis.designs.binary_cells import (
-    Count,
-    Counts,
-    counted,
-    dropped_note,
-    empty,
-    few_people,
-    no_contrast,
-    units_of,
-    unlinked_note,
-)
-from analysis.designs.binary_inputs import KAPPA_LOGIT, UnitProportions
+from analysis.designs.binary_cells import BINARY
+from analysis.designs.cell_families import Answers, CellFamily, Counts, dropped_note, empty, unlinked_note
 from analysis.designs.contrasts import contrasts
+from analysis.designs.count_inputs import CellInputs
 from analysis.designs.prepared import Note, Prepared, Question
 from analysis.designs.units import notes_on_units, per_arm, refuse_shared_units
 
@@ -35,11 +25,21 @@ CERTAIN = 1.96
 
 def cross_section(question: Question) -> Prepared:
     """One group before and after: α, then α + κ Δ; unit and unit × wave effects from two units on."""
+    return cross_section_of(question, BINARY)
+
+
+def did(question: Question) -> Prepared:
+    """Arms' intercepts, time effects and Δ on treated × after, with unit and unit × time effects."""
+    return did_of(question, BINARY)
+
+
+def cross_section_of[T: Answers](question: Question, family: CellFamily[T]) -> Prepared:
+    """One group before and after, any family."""
     arm, baseline = question.plan.treated, question.plan.baseline
     if baseline is None:
         raise empty(question, arm, None)
     waves = [baseline, question.followup]
-    counts = counted(question, waves)
+    counts = family.counted(question, waves)
     totals = {wave: counts.total(arm, wave) for wave in waves}
     for wave, total in totals.items():
         if not total.n:
@@ -49,7 +49,7 @@ def cross_section(question: Question) -> Prepared:
     ]
     units = [unit for _, unit in counts.by_unit]
     several = len(units) > 1
-    inputs = _inputs(question, counts, waves, several=several, several_an_arm=several)
+    inputs = _inputs(question, family, counts, waves, several=several, several_an_arm=several)
     last = {arm: totals[question.followup]}
     return Prepared(
         measure=question.measure,
@@ -59,24 +59,25 @@ def cross_section(question: Question) -> Prepared:
         warnings=(
             *mixed,
             *([] if several else dropped_note(question, "There is one unit")),
-            *unlinked_note(question, counts),
-            *no_contrast(question, totals),
-            *few_people(question, last),
+            *unlinked_note(question, family, counts),
+            *family.no_contrast(question, totals),
+            *family.few(question, last),
         ),
         beside={
             "comparison": "two anonymous waves of one group",
             "rates": {arm: {wave: total.as_dict() for wave, total in totals.items()}},
         },
         units_per_arm=len(units),
+        raw_unit=family.raw_unit,
     )
 
 
-def did(question: Question) -> Prepared:
-    """Arms' intercepts, time effects and Δ on treated × after, with unit and unit × time effects."""
+def did_of[T: Answers](question: Question, family: CellFamily[T]) -> Prepared:
+    """Two arms over time, any family."""
     require_two_arms(question)
     arms = (question.plan.treated, control_of(question))
     waves, notes = _waves(question)
-    counts = counted(question, waves)
+    counts = family.counted(question, waves)
     missing = [w for w in waves if not all(counts.total(arm, w).n for arm in arms)]
     waves = [w for w in waves if w not in missing]
     if question.followup not in waves or len(waves) < 2:  # noqa: PLR2004 - one wave before, one after
@@ -85,7 +86,7 @@ def did(question: Question) -> Prepared:
     if missing:
         message = f"Wave {', '.join(missing)} lacks an arm and is left out."
         notes.append(Note("wave_incomplete", message, question.measure.measure))
-        counts = counted(question, waves)
+        counts = family.counted(question, waves)
     units: dict[str, set[str]] = {}
     for arm, unit in counts.by_unit:
         units.setdefault(arm, set()).add(unit)
@@ -93,6 +94,7 @@ def did(question: Question) -> Prepared:
     smaller = per_arm(units)
     inputs = _inputs(
         question,
+        family,
         counts,
         waves,
         several=max(len(u) for u in units.values()) > 1,
@@ -100,7 +102,7 @@ def did(question: Question) -> Prepared:
     )
     after = {arm: counts.total(arm, question.followup) for arm in arms}
     cells = {f"{arm}, {wave}": counts.total(arm, wave) for arm in arms for wave in waves}
-    trends, trend_notes = _trends(question, counts, waves)
+    trends, trend_notes = _trends(question, family, counts, waves)
     return Prepared(
         measure=question.measure,
         inputs=inputs,
@@ -111,9 +113,9 @@ def did(question: Question) -> Prepared:
             *[n for n in notes_on_units(question, counts.names, units) if n.code != "few_units"],
             *([] if smaller >= UNITS_FOR_UNIT_TIME else dropped_note(question, "There is one unit in an arm")),
             *trend_notes,
-            *unlinked_note(question, counts),
-            *no_contrast(question, cells),
-            *few_people(question, after),
+            *unlinked_note(question, family, counts),
+            *family.no_contrast(question, cells),
+            *family.few(question, after),
         ),
         beside={
             "comparison": "difference in differences",
@@ -122,6 +124,7 @@ def did(question: Question) -> Prepared:
         },
         units_per_arm=smaller,
         pre_waves=len(waves) - 1,
+        raw_unit=family.raw_unit,
     )
 
 
@@ -137,9 +140,15 @@ def _waves(question: Question) -> tuple[list[str], list[Note]]:
     return [*before[1 - MOST_WAVES :], question.followup], [note]
 
 
-def _inputs(
-    question: Question, counts: Counts, waves: Sequence[str], *, several: bool, several_an_arm: bool
-) -> UnitProportions:
+def _inputs[T: Answers](
+    question: Question,
+    family: CellFamily[T],
+    counts: Counts[T],
+    waves: Sequence[str],
+    *,
+    several: bool,
+    several_an_arm: bool,
+) -> CellInputs:
     """Units × waves. One group: an intercept and Δ on ∓½; two arms: one each, waves, Δ on (arm ∓ ½) × (wave ∓ ½).
 
     Nothing changes but the sign of Δ where arms change places, or the waves before and after. Contrasts of waves sum to
@@ -147,7 +156,7 @@ def _inputs(
     """
     named = list(counts.by_unit)
     treated = np.array([float(arm == question.plan.treated) for arm, _ in named])
-    cells = [[counts.by_unit[key].get(wave, Count()) for wave in waves] for key in named]
+    cells = [[counts.at(*key, wave) for wave in waves] for key in named]
     after = np.zeros(len(waves))
     after[-1] = 1.0
     columns = np.ones((len(named), len(waves), 1))
@@ -158,34 +167,36 @@ def _inputs(
             [np.repeat(arms, len(waves), axis=1), np.tile(contrasts(len(waves)), (len(named), 1, 1))], axis=-1
         )
         exposure *= treated[:, None] - 0.5
-    return units_of(
+    return family.inputs(
         question,
-        [unit for _, unit in named],
-        treated,
         cells,
         columns,
-        exposure,
+        units=[unit for _, unit in named],
+        treated=treated,
+        exposure=exposure,
         unit=several,
         unit_time=several_an_arm,
         after=list(after),
     )
 
 
-def _trends(question: Question, counts: Counts, waves: Sequence[str]) -> tuple[dict[str, object], list[Note]]:
+def _trends[T: Answers](
+    question: Question, family: CellFamily[T], counts: Counts[T], waves: Sequence[str]
+) -> tuple[dict[str, object], list[Note]]:
     """The event study: what would be the effect between the waves before the start, where there can be none.
 
-    Log odds under Beta(1, 1), SD units; units and their time effects are not in its SE, which makes it too quick to
-    find a difference rather than too slow.
+    Log odds under Beta(1, 1) or log rates, SD units; of units and their time effects no more is in its SE than makes
+    counts vary beyond chance, so that it is too quick to find a difference rather than too slow.
     """
-    steps = []
+    steps, kappa = [], family.kappa(question)
+    beyond = family.spread(question, counts)
     for w in range(1, len(waves) - 1):
         gap = variance = 0.0
         for arm, sign in ((question.plan.treated, 1), (control_of(question), -1)):
             for wave, turn in ((waves[w], 1), (waves[w - 1], -1)):
-                count = counts.total(arm, wave)
-                mean, spread = log_odds(count.x, count.n)
-                gap, variance = gap + sign * turn * mean, variance + spread
-        steps.append((w, gap / (question.sign * KAPPA_LOGIT), math.sqrt(variance) / KAPPA_LOGIT))
+                mean, spread = counts.total(arm, wave).told
+                gap, variance = gap + sign * turn * mean, variance + beyond * spread
+        steps.append((w, gap / kappa, math.sqrt(variance) / abs(kappa)))
     if not steps:
         return {}, []
     trends = [{"step": w, **normal_summary(gap, sd, question.plan.interval)} for w, gap, sd in steps]

@@ -17,6 +17,8 @@ VERSIONS: Final = {
     "paired_proportions": 1,
     "wedge_means": 1,
     "wedge_proportions": 1,
+    "unit_counts": 1,
+    "share": 1,
 }
 
 

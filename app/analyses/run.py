@@ -13,7 +13,16 @@ from app.jobs.child import Progress, serve
 # Two arms of people: what most pilots are, and quick to compile. The worker takes requests when these are ready.
 FIRST = ("two_means", "ancova", "two_proportions")
 # Then, while nobody asks for anything, the others, in the order in which they are likely to be needed.
-NEXT = ("waves", "ancova_units", "ancova_unknown_r", "unit_proportions", "paired_proportions", "synthesis")
+NEXT = (
+    "waves",
+    "ancova_units",
+    "ancova_unknown_r",
+    "unit_proportions",
+    "paired_proportions",
+    "unit_counts",
+    "share",
+    "synthesis",
+)
 
 
 # The last fit: its pictures are mostly asked for right after it. The same request gives the same fit in any case.

@@ -13,10 +13,10 @@ from app.plans.allocated import Allocated
 Fault = tuple[str, str, str]
 WHOLE = frozenset({Family.ORDINAL, Family.COUNT})
 SHAPES: Mapping[Shape, frozenset[Family]] = {
-    Shape.CELLS: frozenset({Family.NORMAL, Family.DURATION, Family.SHARE}),
-    Shape.PAIRS: frozenset({Family.NORMAL}),
+    Shape.CELLS: frozenset({Family.NORMAL, Family.DURATION}),
+    Shape.PAIRS: frozenset({Family.NORMAL, Family.DURATION}),
     Shape.CHANGES: frozenset({Family.NORMAL}),
-    Shape.COUNTS: frozenset({Family.BINARY}),
+    Shape.COUNTS: frozenset({Family.BINARY, Family.SHARE}),
     Shape.CATEGORIES: frozenset({Family.ORDINAL}),
     Shape.EVENTS: frozenset({Family.COUNT}),
     Shape.SERIES: frozenset({Family.DURATION, Family.COUNT}),

@@ -36,6 +36,9 @@ LINKED: Mapping[tuple[Design, Family], Linked] = {
     (Design.DID, Family.NORMAL): Linked.PEOPLE,
     (Design.PAIRED, Family.BINARY): Linked.ROWS,
 }
+# Means and SDs tell too little of these: the library takes rows as they are, linked or not, and says what it makes
+# of them.
+AS_ROWS = frozenset({Family.COUNT, Family.ORDINAL, Family.DURATION})
 # In `parallel` the comparison of shares is of the follow-up: there is no link to use.
 UNTOLD = frozenset({(Design.PARALLEL, Family.BINARY)})
 
@@ -170,6 +173,8 @@ def baselines(plan: Plan, wave: str) -> Sequence[str]:
 
 
 def _reduced(rows: Rows, design: Design, measure: PlannedMeasure, taken: Snapshot) -> tuple[str, list[Entry]]:
+    if measure.family in AS_ROWS:
+        return "rows", rows.rows()
     place = (design, measure.family)
     linked = rows.linked()
     use = LINKED.get(place) if linked else None

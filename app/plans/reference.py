@@ -18,6 +18,8 @@ from app.plans.schemas import PlannedMeasureIn, ReferenceSdOut
 
 SERVICE_ONLY = frozenset({"benchmark_id", "benchmark_mean"})
 DEFAULT_SOURCE = "the measure's default"
+# Defaults are in raw units; the reference SD of these families is one of logarithms.
+ON_LOGS = frozenset({Family.COUNT, Family.DURATION})
 
 Fault = tuple[str, str, str]
 Origins = Mapping[str, Mapping[str, str | None]]
@@ -59,7 +61,7 @@ def resolve(
         found.faults.append(("benchmark_mean", message, "missing"))
     default = (known.default_sd, known.sd_source or DEFAULT_SOURCE)
     kept = session.get(Benchmark, before.get(known.key, {}).get("benchmark_id") or "")
-    if given["reference_sd"] is None and known.default_sd is not None:
+    if given["reference_sd"] is None and known.default_sd is not None and known.family not in ON_LOGS:
         given["reference_sd"], given["reference_sd_source"] = default
         found.origin = Origin.MEASURE_DEFAULT
     elif given["reference_sd"] is None:

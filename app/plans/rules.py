@@ -101,7 +101,11 @@ OFFERED = frozenset(
         Design.STEPPED_WEDGE,
     )
     for family in (Family.NORMAL, Family.BINARY)
-)
+) | {
+    *((design, Family.COUNT) for design in (Design.PARALLEL, Design.CLUSTER, Design.CROSS_SECTION, Design.DID)),
+    (Design.PARALLEL, Family.DURATION),
+    (Design.PARALLEL, Family.SHARE),
+}
 
 
 def warnings_of(plan: Plan) -> list[Remark]:

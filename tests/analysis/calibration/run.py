@@ -22,7 +22,7 @@ import numpy as np
 
 from analysis import exact
 from analysis.answer import versions
-from analysis.designs.binary_inputs import UnitProportions
+from analysis.designs.cell_inputs import UnitCells
 from analysis.designs.unit_inputs import Waves
 from analysis.documents import NormalPrior
 from analysis.errors import Refused
@@ -90,8 +90,9 @@ def coverage(name: str, delta: float | None, count: int, pool: ProcessPoolExecut
 def quantities(pilot: Pilot, draws: dict[str, Any]) -> dict[str, tuple[float, Any]]:
     """True values and draws of what the data tell of."""
     inputs, truth = pilot.inputs, pilot.truth
-    told = {"delta", "total", "unit_sd", "unit_time_sd", "step_sd", "log_odds_ratio"} & truth.keys() & draws.keys()
-    if isinstance(inputs, Waves | UnitProportions):
+    names = {"delta", "total", "unit_sd", "unit_time_sd", "step_sd", "log_odds_ratio", "dispersion"}
+    told = names & truth.keys() & draws.keys()
+    if isinstance(inputs, Waves | UnitCells):
         told -= {n for n, on in (("unit_sd", inputs.unit), ("unit_time_sd", inputs.unit_time)) if not on}
     if isinstance(inputs, Waves) and inputs.linked:
         told.add("r")
