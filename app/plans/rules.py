@@ -1,6 +1,6 @@
 """What a plan must say before it can be locked, and what is worth a warning; pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -90,22 +90,16 @@ def _unknown_crossing(plan: Plan) -> Iterator[Remark]:
 
 
 # What this version's analyses can do; held to the library's own table by a test.
-OFFERED = frozenset(
-    (design, family)
-    for design in (
-        Design.PARALLEL,
-        Design.CLUSTER,
-        Design.PAIRED,
-        Design.CROSS_SECTION,
-        Design.DID,
-        Design.STEPPED_WEDGE,
-    )
-    for family in (Family.NORMAL, Family.BINARY)
-) | {
-    *((design, Family.COUNT) for design in (Design.PARALLEL, Design.CLUSTER, Design.CROSS_SECTION, Design.DID)),
-    (Design.PARALLEL, Family.DURATION),
-    (Design.PARALLEL, Family.SHARE),
+_FAMILIES: Mapping[Design, frozenset[Family]] = {
+    Design.PARALLEL: frozenset(Family),
+    Design.PAIRED: frozenset({Family.NORMAL, Family.BINARY, Family.ORDINAL}),
+    Design.CROSS_SECTION: frozenset({Family.NORMAL, Family.BINARY, Family.ORDINAL, Family.COUNT}),
+    Design.CLUSTER: frozenset({Family.NORMAL, Family.BINARY, Family.ORDINAL, Family.COUNT}),
+    Design.DID: frozenset({Family.NORMAL, Family.BINARY, Family.COUNT}),
+    Design.ITS: frozenset({Family.DURATION, Family.COUNT}),
+    Design.STEPPED_WEDGE: frozenset({Family.NORMAL, Family.BINARY}),
 }
+OFFERED = frozenset((design, family) for design, families in _FAMILIES.items() for family in families)
 
 
 def warnings_of(plan: Plan) -> list[Remark]:

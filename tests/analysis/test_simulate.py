@@ -576,7 +576,7 @@ def test_a_request_out_of_form_says_where(asked: Request, change: dict[str, Any]
     ("change", "code"),
     [
         ({"plan": {"design": "its"}}, "not_offered"),
-        ({"primary": {"family": "count"}}, "not_offered"),
+        ({"plan": {"design": "did"}, "primary": {"family": "duration"}}, "not_offered"),
         ({"primary": {"role": "secondary"}}, "no_primary"),
         ({"others": [{"measure": "n"}]}, "several_primaries"),
         ({"primary": {"family": "binary"}, "rate": 0.3, "plan": {"randomised": False}}, "baseline_unlinked"),
