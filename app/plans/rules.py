@@ -105,6 +105,7 @@ OFFERED = frozenset(
     *((design, Family.COUNT) for design in (Design.PARALLEL, Design.CLUSTER, Design.CROSS_SECTION, Design.DID)),
     (Design.PARALLEL, Family.DURATION),
     (Design.PARALLEL, Family.SHARE),
+    *((design, Family.ORDINAL) for design in (Design.PARALLEL, Design.CLUSTER, Design.PAIRED, Design.CROSS_SECTION)),
 }
 
 
