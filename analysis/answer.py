@@ -10,10 +10,11 @@ from analysis import exact
 from analysis.case import Case
 from analysis.decide import TIPPING_STEPS, DecisionRule
 from analysis.documents import Engine, FitRequest, Role
-from analysis.effects import Fitted, judged, probabilities, summary
+from analysis.effects import Fitted, judged, probabilities
 from analysis.engine import Work, settings_of
 from analysis.futility import predictive_probability
 from analysis.models import label
+from analysis.posterior import summary
 from analysis.runs import ADJUSTED, EVIDENCE, PLAIN, SCEPTICAL
 from analysis.verdict import Judged
 

@@ -31,6 +31,8 @@ QUANTITIES: Mapping[str, str] = {
     "unit_time_sd": "SD of units between waves, SD units",
     "r": "correlation of a person's values in two waves",
     "coefficients": "coefficients of arms and waves, in the order of the design; SD units (log-odds, logs of rates)",
+    "cut_points": "cut-points between the categories, log-odds; those beyond the last category repeat the last",
+    "slope": "slope on the units' baseline means",
     "log_odds_ratio": "association of a person's answers in two waves, log odds ratio",
 }
 """Every quantity that is handed out. None is of a single unit: units are integrated out of every model, so that draws

@@ -9,7 +9,7 @@ from analysis.designs.inputs import TwoProportions
 from analysis.designs.prepared import Alternative, Prepared
 from analysis.documents import PlannedMeasure, Role, Rule
 from analysis.percent import PercentChange
-from analysis.posterior import Posterior
+from analysis.posterior import Posterior, summary
 from analysis.predictive import Check
 from analysis.proportions import BetaDifference
 from analysis.runs import ADJUSTED, ENTHUSIASTIC, EVIDENCE, OBSERVED, SCEPTICAL
@@ -36,16 +36,6 @@ class Fitted:
     def measure(self) -> PlannedMeasure:
         """The planned measure."""
         return self.prepared.measure
-
-
-def summary(posterior: Posterior, prob: float, factor: float = 1.0) -> dict[str, Any]:
-    """Mean, SD and equal-tailed interval of `factor` × the effect."""
-    ends = sorted(factor * posterior.quantile(p) for p in ((1 - prob) / 2, (1 + prob) / 2))
-    return {
-        "mean": factor * posterior.mean,
-        "sd": abs(factor) * posterior.sd,
-        "interval": {"low": ends[0], "high": ends[1], "prob": prob, "kind": "equal-tailed"},
-    }
 
 
 def probabilities(posterior: Posterior, measure: PlannedMeasure, shift: float = 0.0) -> dict[str, float]:

@@ -31,6 +31,8 @@ _SAMPLERS = {
     "unit_counts": PRECONDITIONED,
     "share": PRECONDITIONED,
     "paired_proportions": Sampler(tune=300),
+    "unit_ordinal": Sampler(tune=300),
+    "paired_ordinal": Sampler(tune=300),
 }
 
 
@@ -70,8 +72,8 @@ class Work:
         detail = exact.detail(prepared.inputs, observed, self.prob)
         if EVIDENCE not in self.exact[name]:
             message = (
-                "An arm with no event or nothing but events has no finite estimate without a prior; "
-                "a synthesis cannot use it."
+                "An arm with no event or nothing but events, or one whose categories lie apart from the other's, has "
+                "no finite estimate without a prior; a synthesis cannot use it."
             )
             self.notes.append(Note("evidence_unbounded", message, name))
         self.notes += [

@@ -13,11 +13,15 @@ from numpy.typing import NDArray
 from analysis import (
     gaussian,
     mixed,
+    ordinal_checks,  # noqa: F401 - its checks are found by the type of the inputs
+    ordinal_effects,
+    paired_ordinal,
     paired_proportions,
     proportions,
     record_checks,  # noqa: F401 - registers the predictive checks of counts and shares
     shares,
     unit_counts,
+    unit_ordinal,
     unit_proportions,
     unit_rates,
     wedge_checks,  # noqa: F401 - its checks are found by the type of the inputs
@@ -28,6 +32,7 @@ from analysis import (
 from analysis.designs.binary_inputs import PairedProportions, UnitProportions
 from analysis.designs.count_inputs import UnitCounts
 from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoMeans, TwoProportions
+from analysis.designs.ordinal_inputs import PairedOrdinal, UnitOrdinal
 from analysis.designs.share_inputs import Shares
 from analysis.designs.unit_inputs import AncovaUnits, Waves
 from analysis.designs.wedge_inputs import WedgeMeans, WedgeProportions
@@ -189,6 +194,23 @@ SOLVERS: Final[Mapping[type, Solver]] = {
         shares.rao_blackwell,
         raw=shares.difference,
         preconditioner=shares.preconditioner,
+    ),
+    UnitOrdinal: Solver(
+        unit_ordinal.posterior,
+        unit_ordinal.component_weights,
+        unit_ordinal.rao_blackwell,
+        unit_ordinal.slope,
+        ordinal_effects.mean_difference,
+        unit_ordinal.preconditioner,
+        ordinal_effects.detail,
+    ),
+    PairedOrdinal: Solver(
+        paired_ordinal.posterior,
+        paired_ordinal.component_weights,
+        paired_ordinal.rao_blackwell,
+        raw=ordinal_effects.mean_difference,
+        preconditioner=paired_ordinal.preconditioner,
+        detail=ordinal_effects.detail,
     ),
 }
 """Who computes what. A new model is a module and a row."""

@@ -161,7 +161,7 @@ class Maker:
 
 
 @lru_cache(maxsize=64)
-def _root(waves: int, r: float, variance: float) -> Array:
+def root_of(waves: int, r: float, variance: float) -> Array:
     """Cholesky factor of the covariance of one person's values."""
     return np.linalg.cholesky(variance * ((1 - r) * np.eye(waves) + r))
 
@@ -185,7 +185,7 @@ def binary(rng: np.random.Generator, truth: Truth, groups: Sequence[Group]) -> l
 def _normal(rng: np.random.Generator, truth: Truth, group: Group) -> Values:
     waves, n = len(truth.waves), group.n
     centre = truth.means(group) + unit_effects(rng, truth)
-    root = _root(waves, truth.r, 1 - truth.icc)
+    root = root_of(waves, truth.r, 1 - truth.icc)
     if truth.by_person or n < waves + WISHART_FROM:
         return Values.of(group, centre + rng.standard_normal((n, waves)) @ root.T)
     mean = centre + root @ rng.standard_normal(waves) / math.sqrt(n)
@@ -198,7 +198,7 @@ def _normal(rng: np.random.Generator, truth: Truth, group: Group) -> Values:
 def _binary(rng: np.random.Generator, truth: Truth, group: Group) -> Values:
     waves = len(truth.waves)
     linear = logit(truth.rate) + KAPPA_LOGIT * (truth.means(group) + unit_effects(rng, truth))
-    latent = rng.standard_normal((group.n, waves)) @ _root(waves, truth.r, 1.0).T
+    latent = rng.standard_normal((group.n, waves)) @ root_of(waves, truth.r, 1.0).T
     return Values.of(group, (latent < ndtri(expit(linear))).astype(np.float64))
 
 
@@ -276,6 +276,7 @@ def _waves(truth: Truth, values: Sequence[Values], wave: str) -> MeasureData:
 
 
 # Their modules draw on what stands above.
+from analysis.pilots_ordinal import categories, category_rows, ordinal  # noqa: E402
 from analysis.pilots_records import (  # noqa: E402
     count_rows,
     counts,
@@ -303,5 +304,9 @@ MAKERS: Final[Mapping[tuple[Design, Family], Maker]] = {
     (Design.DID, Family.COUNT): Maker(counts, count_rows),
     (Design.PARALLEL, Family.DURATION): Maker(normal, duration_moments),
     (Design.PARALLEL, Family.SHARE): Maker(shares, share_counts),
+    (Design.PARALLEL, Family.ORDINAL): Maker(ordinal, categories),
+    (Design.PAIRED, Family.ORDINAL): Maker(ordinal, category_rows),
+    (Design.CROSS_SECTION, Family.ORDINAL): Maker(ordinal, categories),
+    (Design.CLUSTER, Family.ORDINAL): Maker(ordinal, categories),
 }
 """How the data of a design are drawn and entered; what is not here cannot be simulated."""

@@ -41,6 +41,16 @@ class Posterior(Protocol):
         ...
 
 
+def summary(posterior: Posterior, prob: float, factor: float = 1.0) -> dict[str, Any]:
+    """Mean, SD and equal-tailed interval of `factor` × the effect, as an answer shows them."""
+    ends = sorted(factor * posterior.quantile(p) for p in ((1 - prob) / 2, (1 + prob) / 2))
+    return {
+        "mean": factor * posterior.mean,
+        "sd": abs(factor) * posterior.sd,
+        "interval": {"low": ends[0], "high": ends[1], "prob": prob, "kind": "equal-tailed"},
+    }
+
+
 def tails(threshold: float, means: Array, sds: Array) -> Array:
     """P(N(mean, sd) > threshold), elementwise; an SD of 0 is a point."""
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -6,10 +6,21 @@ How data are made of it is in `pilots.py`, what is counted in `operating.py`.
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from analysis.documents import Design, Document, Family, Key, NormalPrior, People, Plan, PlannedMeasure, Role, Share
 
+
+def _whole(shares: list[float]) -> list[float]:
+    if abs(sum(shares) - 1) > ROUNDING:
+        raise ValueError(f"the shares of the categories add up to {sum(shares):g}, not to 1")
+    return shares
+
+
+ROUNDING = 1e-6
+CategoryShares = Annotated[
+    list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=2, max_length=11), AfterValidator(_whole)
+]
 Effect = Annotated[float, Field(ge=-3, le=3)]
 Rate = Annotated[float, Field(gt=0, lt=1)]
 EventRate = Annotated[float, Field(gt=0, le=1e6)]
@@ -21,6 +32,8 @@ PILOTS: Final[Mapping[str, tuple[int, int]]] = {
     "waves or units, binary": (200, 4_000),
 }
 """Simulated pilots of one true effect by default, and the most of one request: 5, 40 and 200 ms each, some minutes."""
+SLOW = frozenset({Family.BINARY, Family.ORDINAL})
+"""Families without a closed form, whose linked people come one by one."""
 MOST_UNITS = 100
 MOST_ROWS = 20_000_000
 """Simulated rows of single people, over all pilots; most designs need none."""
@@ -54,6 +67,11 @@ class TrueMeasure(Document):
         default=None, description="1/√φ of counts or shares, 0: as chance has it; null: that of the request"
     )
     trials: Trials | None = Field(default=None, description="Trials of each record (shares); null: that of the request")
+    shares: CategoryShares | None = Field(
+        default=None,
+        description="Shares of the categories without the intervention, lowest first, which add up to 1 (ordinal "
+        "measures); null: those of the request",
+    )
 
 
 class Scenario(Document):
@@ -97,6 +115,12 @@ class Scenario(Document):
     )
     trials: Trials | None = Field(
         default=None, description="Trials of each record, of which there are as many as `people` (shares)"
+    )
+    shares: CategoryShares | None = Field(
+        default=None,
+        description="Shares of the categories without the intervention, lowest first, which add up to 1 (ordinal "
+        "measures)",
+        examples=[[0.1, 0.2, 0.4, 0.2, 0.1]],
     )
     attrition: dict[Key, Share] | None = Field(
         default=None,
@@ -165,7 +189,20 @@ class SimulateRequest(Scenario):
                 raise ValueError(
                     f"{planned.measure} is a share: give `rate` without intervention and `trials` a record"
                 )
+            if planned.family is Family.ORDINAL:
+                self._categories_agree(planned)
         return self
+
+    def _categories_agree(self, planned: PlannedMeasure) -> None:
+        """Raise ValueError where the shares of an ordinal measure are missing or do not fit its scale."""
+        shares = self.shares_of(planned)
+        if shares is None:
+            raise ValueError(f"{planned.measure} is ordinal: give `shares` of its categories without intervention")
+        if planned.minimum is None or planned.maximum is None:
+            return
+        if planned.maximum - planned.minimum + 1 != len(shares):
+            scale = f"{planned.minimum:g} to {planned.maximum:g}"
+            raise ValueError(f"{planned.measure} goes from {scale}, and `shares` are of {len(shares)} categories")
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -196,8 +233,8 @@ class SimulateRequest(Scenario):
             return "waves or units, binary"
         if self.plan.design is Design.PARALLEL:
             return "two arms"
-        binary = any(m.family is Family.BINARY for m in self.deciding)
-        return "waves or units, binary" if binary else "waves or units"
+        slow = any(m.family in SLOW for m in self.deciding)
+        return "waves or units, binary" if slow else "waves or units"
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -229,7 +266,7 @@ class SimulateRequest(Scenario):
             return True
         if self.plan.design is Design.DID:
             return len(self.waves_before) > 1
-        return self.plan.design is Design.PAIRED and any(m.family is Family.BINARY for m in self.deciding)
+        return self.plan.design is Design.PAIRED and any(m.family in SLOW for m in self.deciding)
 
     def rate_of(self, measure: PlannedMeasure) -> float | None:
         """Share of events without the intervention."""
@@ -250,6 +287,11 @@ class SimulateRequest(Scenario):
         """Trials of each record; 0: not given."""
         own = self.measures.get(measure.measure)
         return (self.trials if own is None or own.trials is None else own.trials) or 0
+
+    def shares_of(self, measure: PlannedMeasure) -> list[float] | None:
+        """Shares of the categories without the intervention."""
+        own = self.measures.get(measure.measure)
+        return self.shares if own is None or own.shares is None else own.shares
 
     def r_of(self, measure: PlannedMeasure) -> float:
         """Correlation of one person's values in two waves; 0 where people are not linked."""

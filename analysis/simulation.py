@@ -131,8 +131,8 @@ def _in_sd_units(measure: PlannedMeasure) -> PlannedMeasure:
         update={
             "reference_sd": planned if planned is None or measure.family in ON_LOGS else 1.0,
             "reference_mean": None if measure.reference_mean is None else 0.0,
-            "minimum": None,
-            "maximum": None,
+            # The categories of an ordinal measure are what its scale says.
+            **({} if measure.family is Family.ORDINAL else {"minimum": None, "maximum": None}),
         }
     )
 

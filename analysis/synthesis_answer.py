@@ -7,10 +7,9 @@ from typing import Any
 from scipy.special import ndtr
 
 from analysis.designs.prepared import Note
-from analysis.effects import summary
 from analysis.evidence import Evidence, EvidenceRole, SynthesisPriors, SynthesisRequest, TauKind
 from analysis.foundational import Findings, Organization, Verdict
-from analysis.posterior import Posterior
+from analysis.posterior import Posterior, summary
 from analysis.synthesis_exact import Inputs, Pooled, surprise
 from analysis.synthesis_studies import Study, entry_moments
 

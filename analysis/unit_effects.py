@@ -4,16 +4,17 @@
 a treated unit's `effect` is Δ plus its departure. Both are of the data as observed, without bias, in SD units.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import singledispatch
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import mixed, unit_rates
+from analysis import mixed, unit_ordinal, unit_rates
 from analysis.designs.cell_inputs import UnitCells
 from analysis.designs.inputs import Inputs
+from analysis.designs.ordinal_inputs import UnitOrdinal
 from analysis.designs.unit_inputs import AncovaUnits, Waves
 from analysis.designs.wedge_inputs import WedgeMeans
 from analysis.mixed_equations import (
@@ -64,7 +65,9 @@ def far_from_priors(inputs: Inputs, run: Run) -> list[str]:
 def of_draws(inputs: Inputs, run: Run, draws: Mapping[str, Array], prob: float) -> list[dict[str, Any]]:
     """Units from NUTS: an even selection of the draws of the hyper-parameters."""
     if isinstance(inputs, UnitCells):
-        return _of_rates(inputs, unit_rates.selected_draws(inputs, draws), prob)
+        return _of_rates(unit_rates.departures(inputs, unit_rates.selected_draws(inputs, draws)), prob)
+    if isinstance(inputs, UnitOrdinal):
+        return _of_rates(unit_ordinal.departures_of_draws(inputs, draws), prob)
     if not isinstance(inputs, AncovaUnits | Waves):
         return []
     hyper = hyper_of_draws(inputs, draws)
@@ -76,7 +79,9 @@ def of_draws(inputs: Inputs, run: Run, draws: Mapping[str, Array], prob: float) 
 def of_nodes(inputs: Inputs, run: Run, prob: float) -> list[dict[str, Any]]:
     """Units from the exact engine: a selection of its nodes."""
     if isinstance(inputs, UnitCells):
-        return _of_rates(inputs, unit_rates.selected_nodes(inputs, run), prob)
+        return _of_rates(unit_rates.departures(inputs, unit_rates.selected_nodes(inputs, run)), prob)
+    if isinstance(inputs, UnitOrdinal):
+        return _of_rates(unit_ordinal.departures_of_nodes(inputs, run), prob)
     if not isinstance(inputs, AncovaUnits | Waves):
         return []
     found = mixed.solved(inputs, run)
@@ -90,10 +95,12 @@ def of_nodes(inputs: Inputs, run: Run, prob: float) -> list[dict[str, Any]]:
     return _listed(inputs, run, hyper, np.full(MOST, 1 / MOST), prob)
 
 
-def _of_rates(inputs: UnitCells, z: Array, prob: float) -> list[dict[str, Any]]:
+def _of_rates(
+    departures: Iterable[tuple[dict[str, Any], NormalMixture, NormalMixture]], prob: float
+) -> list[dict[str, Any]]:
     return [
         {**row, "departure": _summary(own, prob), "effect": _summary(effect, prob) if row["arm"] == "treated" else None}
-        for row, own, effect in unit_rates.departures(inputs, z)
+        for row, own, effect in departures
     ]
 
 

@@ -2,9 +2,11 @@
 
 Knows no parameters and no prior: logits (or what stands for them) and SDs come in. `x` successes of `n` trials with
 x θ − n log(1 + e^θ) as the log likelihood of a cell, where `n` need not be whole: negative binomial counts have that
-form too. Units come last in arrays: operations run along the longest axis.
+form too, and ordered categories as one such term a cut-point. Units come last in arrays: operations run along the
+longest axis.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +14,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 Array = NDArray[np.float64]
+Term = tuple[Array, Array, Array]
+"""x, n, and the cut-point that θ is taken from."""
 AT_ONCE = 60_000
 """Numbers an intermediate array holds: what fits a processor's cache."""
 RULES = ((5, 3), (5, 5), (7, 5), (7, 7), (11, 11), (25, 17))
@@ -63,20 +67,29 @@ class Integrand:
 
 
 def integrand(
-    x: Array, n: Array, eta: Array, sds: tuple[Array, Array], rule: Rule, *, moments: bool = False
+    x: Array,
+    n: Array,
+    eta: Array,
+    sds: tuple[Array, Array],
+    rule: Rule,
+    *,
+    cuts: Array | None = None,
+    moments: bool = False,
 ) -> Integrand:
-    """What the sums over nodes are made of: `x`, `n` (S, G) or (K, S, G), `eta` (K, S, G), SDs of u and of v (K,)."""
+    """What the sums over nodes are made of: `x`, `n` (S, G) or (K, S, G), `eta` (K, S, G), SDs of u and of v (K,).
+
+    With `cuts` (K, M) a cell has M terms, `x` and `n` (M, S, G), each at θ less its cut-point.
+    """
     su, sv = (s[:, None, None] for s in sds)
+    terms: list[Term] = [(x, n, np.zeros(1))] if cuts is None else list(zip(x, n, cuts.T[..., None, None], strict=True))
     # Start from the empirical logits, then Newton's steps to the joint mode of u and v, both in their own SDs.
-    theta = np.log((x + 0.5) / (n - x + 0.5))
-    share = (x + 0.5) / (n + 1)
-    u, v = _newton(eta, theta, 0.0, n * share * (1 - share), su, sv)
-    for _ in range(2):
+    theta, w = _empirical(terms)
+    u, v = _newton(eta, theta, 0.0, w, su, sv)
+    for _ in range(2 if cuts is None else 3):
         theta = eta + su * u + sv * v
-        p = expit(theta)
-        u, v = _newton(eta, theta, x - n * p, n * p * (1 - p), su, sv)
-    p = expit(eta + su * u + sv * v)
-    w = n * p * (1 - p)
+        gradient, w = _slopes(terms, theta)
+        u, v = _newton(eta, theta, gradient, w, su, sv)
+    _, w = _slopes(terms, eta + su * u + sv * v)
     within = 1 + sv**2 * w
     width = 1 / np.sqrt(1 + su**2 * (w / within).sum(axis=1, keepdims=True))
     outer, inner = rule.outer[:, None, None, None], rule.inner[:, None, None, None, None]
@@ -85,10 +98,11 @@ def integrand(
     middle = v - sv * su * w / within * (at_u - u)  # (Q, K, S, G)
     # Of nodes t of the inner rule: v = middle + width t, so that all but softplus is a quadratic in t.
     level, step = eta + su * at_u + sv * middle, sv * inner_width
-    linear = x * step - middle * inner_width
-    value = x * level - 0.5 * middle**2 + inner * linear  # (R, Q, K, S, G)
+    linear = sum(x for x, _, _ in terms) * step - middle * inner_width
+    value = sum(x * (level - cut) for x, _, cut in terms) - 0.5 * middle**2 + inner * linear  # (R, Q, K, S, G)
     value += 0.5 * inner**2 * (1 - inner_width**2) + np.log(rule.inner_weights)[:, None, None, None, None]
-    value -= n * _softplus(level + inner * step)
+    for _, trials, cut in terms:
+        value -= trials * _softplus(level - cut + inner * step)
     best = value.max(axis=0)
     value -= best
     relative = np.exp(value, out=value)
@@ -102,6 +116,30 @@ def integrand(
     mean = (relative * inner).sum(axis=0) / mass
     variance = (relative * (inner - mean) ** 2).sum(axis=0) / mass
     return Integrand(log_value, at_u, middle + inner_width * mean, inner_width**2 * variance)
+
+
+def _empirical(terms: Sequence[Term]) -> tuple[Array, Array]:
+    """The logits of the cells' counts, half a person added, and what the counts tell of them (Whitehead 1993)."""
+    counts = [*(n - x for x, n, _ in terms), terms[-1][0]]
+    total = sum(counts)
+    share = [(count + 1 / len(counts)) / (total + 1) for count in counts]
+    below, weights, weighted = np.full(1, 0.5), np.zeros(1), np.zeros(1)
+    for count, (_, _, cut) in zip(counts[:-1], terms, strict=True):
+        below = below + count
+        weight = below * (total + 1 - below)
+        weights = weights + weight
+        weighted = weighted + weight * (np.log((total + 1 - below) / below) + cut)
+    return weighted / weights, np.asarray(total * (1 - sum(p**3 for p in share)) / 3)
+
+
+def _slopes(terms: Sequence[Term], theta: Array) -> tuple[Array, Array]:
+    """Gradient and negative curvature of the log likelihood in θ (K, S, G)."""
+    gradient, curvature = np.zeros_like(theta), np.zeros_like(theta)
+    for x, n, cut in terms:
+        p = expit(theta - cut)
+        gradient += x - n * p
+        curvature += n * p * (1 - p)
+    return gradient, curvature
 
 
 def _newton(eta: Array, theta: Array, gradient: Array | float, w: Array, su: Array, sv: Array) -> tuple[Array, Array]:

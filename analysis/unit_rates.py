@@ -13,11 +13,14 @@ from scipy.special import expit
 from analysis import marginal
 from analysis.designs.binary_inputs import UnitProportions
 from analysis.designs.cell_inputs import COEFFICIENTS, UnitCells
+from analysis.designs.ordinal_inputs import UnitOrdinal
 from analysis.posterior import NormalMixture
 from analysis.priors import Run
+from analysis.unit_integral import Integrand
 from analysis.unit_proportions import TOTAL, UNIT, UNIT_TIME, filled, integrand, logit_sds, nodes_of, positions, rule_of
 
 Array = NDArray[np.float64]
+InUnits = UnitCells | UnitOrdinal
 MOST = 200
 """Points of the posterior that a unit's mixture is made of."""
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
@@ -56,35 +59,54 @@ def selected_nodes(inputs: UnitCells, run: Run) -> Array:
     In the order of Δ and, within it, of the SD that shrinks the units: an even selection holds the whole of both.
     """
     nodes = nodes_of(inputs, run)
-    weights = nodes.weights(run)
-    z = filled(inputs, nodes.points.reshape(weights.size, -1))
-    order = np.lexsort(
-        (z[:, UNIT_TIME if inputs.unit_time else UNIT], np.repeat(np.arange(len(weights)), weights.shape[1]))
-    )
+    z = filled(inputs, nodes.points.reshape(-1, nodes.points.shape[-1]))
+    return evenly(z, nodes.weights(run), z[:, UNIT_TIME if inputs.unit_time else UNIT])
+
+
+def evenly(z: Array, weights: Array, shrinking: Array) -> Array:
+    """Of nodes (I × J, d) with weights (I, J) `MOST` in even steps of the mass, by I and within it by `shrinking`."""
+    order = np.lexsort((shrinking, np.repeat(np.arange(len(weights)), weights.shape[1])))
     chosen = np.searchsorted(np.cumsum(weights.ravel()[order]), (np.arange(MOST) + 0.5) / MOST)
-    return z[order[np.minimum(chosen, len(order) - 1)]]
+    return np.asarray(z[order[np.minimum(chosen, len(order) - 1)]])
 
 
 def selected_draws(inputs: UnitCells, draws: Mapping[str, Array]) -> Array:
     """The same from NUTS: an even selection of the draws."""
-    z = positions(inputs, draws)
-    return z.reshape(-1, z.shape[-1])[:: max(z[..., 0].size // MOST, 1)]
+    return thinned(positions(inputs, draws))
+
+
+def thinned(z: Array) -> Array:
+    """Of draws (chain, draw, d) about `MOST`, evenly."""
+    return np.asarray(z.reshape(-1, z.shape[-1])[:: max(z[..., 0].size // MOST, 1)])
 
 
 def departures(inputs: UnitCells, z: Array) -> Iterator[tuple[dict[str, Any], NormalMixture, NormalMixture]]:
     """Of each unit that has effects: who it is, its departure, and Δ plus the departure; SD units, oriented.
 
-    `z` (K, d) are equally likely points of the posterior. The departure is u; where slots are waves it is v after less
-    the mean v before: how far the unit's change was its own.
+    `z` (K, d) are equally likely points of the posterior.
+    """
+    if has_departures(inputs):
+        found = integrand(inputs, z, rule_of(inputs), moments=True)
+        yield from told_by(inputs, found, logit_sds(inputs, z), z[:, TOTAL])
+
+
+def has_departures(inputs: InUnits) -> bool:
+    """Whether units have effects to be told: of their level, over time of how they moved."""
+    return bool(inputs.unit_time if inputs.after.any() else inputs.unit)
+
+
+def told_by(
+    inputs: InUnits, found: Integrand, sds: tuple[Array, Array], total: Array
+) -> Iterator[tuple[dict[str, Any], NormalMixture, NormalMixture]]:
+    """The same from the integrand at K points, the SDs of u and v in logits (K,) and Δ (K,).
+
+    The departure is u; where slots are waves it is v after less the mean v before: how far the unit's change was its
+    own.
     """
     over_time = bool(inputs.after.any())
-    if not (inputs.unit_time if over_time else inputs.unit):
-        return
-    found = integrand(inputs, z, rule_of(inputs), moments=True)
     share = np.exp(found.log_value - found.log_value.max(axis=0))
-    share /= share.sum(axis=0) * len(z)
-    su, sv = (s / inputs.kappa for s in logit_sds(inputs, z))
-    total = z[:, TOTAL]
+    share /= share.sum(axis=0) * len(total)
+    su, sv = (s / inputs.kappa for s in sds)
     for g, unit in enumerate(inputs.units):
         counted = inputs.after if over_time else np.ones(inputs.size.shape[1])
         row = {"unit": unit, "n": int(inputs.size[g] @ counted), "arm": _arm(inputs, g)}
@@ -92,14 +114,14 @@ def departures(inputs: UnitCells, z: Array) -> Iterator[tuple[dict[str, Any], No
             before = (1 - inputs.after) * (inputs.size[g] > 0)
             contrast = inputs.after - before / max(before.sum(), 1.0)
             means = sv * (found.v[..., g] @ contrast)
-            sds = np.abs(sv) * np.sqrt(found.v_variance[..., g] @ contrast**2)
+            widths = np.abs(sv) * np.sqrt(found.v_variance[..., g] @ contrast**2)
         else:
             means = su * found.u[..., g]
-            sds = np.zeros(means.shape)
-        yield row, _smoothed(share[..., g], means, sds), _smoothed(share[..., g], means + total, sds)
+            widths = np.zeros(means.shape)
+        yield row, _smoothed(share[..., g], means, widths), _smoothed(share[..., g], means + total, widths)
 
 
-def _arm(inputs: UnitCells, g: int) -> str | None:
+def _arm(inputs: InUnits, g: int) -> str | None:
     """The arm of a unit; None where people of one unit are in both."""
     if inputs.after.any():
         return "treated" if inputs.treated[g] else "control"

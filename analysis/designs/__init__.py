@@ -10,13 +10,16 @@ from analysis.designs import (
     cross_section,
     did,
     duration,
+    ordinal,
     paired,
     paired_binary,
+    paired_ordinal,
     parallel_binary,
     share_of,
     waves_binary,
     wedge,
 )
+from analysis.designs.ordinal_as_normal import with_ordinal
 from analysis.designs.prepared import Prepared, Question
 from analysis.documents import Design, Family
 from analysis.errors import Refused
@@ -40,6 +43,10 @@ OFFERED: Final[Mapping[tuple[Design, Family], Callable[[Question], Prepared]]] =
     (Design.DID, Family.COUNT): counts.did,
     (Design.PARALLEL, Family.DURATION): duration.duration,
     (Design.PARALLEL, Family.SHARE): share_of.parallel,
+    (Design.PARALLEL, Family.ORDINAL): ordinal.parallel,
+    (Design.CLUSTER, Family.ORDINAL): ordinal.cluster,
+    (Design.CROSS_SECTION, Family.ORDINAL): ordinal.cross_section,
+    (Design.PAIRED, Family.ORDINAL): paired_ordinal.paired,
 }
 """What can be fitted. A new design is a file here and a row a family."""
 
@@ -62,6 +69,10 @@ STRUCTURES: Final[Mapping[tuple[Design, Family], tuple[str, ...]]] = {
     (Design.DID, Family.COUNT): ("unit_counts",),
     (Design.PARALLEL, Family.DURATION): ("ancova", "two_means", "ancova_unknown_r", "ancova_units"),
     (Design.PARALLEL, Family.SHARE): ("share",),
+    (Design.PARALLEL, Family.ORDINAL): ("unit_ordinal",),
+    (Design.CLUSTER, Family.ORDINAL): ("unit_ordinal",),
+    (Design.CROSS_SECTION, Family.ORDINAL): ("unit_ordinal",),
+    (Design.PAIRED, Family.ORDINAL): ("paired_ordinal",),
 }
 """The models each may end in."""
 
@@ -76,4 +87,4 @@ def prepare(question: Question) -> Prepared:
             f"{question.measure.measure}: the design {design.value} for {family.value} outcomes is not offered.",
             f"Offered are {offered}. A normal or binary version of the measure may serve.",
         )
-    return OFFERED[design, family](question)
+    return with_ordinal(question, OFFERED[design, family](question), OFFERED)

@@ -7,6 +7,7 @@ from scipy.special import ndtri
 
 from analysis.cells import PairedSums, Sums
 from analysis.designs.prepared import SMALL_ARM, Note, Question
+from analysis.documents import Family
 from analysis.errors import Refused
 
 SD_DOUBTED, SD_IMPOSSIBLE = 0.40, 0.05
@@ -96,9 +97,10 @@ def no_spread(question: Question, arm: str, why: str) -> Refused:
 
 def wrong_shape(question: Question, shapes: str) -> Refused:
     """The refusal of data in a shape this design has no use for."""
+    article = "an" if question.measure.family is Family.ORDINAL else "a"
     return Refused(
         "wrong_shape",
-        f"{question.measure.measure}: a {question.measure.family.value} measure in the design "
+        f"{question.measure.measure}: {article} {question.measure.family.value} measure in the design "
         f"{question.plan.design.value} cannot be given as {question.data.shape}.",
         f"Give {shapes}.",
     )

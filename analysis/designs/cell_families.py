@@ -19,16 +19,22 @@ Array = NDArray[np.float64]
 INTERCEPT_PRECISION = 1.5**-2
 
 
-class Answers(Protocol):
-    """What a cell holds; adds up. `n` people or records; `level` is where the linear predictor seems to be.
-
-    `told` are mean and variance of the predictor by this cell alone.
-    """
+class Adding(Protocol):
+    """What a cell holds; adds up."""
 
     @property
     def n(self) -> int:
         """People or records."""
         ...
+
+    def __add__(self, other: Self) -> Self: ...
+
+
+class Answers(Adding, Protocol):
+    """What a cell holds where one number says how it lies; `level` is where the linear predictor seems to be.
+
+    `told` are mean and variance of the predictor by this cell alone.
+    """
 
     @property
     def level(self) -> float:
@@ -44,11 +50,9 @@ class Answers(Protocol):
         """As an answer shows it."""
         ...
 
-    def __add__(self, other: Self) -> Self: ...
-
 
 @dataclass(frozen=True, slots=True)
-class Counts[T: Answers]:
+class Counts[T: Adding]:
     """Answers by (arm, unit) and wave; the arm stands for the unit where none is named. `names` are those given.
 
     `nothing` is an empty cell; `linked` tells that rows name participants.
@@ -147,12 +151,12 @@ def empty(question: Question, arm: str, wave: str | None) -> Refused:
     )
 
 
-def unlinked_note[T: Answers](question: Question, family: CellFamily[T], counts: Counts[T]) -> list[Note]:
+def unlinked_note[T: Adding](question: Question, answers: str, counts: Counts[T]) -> list[Note]:
     """A warning where rows name participants and the design takes the waves for different people."""
     if not counts.linked:
         return []
     message = (
-        f"The rows name participants; {family.answers} of two waves are taken as of different people here, which makes "
+        f"The rows name participants; {answers} of two waves are taken as of different people here, which makes "
         "the interval too wide rather than too narrow."
     )
     return [Note("participants_unused", message, question.measure.measure)]

@@ -5,7 +5,7 @@ import numpy as np
 from analysis.cells import rounded
 from analysis.designs.arms import both_arms, control_of, post_only, require_two_arms
 from analysis.designs.binary_cells import BINARY
-from analysis.designs.cell_families import Answers, CellFamily, Counts, unlinked_note
+from analysis.designs.cell_families import Adding, Answers, CellFamily, Counts, unlinked_note
 from analysis.designs.count_inputs import CellInputs
 from analysis.designs.prepared import Note, Prepared, Question
 from analysis.designs.units import notes_on_units, per_arm, refuse_shared_units
@@ -35,9 +35,9 @@ def cluster_of[T: Answers](question: Question, family: CellFamily[T]) -> Prepare
     notes = [
         *cap_notes,
         *notes_on_units(question, counts.names, units),
-        *_single_unit(question, units),
-        *_baseline_notes(question, counts, named, before),
-        *unlinked_note(question, family, counts),
+        *single_unit(question, units),
+        *baseline_notes(question, counts, named, before),
+        *unlinked_note(question, family.answers, counts),
         *family.no_contrast(question, after),
         *family.few(question, after),
     ]
@@ -96,7 +96,8 @@ def _inputs[T: Answers](
     )
 
 
-def _single_unit(question: Question, units: dict[str, set[str]]) -> list[Note]:
+def single_unit(question: Question, units: dict[str, set[str]]) -> list[Note]:
+    """A warning where an arm has one unit."""
     alone = sorted(arm for arm, names in units.items() if len(names) == 1)
     if not alone:
         return []
@@ -107,9 +108,10 @@ def _single_unit(question: Question, units: dict[str, set[str]]) -> list[Note]:
     return [Note("one_unit", message, question.measure.measure)]
 
 
-def _baseline_notes[T: Answers](
+def baseline_notes[T: Adding](
     question: Question, counts: Counts[T], named: list[tuple[str, str]], before: dict[str, T]
 ) -> list[Note]:
+    """Warnings about units without a baseline or gone since; `named` are those seen after the start."""
     name = question.measure.measure
     notes = []
     if not any(unit in before for _, unit in named):
@@ -132,7 +134,7 @@ def _balance[T: Answers](question: Question, counts: Counts[T]) -> dict[str, obj
     return {"balance": {arm: c.as_dict() for arm, c in first.items()}}
 
 
-def several_units[T: Answers](counts: Counts[T]) -> bool:
+def several_units[T: Adding](counts: Counts[T]) -> bool:
     """Whether a `parallel` comparison has units with effects of their own: from two on."""
     return len({name for name in counts.names if name is not None}) > 1
 
@@ -161,11 +163,15 @@ def parallel_inputs[T: Answers](
         unit_time=False,
         after=[0.0, 0.0],
     )
-    notes = []
-    if not set.intersection(*units.values()):
-        message = (
-            "Every unit is in one arm only; its effect is allowed for. Where whole units were assigned, plan the "
-            "design `cluster`: the grade then counts units."
-        )
-        notes.append(Note("units_nested", message, question.measure.measure))
-    return inputs, notes, per_arm(units)
+    return inputs, nested_note(question, units), per_arm(units)
+
+
+def nested_note(question: Question, units: dict[str, set[str]]) -> list[Note]:
+    """A warning where no unit has people of both arms."""
+    if set.intersection(*units.values()):
+        return []
+    message = (
+        "Every unit is in one arm only; its effect is allowed for. Where whole units were assigned, plan the "
+        "design `cluster`: the grade then counts units."
+    )
+    return [Note("units_nested", message, question.measure.measure)]

@@ -38,7 +38,7 @@ def parallel(question: Question) -> Prepared:
         n={arm: r.n for arm, r in after.items()},
         warnings=(
             *notes,
-            *(unlinked_note(question, COUNT, everything) if any(r.n for r in before.values()) else []),
+            *(unlinked_note(question, COUNT.answers, everything) if any(r.n for r in before.values()) else []),
             *no_contrast(question, after),
             *few(question, after),
         ),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from analysis.cells import PairedSums, Sums
 from analysis.designs.binary_inputs import BinaryInputs
 from analysis.designs.count_inputs import UnitCounts
+from analysis.designs.ordinal_inputs import OrdinalInputs
 from analysis.designs.share_inputs import Shares
 from analysis.designs.unit_inputs import AncovaUnits, Waves
 from analysis.designs.wedge_inputs import WedgeMeans, WedgeProportions
@@ -152,6 +153,7 @@ Inputs = (
     | WedgeProportions
     | UnitCounts
     | Shares
+    | OrdinalInputs
 )
 NormalInputs = TwoMeans | Ancova | AncovaUnknownR
 

@@ -59,7 +59,7 @@ def cross_section_of[T: Answers](question: Question, family: CellFamily[T]) -> P
         warnings=(
             *mixed,
             *([] if several else dropped_note(question, "There is one unit")),
-            *unlinked_note(question, family, counts),
+            *unlinked_note(question, family.answers, counts),
             *family.no_contrast(question, totals),
             *family.few(question, last),
         ),
@@ -113,7 +113,7 @@ def did_of[T: Answers](question: Question, family: CellFamily[T]) -> Prepared:
             *[n for n in notes_on_units(question, counts.names, units) if n.code != "few_units"],
             *([] if smaller >= UNITS_FOR_UNIT_TIME else dropped_note(question, "There is one unit in an arm")),
             *trend_notes,
-            *unlinked_note(question, family, counts),
+            *unlinked_note(question, family.answers, counts),
             *family.no_contrast(question, cells),
             *family.few(question, after),
         ),

@@ -19,6 +19,8 @@ VERSIONS: Final = {
     "wedge_proportions": 1,
     "unit_counts": 1,
     "share": 1,
+    "unit_ordinal": 1,
+    "paired_ordinal": 1,
 }
 
 

@@ -9,7 +9,7 @@ import pytensor.tensor as pt
 
 from analysis.models.effect import total_effect
 from analysis.models.shared import Layout, unpacked
-from analysis.models.unit_likelihood import UnitLikelihood
+from analysis.models.unit_likelihood import of_single_terms
 from analysis.models.unit_proportions import COEFFICIENTS, cells_layout, coefficients, spread
 
 DIMENSION = COEFFICIENTS + 4
@@ -38,7 +38,7 @@ def build() -> pm.Model:
         phi = d["dispersed"] / (dispersion**2 + LEAST**2) + (1 - d["dispersed"]) * d["poisson"]
         eta = (d["columns"] * theta).sum(axis=-1) + d["kappa"] * total * d["exposure"] + d["log_expected"]
         n = d["events"] + d["records"] * phi
-        pm.Potential("likelihood", UnitLikelihood()(eta - pt.log(phi), su, sv, n, d["events"], d["outer"], d["inner"]))
+        pm.Potential("likelihood", of_single_terms(eta - pt.log(phi), su, sv, n, d["events"], d["outer"], d["inner"]))
         counts, records = d["kinds"][:, 0], d["kinds"][:, 1]
         pm.Potential("records", d["dispersed"] * (records * (pt.gammaln(counts + phi) - pt.gammaln(phi))).sum())
     return model

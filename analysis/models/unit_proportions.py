@@ -14,7 +14,7 @@ import pytensor.tensor as pt
 
 from analysis.models.effect import total_effect
 from analysis.models.shared import Layout, unpacked
-from analysis.models.unit_likelihood import UnitLikelihood
+from analysis.models.unit_likelihood import of_single_terms
 
 COEFFICIENTS = 5
 DIMENSION = COEFFICIENTS + 3
@@ -54,7 +54,7 @@ def build() -> pm.Model:
         eta = (d["columns"] * theta).sum(axis=-1) + d["kappa"] * total * d["exposure"]
         su, sv = (abs(d["kappa"]) * d["multiples"][i] * sd for i, sd in enumerate((unit_sd, unit_time_sd)))
         data = (d[name] for name in ("n", "x", "outer", "inner"))
-        pm.Potential("likelihood", UnitLikelihood()(eta, su, sv, *data))
+        pm.Potential("likelihood", of_single_terms(eta, su, sv, *data))
     return model
 
 

@@ -10,7 +10,7 @@ import pytensor.tensor as pt
 from analysis.models.effect import total_effect
 from analysis.models.hyper import half_normal
 from analysis.models.shared import Layout, unpacked
-from analysis.models.unit_likelihood import UnitLikelihood
+from analysis.models.unit_likelihood import of_single_terms
 
 COEFFICIENTS = 24
 SDS = 3
@@ -48,5 +48,5 @@ def build() -> pm.Model:
         size = 1 + d["increments"][:-1] * (step_sd - 1)
         eta = pt.dot(d["columns"][..., :-1], theta * size) + d["columns"][..., -1] * total
         data = (d[name] for name in ("n", "x", "outer", "inner"))
-        pm.Potential("likelihood", UnitLikelihood()(eta, d["kappa"] * unit_sd, d["kappa"] * unit_time_sd, *data))
+        pm.Potential("likelihood", of_single_terms(eta, d["kappa"] * unit_sd, d["kappa"] * unit_time_sd, *data))
     return model

@@ -5,6 +5,7 @@ draw is `Refused`. `png` gives the same plot as a picture.
 """
 
 from analysis.plots.by_time import by_time
+from analysis.plots.categories import categories
 from analysis.plots.cell_means import cell_means
 from analysis.plots.chains import rank, trace
 from analysis.plots.event_study import event_study
@@ -17,6 +18,7 @@ from analysis.plots.units import units
 
 __all__ = [
     "by_time",
+    "categories",
     "cell_means",
     "event_study",
     "operating_characteristics",

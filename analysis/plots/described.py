@@ -65,7 +65,7 @@ def wilson(x: int, n: int) -> tuple[float, float]:
     return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
-def _arm(plan: Plan, unit: str | None, arm: str | None) -> str:
+def arm_of(plan: Plan, unit: str | None, arm: str | None) -> str:
     """The arm as given, else the unit's, else the treated one."""
     if arm is not None:
         return arm
@@ -76,7 +76,7 @@ def _shares(plan: Plan, data: MeasureData) -> dict[Place, Described]:
     counted = data.counts if data.counts is not None else counts_of(data.rows or [])
     sums: dict[Place, list[int]] = defaultdict(lambda: [0, 0])
     for c in counted:
-        place = sums[_arm(plan, c.unit, c.arm), c.wave]
+        place = sums[arm_of(plan, c.unit, c.arm), c.wave]
         place[0] += c.x
         place[1] += c.n
     return {place: Described(n, x / n, *wilson(x, n)) for place, (x, n) in sums.items()}
@@ -86,13 +86,14 @@ def _parts(plan: Plan, data: MeasureData) -> list[_Part]:
     if data.pairs is not None:
         waves = (plan.baseline or "", plan.followup)
         return [
-            _Part((_arm(plan, p.unit, p.arm), wave), p.n, p.mean[i], p.sd[i])
+            _Part((arm_of(plan, p.unit, p.arm), wave), p.n, p.mean[i], p.sd[i])
             for p in data.pairs
             for i, wave in enumerate(waves)
         ]
     cells: Iterable[Cell | Change] = data.changes or data.cells or cells_of(data.rows or [])
     return [
-        _Part((_arm(plan, c.unit, c.arm), c.wave if isinstance(c, Cell) else CHANGE), c.n, c.mean, c.sd) for c in cells
+        _Part((arm_of(plan, c.unit, c.arm), c.wave if isinstance(c, Cell) else CHANGE), c.n, c.mean, c.sd)
+        for c in cells
     ]
 
 

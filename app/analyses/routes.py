@@ -26,6 +26,7 @@ PLOTS = (
     "posterior",
     "prior_posterior",
     "cell_means",
+    "categories",
     "event_study",
     "by_time",
     "units",

@@ -21,7 +21,7 @@ HIDDEN = {"n": None, "departure": None, "effect": None, "suppressed": True}
 # Readers look for the sentence first; what it rests on are pages of numbers.
 READ_FIRST = ("recommendation", "grade")
 # Plots that show units, and those that show an arm at a wave.
-OF_UNITS, OF_TABLES = "units", frozenset({"cell_means", "predictive"})
+OF_UNITS, OF_TABLES = "units", frozenset({"cell_means", "categories", "predictive"})
 
 
 def kept(suppressed: Suppressed) -> dict[str, Any]:

@@ -176,6 +176,8 @@ def _reduced(rows: Rows, design: Design, measure: PlannedMeasure, taken: Snapsho
     if measure.family in AS_ROWS:
         return "rows", rows.rows()
     place = (design, measure.family)
+    if measure.family is Family.ORDINAL:
+        return "rows", rows.rows()  # the library knows the categories, and says what it makes of links
     linked = rows.linked()
     use = LINKED.get(place) if linked else None
     if use is Linked.ROWS:

@@ -33,12 +33,12 @@ def test_the_sampled_likelihood_is_that_of_the_exact_engine_and_its_gradient_the
     assert isinstance(inputs, UnitProportions)
     rule, z = rule_with(inputs, 25, 17), rng.normal(size=(1, 8))
     su, sv = (float(s[0]) for s in logit_sds(inputs, z))
-    eta = inputs.columns @ z[0, :5] + inputs.kappa * z[0, 7] * inputs.exposure
+    eta = (inputs.columns @ z[0, :5] + inputs.kappa * z[0, 7] * inputs.exposure)[..., None]
     nodes = np.stack([rule.outer, rule.outer_weights]), np.stack([rule.inner, rule.inner_weights])
 
     def at(step: float, eta_way: Any = 0.0, su_way: float = 0.0, sv_way: float = 0.0, n_way: Any = 0.0) -> Any:
         moved = eta + step * eta_way, np.asarray(su + step * su_way), np.asarray(sv + step * sv_way)
-        return integrated(*moved, inputs.n + step * n_way, inputs.x, *nodes)
+        return integrated(*moved, inputs.n[..., None] + step * n_way, inputs.x[..., None], *nodes)
 
     value, by_eta, by_su, by_sv, by_n = at(0.0)
     assert float(value) == pytest.approx(log_likelihood(inputs, z, rule)[0], rel=1e-12)

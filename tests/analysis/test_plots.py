@@ -508,3 +508,69 @@ def test_names_are_text_and_nothing_else() -> None:
     assert "<b> & $a$" in texts(svg)
     assert not re.search(r"<b>|<script", svg)
     assert all(line.isprintable() for line in itertools.chain.from_iterable(t.split("\n") for t in svg.splitlines()))
+
+
+# --- categories -------------------------------------------------------------------------------------------------------
+
+
+def ordered(**more: Any) -> Plan:
+    """A plan of one ordinal measure."""
+    base = plan().model_dump()
+    measure = {"measure": "m", "role": "primary", "family": "ordinal", "direction": "higher_is_better", **more}
+    return Plan.model_validate({**base, "measures": [measure]})
+
+
+COUNTED = {
+    "categories": [
+        {"arm": "intervention", "wave": "post", "unit": "a", "counts": [1, 2, 17]},
+        {"arm": "intervention", "wave": "post", "unit": "b", "counts": [0, 0, 20]},
+        {"arm": "control", "wave": "post", "counts": [10, 5, 5]},
+    ]
+}
+
+
+def test_categories_are_shown_as_shares_of_each_arm_and_wave() -> None:
+    said = texts(plots.categories(ordered(), "m", data(**COUNTED)))
+    for text in (
+        "intervention, post",
+        "control, post",
+        "n 40",
+        "n 20",
+        "92",
+        "50",
+        "25",
+        "higher categories are better",
+    ):
+        assert text in said
+    rows = [
+        {"arm": c["arm"], "wave": "post", "value": 4 + i}
+        for c in COUNTED["categories"]
+        for i, count in enumerate(c["counts"])
+        for _ in range(count)
+    ]
+    of_rows = texts(plots.categories(ordered(minimum=4, maximum=6), "m", data(rows=rows)))
+    for text in ("4", "5", "6", "92", "50"):
+        assert text in of_rows
+
+
+def test_categories_of_small_groups_are_left_out_and_counted() -> None:
+    said = texts(plots.categories(ordered(), "m", data(**COUNTED), {("intervention", "post")}))
+    assert "intervention, post" not in said
+    assert "1 not shown: too few people" in said
+    with pytest.raises(Refused) as refused:
+        plots.categories(ordered(), "m", data(**COUNTED), {("intervention", "post"), ("control", "post")})
+    assert refused.value.code == "nothing_to_plot"
+
+
+def test_categories_are_of_ordinal_measures_with_data() -> None:
+    asked: tuple[tuple[Plan, str, dict[str, Any]], ...] = (
+        (plan(), "m", {"cells": [{"arm": "intervention", "wave": "post", "n": 9, "mean": 3, "sd": 1}]}),
+        (ordered(), "other", COUNTED),
+        (ordered(), "m", {"categories": []}),
+        (ordered(), "m", {"categories": [{"arm": "elsewhere", "wave": "post", "counts": [1, 2]}]}),
+        (ordered(), "m", {"rows": [{"arm": "intervention", "wave": "post", "value": 1.5}]}),
+    )
+    for planned, measure, shape in asked:
+        with pytest.raises(Refused) as refused:
+            plots.categories(planned, measure, data(**shape))
+        assert refused.value.code == "nothing_to_plot"

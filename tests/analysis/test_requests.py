@@ -223,7 +223,7 @@ def arms(entry: dict[str, Any], **treated: Any) -> list[dict[str, Any]]:
     ("code", "data", "primary", "plan"),
     [
         ("not_offered", None, {}, {"design": "its"}),
-        ("not_offered", {"categories": [{"wave": "post", "counts": [1, 2]}]}, {"family": "ordinal"}, {}),
+        ("not_offered", {"categories": [{"wave": "post", "counts": [1, 2]}]}, {"family": "ordinal"}, {"design": "did"}),
         ("control_missing", None, {}, {"control": None, "attrition": None}),
         ("no_primary", None, {"role": "global"}, {}),
         ("arm_empty", {"cells": [ONE]}, {}, {}),
@@ -511,7 +511,7 @@ def test_roles_of_further_measures(ask: Ask) -> None:
 def test_a_measure_that_cannot_be_fitted_is_named_and_blocks_where_it_must(ask: Ask) -> None:
     clear = {"pairs": arms({**PAIR, "n": 80, "mean": [0, 0]}, mean=[0, 0.5])}
     ordinal = {"categories": [{"arm": "treated", "wave": "post", "counts": [3, 4]}]}
-    answer = fit(ask(clear, others={"x": ({"role": "balancing", "family": "ordinal"}, ordinal)}))
+    answer = fit(ask(clear, others={"x": ({"role": "balancing", "family": "ordinal"}, ordinal)}, design="did"))
     assert answer["effects"][1]["adjusted"] is None
     assert answer["effects"][1]["reason"] == "not_offered"
     assert "not_offered" in codes(answer)

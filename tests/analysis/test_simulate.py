@@ -267,8 +267,8 @@ def test_what_harms_is_replaced_and_what_is_not_known_blocks(asked: Request) -> 
     assert row["replace"]["share"] > 0.95
     assert row["replaced_by"][0]["name"] == "balancing_breached"
     assert row["replaced_by"][0]["measure"] == "safety"
-    ordinal = [{"measure": "safety", "role": "balancing", "family": "ordinal", "reference_sd": None}]
-    unknown = simulate(asked(others=ordinal, effects=[0.8], pilots=50))
+    ordinal = [{"measure": "safety", "role": "balancing", "family": "ordinal", "minimum": None, "maximum": None}]
+    unknown = simulate(asked(others=ordinal, effects=[0.8], pilots=50, plan={"design": "did"}, shares=[0.4, 0.6]))
     assert rows(unknown)[0.8]["scale"]["share"] == 0
     assert {"name": "balancing", "measure": "safety", "share": 1.0, "mcse": 0.0} in rows(unknown)[0.8]["unmet"]
     assert "measure_not_simulated" in {w["code"] for w in unknown["warnings"]}

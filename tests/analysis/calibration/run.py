@@ -23,6 +23,7 @@ import numpy as np
 from analysis import exact
 from analysis.answer import versions
 from analysis.designs.cell_inputs import UnitCells
+from analysis.designs.ordinal_inputs import UnitOrdinal
 from analysis.designs.unit_inputs import Waves
 from analysis.documents import NormalPrior
 from analysis.errors import Refused
@@ -92,11 +93,13 @@ def quantities(pilot: Pilot, draws: dict[str, Any]) -> dict[str, tuple[float, An
     inputs, truth = pilot.inputs, pilot.truth
     names = {"delta", "total", "unit_sd", "unit_time_sd", "step_sd", "log_odds_ratio", "dispersion"}
     told = names & truth.keys() & draws.keys()
-    if isinstance(inputs, Waves | UnitCells):
+    if isinstance(inputs, Waves | UnitCells | UnitOrdinal):
         told -= {n for n, on in (("unit_sd", inputs.unit), ("unit_time_sd", inputs.unit_time)) if not on}
     if isinstance(inputs, Waves) and inputs.linked:
         told.add("r")
     found = {name: (float(truth[name]), draws[name]) for name in told}
+    if "cut_points" in draws:
+        found |= {f"cut_{i}": (truth[f"cut_{i}"], draws["cut_points"][..., i]) for i in range(inputs.cuts)}
     if "sigma" in truth:
         found |= {f"sigma_{a}": (float(truth["sigma"][a]), draws["sigma"][..., a]) for a in (0, 1)}
     return found

@@ -12,6 +12,7 @@ from analysis.designs import prepare
 from analysis.designs.binary_inputs import KAPPA_LOGIT, PairedProportions, UnitProportions
 from analysis.designs.count_inputs import KAPPA_LOG, LEAST, UnitCounts
 from analysis.designs.inputs import Inputs, TwoProportions
+from analysis.designs.ordinal_inputs import PairedOrdinal, UnitOrdinal
 from analysis.designs.prepared import Question
 from analysis.designs.share_inputs import Shares
 from analysis.documents import Design, Family, MeasureData, Plan
@@ -347,6 +348,77 @@ def shares_of(records: int, trials: int) -> Callable[..., Pilot]:
     return simulate
 
 
+# --- ordered categories -------------------------------------------------------------------------------------------
+
+
+def categories(design: Design, units: tuple[int, int], people: int, count: int) -> Callable[..., Pilot]:
+    """Cells of units; sizes and baselines come first, then answers as the model has them."""
+
+    def simulate(rng: np.random.Generator, delta: float, bias: float) -> Pilot:
+        truth = {k: v for k, v in parameters(rng, delta, bias).items() if k not in ("sigma", "r")}
+        entries = [
+            {
+                "arm": "ct"[arm],
+                **({} if units == (1, 1) else {"unit": f"{'ct'[arm]}{k}"}),
+                "wave": wave,
+                "counts": rng.multinomial(people, rng.dirichlet(np.full(count, 3.0))).tolist(),
+            }
+            for arm in (0, 1)
+            for k in range(units[arm])
+            for wave in names(2)
+        ]
+        sign = int(rng.choice([-1, 1]))
+        inputs = prepare(question(design, Family.ORDINAL, {"categories": entries}, sign)).inputs
+        assert isinstance(inputs, UnitOrdinal)
+        cuts = uniform_cuts(rng, count)
+        truth |= {f"cut_{i}": cut for i, cut in enumerate(cuts)}
+        mean, precision = inputs.slope_prior
+        eta = rng.normal(mean, precision**-0.5) * inputs.baseline + inputs.kappa * truth["total"] * inputs.exposure
+        size = abs(inputs.kappa)
+        eta = eta + size * inputs.unit * truth["unit_sd"] * rng.normal(size=(len(eta), 1))
+        eta = eta + size * inputs.unit_time * truth["unit_time_sd"] * rng.normal(size=eta.shape)
+        answered = [
+            [rng.multinomial(int(n), category_shares(at, cuts)) for n, at in zip(*row, strict=True)]
+            for row in zip(inputs.n, eta, strict=True)
+        ]
+        return Pilot(replace(inputs, counts=np.array(answered, dtype=float)), truth)
+
+    return simulate
+
+
+def linked_categories(people: int, count: int) -> Callable[..., Pilot]:
+    """The same people before and after: margins of the model, one odds ratio at every pair of cut-points."""
+
+    def simulate(rng: np.random.Generator, delta: float, bias: float) -> Pilot:
+        total, association, cuts = delta + bias, rng.normal(2.0, 1.0), uniform_cuts(rng, count)
+        kappa = float(rng.choice([-1, 1])) * np.pi / np.sqrt(3)
+        before, after = (np.array([1.0, *expit(s * kappa * total - cuts), 0.0]) for s in (-0.5, 0.5))
+        above = np.zeros((count + 1, count + 1))
+        above[0], above[:, 0] = after, before
+        for i in range(1, count):
+            for j in range(1, count):
+                above[i, j] = joint(before[i], after[j], np.exp(association))
+        cells = np.maximum(np.diff(np.diff(above, axis=0), axis=1), 0.0)
+        table = rng.multinomial(people, (cells / cells.sum()).ravel()).reshape(count, count)
+        once = [rng.multinomial(8, -np.diff(margin)) for margin in (before, after)]
+        inputs = PairedOrdinal(table.astype(float), np.array(once, dtype=float), np.arange(1.0, count + 1), kappa)
+        truth = {"delta": delta, "total": total, "log_odds_ratio": association}
+        return Pilot(inputs, truth | {f"cut_{i}": cut for i, cut in enumerate(cuts)})
+
+    return simulate
+
+
+def uniform_cuts(rng: np.random.Generator, count: int) -> Array:
+    """Cut-points whose shares at η = 0 are drawn from Dirichlet(1, …, 1)."""
+    below = np.cumsum(rng.dirichlet(np.ones(count)))[:-1]
+    return np.asarray(np.log(below / (1 - below)))
+
+
+def category_shares(eta: float, cuts: Array) -> Array:
+    """Probabilities of the categories."""
+    return np.asarray(-np.diff([1.0, *expit(eta - cuts), 0.0]))
+
+
 SCENARIOS: Final[Mapping[str, Callable[..., Pilot]]] = {
     "parallel × normal × ancova": two_arms(Design.PARALLEL, None, 15),
     "parallel × normal × ancova_units": two_arms(Design.PARALLEL, (4, 4), 4),
@@ -367,5 +439,9 @@ SCENARIOS: Final[Mapping[str, Callable[..., Pilot]]] = {
     "did × count × unit_counts": events(Design.DID, (3, 3), 8, 2),
     "parallel × duration × ancova": two_arms(Design.PARALLEL, None, 15, Family.DURATION),
     "parallel × share × share": shares_of(10, 20),
+    "parallel × ordinal × unit_ordinal": categories(Design.PARALLEL, (1, 1), 40, 5),
+    "cluster × ordinal × unit_ordinal": categories(Design.CLUSTER, (4, 4), 15, 4),
+    "cross_section × ordinal × unit_ordinal": categories(Design.CROSS_SECTION, (0, 4), 15, 4),
+    "paired × ordinal × paired_ordinal": linked_categories(50, 4),
 }
 """By design × family × model."""

@@ -47,7 +47,8 @@ def test_every_fitted_measure_has_its_plots(request_: FitRequest) -> None:
     drawn, warned = draw(request_, sampled(fit_with_draws(request_)), {})
     assert warned == []
     found = {(plot["measure"], plot["name"]): plot["svg"] for plot in drawn}
-    expected = [name for name in PLOTS if name != "units"]  # the data name none
+    # The data name no units, no waves but one before the start, and no ordered categories.
+    expected = [name for name in PLOTS if name not in {"units", "event_study", "categories", "by_time"}]
     assert list(found) == [(measure, name) for measure in ("mbi_ee", "burnt/out") for name in expected]
     assert all(svg.startswith("<?xml") and "<script" not in svg for svg in found.values())
     assert "as observed" in found["mbi_ee", "posterior"]
@@ -62,6 +63,28 @@ def test_what_was_not_sampled_has_no_chains(request_: FitRequest) -> None:
     drawn, warned = draw(request_, fit_with_draws(request_), {})
     assert {plot["name"] for plot in drawn} == {"posterior", "prior_posterior", "cell_means"}
     assert warned == []
+
+
+def test_ordered_categories_are_drawn_as_such() -> None:
+    answers = {"intervention": [2, 5, 9], "control": [6, 6, 4]}
+    request = FitRequest.model_validate(
+        {
+            "plan": {
+                "design": "parallel",
+                "control": "control",
+                "randomised": True,
+                "measures": [{"measure": "m", "family": "ordinal", "direction": "higher_is_better"}],
+            },
+            "data": {"m": {"categories": [{"arm": a, "wave": "post", "counts": c} for a, c in answers.items()]}},
+            "engine": "exact",
+        }
+    )
+    drawn, warned = draw(request, fit_with_draws(request), {})
+    assert {plot["name"] for plot in drawn} == {"posterior", "prior_posterior", "categories"}
+    assert warned == []
+    few = {"tables": [("m", "control", "post", False)]}
+    found = {plot["name"]: plot["svg"] for plot in draw(request, fit_with_draws(request), {}, few)[0]}
+    assert "1 not shown" in found["categories"]
 
 
 def test_a_plot_that_fails_costs_nothing_but_itself(request_: FitRequest, monkeypatch: pytest.MonkeyPatch) -> None:
