@@ -387,7 +387,7 @@ REFUSALS: dict[str, tuple[str, list[dict[str, Any]], dict[str, Any]]] = {
     "no SD": ("sd_missing", changed({"unit": "u0", "wave": "w0"}, sd=None), {}),
     "all alike": ("no_variation", [{**e, "sd": 0.0} for e in entries_of(17)], {}),
     "one person each": ("saturated", [{**e, "n": 1} for e in entries_of(17)], {}),
-    "standard errors": ("sd_impossible", [{**e, "sd": e["sd"] / 30} for e in entries_of(17)], {}),
+    "hardly any spread": ("sd_impossible", [{**e, "mean": 50.0, "sd": 0.3} for e in entries_of(17)], {}),
     "off the scale": ("off_the_scale", entries_of(17), {"primary": {"minimum": 0, "maximum": 20}}),
 }
 
@@ -460,6 +460,12 @@ def test_the_risk_difference_is_that_of_the_exposed_people() -> None:
     gains = expit(levels + KAPPA_LOGIT * np.array([0.2, 0.2, 0.6])) - expit(levels)
     assert effect["raw"]["unit"] == "risk difference"
     assert effect["raw"]["mean"] == pytest.approx(gains.mean(), abs=0.02)
+
+
+def test_standard_errors_entered_as_sds_are_doubted() -> None:
+    errors = [{**e, "sd": e["sd"] / np.sqrt(e["n"])} for e in entries_of(17, unit_sd=0.1)]
+    assert "sd_implausible" in codes(fit(request(errors)))
+    assert "sd_implausible" not in codes(fit(request(entries_of(17))))
 
 
 def test_units_far_apart_are_warned_about() -> None:
