@@ -19,7 +19,7 @@ NEAR = 2.0
 """A probability within this many Monte-Carlo errors of its threshold is computed again with four times the draws."""
 PRECONDITIONED = Sampler(draws=600, tune=200, target_accept=0.8)
 """Where the posterior is near round: draws are near independent, and longer steps mix its squares better too (R̂)."""
-CROSSING = Sampler(draws=1000, tune=200)
+CROSSING = Sampler(draws=800, tune=150)
 """In some thirty dimensions steps as long as those leave squares correlated: shorter ones, and more draws."""
 _SAMPLERS = {
     "two_proportions": Sampler(draws=2000),

@@ -1,11 +1,11 @@
-"""When units cross over: from their dates and the waves', or from the arms their entries name (docs/methods.md §3)."""
+"""When units cross over: from their dates and those of the waves, or from the arms their entries name."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from analysis.designs.prepared import Note, Question
-from analysis.documents import Plan, PlannedWave
+from analysis.documents import Plan
 from analysis.errors import Refused
 
 Place = tuple[str, str]
@@ -31,43 +31,46 @@ def periods_of(plan: Plan, wave: str) -> list[str]:
     return [w.key for w in plan.waves[: keys.index(wave) + 1] if w.kind != "retention" or w.key == wave]
 
 
-def told_by_arms(plan: Plan, unit: str) -> bool:
-    """Whether the arm of an entry is the state its unit was in: not where the plan puts the unit in an arm for good."""
-    return plan.control is not None and all(u.arm is None for u in plan.units if u.unit_id == unit)
-
-
 def crossings(question: Question, named: Mapping[Place, str | None], periods: Sequence[str]) -> Crossings:
-    """When each unit with data crossed; `named` holds the arm of every unit and period with data. Raises `Refused`."""
-    units = sorted({unit for unit, _ in named})
+    """When each unit with data crossed; `named` holds the arm of every unit and period with data. Raises `Refused`.
+
+    Arms say what was, dates of a plan what was meant to be: where both are there and differ, the arms hold.
+    """
     starts = {u.unit_id: u.starts_on for u in question.plan.units}
-    waves = {w.key: w for w in question.plan.waves}
+    dated = _days_of(question, periods)
     first: dict[str, int | None] = {}
     left_out: set[Place] = set()
-    unsure = []
-    for unit in units:
+    unsure, differing = [], []
+    for unit in sorted({unit for unit, _ in named}):
         here = [t for t, wave in enumerate(periods) if (unit, wave) in named]
-        arms = {t: named[unit, periods[t]] for t in here}
-        by_arm = {t: arm == question.plan.treated for t, arm in arms.items() if arm is not None}
-        by_arm = by_arm if told_by_arms(question.plan, unit) else {}
+        arms = {t: arm for t in here if (arm := named[unit, periods[t]]) is not None}
+        # Without a control arm there is one arm to name, which tells nothing.
+        by_arm = {t: arm == question.plan.treated for t, arm in arms.items()} if question.plan.control else {}
         _refuse_return(question, unit, by_arm, periods)
-        if (start := starts.get(unit)) is not None:
-            when = _day(question, start, f"unit {unit!r}")
-            dated = [_dates(question, waves[wave]) for wave in periods]
+        start = starts.get(unit)
+        when = None if start is None or dated is None else _day(question, start, f"unit {unit!r}")
+        inside = {t for t in here if dated and when and dated[t][0] < when <= (dated[t][1] or dated[t][0])}
+        left_out |= {(unit, periods[t]) for t in inside}
+        told = {t: exposed for t, exposed in by_arm.items() if t not in inside}
+        if when is not None and dated is not None:
             first[unit] = next((t for t, (begins, _) in enumerate(dated) if begins >= when), None)
-            inside = {t for t in here if (ends := dated[t][1]) is not None and dated[t][0] < when <= ends}
-            left_out |= {(unit, periods[t]) for t in inside}
-            _refuse_contradiction(question, unit, {t: e for t, e in by_arm.items() if t not in inside}, first[unit])
-        elif len(by_arm) == len(here):
-            exposed = [t for t in here if by_arm[t]]
-            first[unit] = exposed[0] if exposed else None
-            before = [t for t in here if not by_arm[t]]
-            if exposed and before and exposed[0] - before[-1] > 1:
-                unsure.append(unit)
-        else:
-            raise Refused(
-                "crossing_unknown", f"{question.measure.measure}: nothing tells when unit {unit!r} crossed over.", HELP
-            )
-    return Crossings(first, frozenset(left_out), (*_left_out(question, left_out), *_unsure(question, unsure)))
+            if all(exposed == _after(first[unit], t) for t, exposed in told.items()):
+                continue
+            differing.append(unit)
+        if len(by_arm) < len(here):
+            raise _contradicts(question, unit) if unit in differing else _unknown(question, unit, start)
+        treated = [t for t, exposed in told.items() if exposed]
+        before = [t for t, exposed in told.items() if not exposed]
+        first[unit] = treated[0] if treated else None
+        if treated and before and treated[0] - before[-1] > 1:
+            unsure.append(unit)
+    notes = (*_left_out(question, left_out), *_unsure(question, unsure), *_differing(question, differing))
+    return Crossings(first, frozenset(left_out), notes)
+
+
+def _after(first: int | None, period: int) -> bool:
+    """Whether a unit first exposed in one period is exposed in another."""
+    return first is not None and period >= first
 
 
 def _refuse_return(question: Question, unit: str, by_arm: Mapping[int, bool], periods: Sequence[str]) -> None:
@@ -82,25 +85,37 @@ def _refuse_return(question: Question, unit: str, by_arm: Mapping[int, bool], pe
         )
 
 
-def _refuse_contradiction(question: Question, unit: str, by_arm: Mapping[int, bool], first: int | None) -> None:
-    if any(exposed != (first is not None and t >= first) for t, exposed in by_arm.items()):
-        raise Refused(
-            "crossing_contradicts",
-            f"{question.measure.measure}: the arms that the entries of unit {unit!r} name do not fit the date it "
-            "started by the plan.",
-            "Correct the date of the unit or of the waves, or the arms; where both are right, leave the arms out.",
-        )
+def _contradicts(question: Question, unit: str) -> Refused:
+    """The refusal of a unit of which some entries name an arm that its date speaks against, and others none."""
+    return Refused(
+        "crossing_contradicts",
+        f"{question.measure.measure}: the arms that some entries of unit {unit!r} name do not fit the date it started "
+        "by the plan, and its other entries name none.",
+        "Correct the date of the unit or of the waves, or name the arm in every entry of the unit, or in none.",
+    )
 
 
-def _dates(question: Question, wave: PlannedWave) -> tuple[date, date | None]:
-    if wave.starts_on is None:
-        raise Refused(
-            "crossing_unknown",
-            f"{question.measure.measure}: wave {wave.key!r} has no date: nothing tells who had started by then.",
-            HELP,
-        )
-    ends = None if wave.ends_on is None else _day(question, wave.ends_on, f"wave {wave.key!r}")
-    return _day(question, wave.starts_on, f"wave {wave.key!r}"), ends
+def _unknown(question: Question, unit: str, start: str | None) -> Refused:
+    """The refusal of a unit of which neither arms nor dates tell when it crossed over."""
+    undated = "" if start is None else ": the unit has a date, and a wave has none"
+    return Refused(
+        "crossing_unknown",
+        f"{question.measure.measure}: nothing tells when unit {unit!r} crossed over{undated}.",
+        HELP,
+    )
+
+
+def _days_of(question: Question, periods: Sequence[str]) -> list[tuple[date, date | None]] | None:
+    """First and last day of each period; None where a wave has no date."""
+    waves = {w.key: w for w in question.plan.waves}
+    found: list[tuple[date, date | None]] = []
+    for key in periods:
+        starts, ends = waves[key].starts_on, waves[key].ends_on
+        if starts is None:
+            return None
+        last = None if ends is None else _day(question, ends, f"wave {key!r}")
+        found.append((_day(question, starts, f"wave {key!r}"), last))
+    return found
 
 
 def _day(question: Question, text: str, of: str) -> date:
@@ -131,3 +146,13 @@ def _unsure(question: Question, units: Sequence[str]) -> list[Note]:
         "taken as the latter, and the time since start may be longer than counted."
     )
     return [Note("crossing_unsure", message, question.measure.measure)]
+
+
+def _differing(question: Question, units: Sequence[str]) -> list[Note]:
+    if not units:
+        return []
+    message = (
+        f"The arms that the entries of {', '.join(units[:5])} name do not fit the dates of the plan; the arms are "
+        "taken for what was. Correct what is wrong."
+    )
+    return [Note("crossing_differs", message, question.measure.measure)]

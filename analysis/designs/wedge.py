@@ -69,15 +69,8 @@ def normal(question: Question) -> Prepared:
         check_scale(question.measure, cell, f"{table.units[g]}, {table.periods[t]}")
     states = {_key(question, e): total(table.of_state(e)) or Sums(0, 0.0, 0.0) for e in (True, False)}
     _refuse_no_spread(question, table)
-    before = [
-        pooled
-        for t in range(len(table.periods))
-        if (pooled := total(c for (g, w), c in table.cells.items() if w == t and not table.exposed((g, w))))
-    ]
-    # Within cells: what a standard error entered as an SD would show in, however far units lie apart.
-    spread = [[c for c in table.of_state(e) if c.n > 1] for e in (False, True)]
-    within = [Sums(sum(c.n - 1 for c in cells) + 1, 0.0, sum(c.ss for c in cells)) for cells in spread if cells]
-    scale, scale_notes = reference_sd(question, before, within)
+    before, after = (_by_period(table, exposed) for exposed in (False, True))
+    scale, scale_notes = reference_sd(question, before, after)
     centre = question.measure.reference_mean if question.measure.reference_mean is not None else before[0].mean
     standardised = {p: c.standardised(centre, question.sign * scale) for p, c in table.cells.items()}
     by_state = [[c for p, c in standardised.items() if table.exposed(p) == e] for e in (False, True)]
@@ -104,6 +97,15 @@ def normal(question: Question) -> Prepared:
         units_per_arm=_graded(table),
         centre=centre,
     )
+
+
+def _by_period(table: Table[Sums], exposed: bool) -> list[Sums]:  # noqa: FBT001
+    """Everybody with, or without, the intervention at each period that has such people; units are pooled."""
+    of_period = (
+        total(cell for (g, w), cell in table.cells.items() if w == t and table.exposed((g, w)) == exposed)
+        for t in range(len(table.periods))
+    )
+    return [sums for sums in of_period if sums is not None]
 
 
 def binary(question: Question) -> Prepared:

@@ -12,9 +12,9 @@ from analysis.designs.binary_inputs import KAPPA_LOGIT
 from analysis.designs.wedge_inputs import STEP_SCALE, WedgeMeans, WedgeProportions
 from analysis.errors import Refused
 from analysis.fit import fit
-from analysis.operating import simulate
 from analysis.plots import by_time
 from analysis.scenario import SimulateRequest
+from analysis.simulation import Simulation
 from tests.analysis.binary_cases import ADJUSTED, EVIDENCE, OBSERVED
 from tests.analysis.wedge_cases import prepared, request, waves, wedge
 
@@ -297,13 +297,16 @@ def test_a_unit_that_starts_within_a_wave_has_it_left_out() -> None:
     assert answer["effects"][0]["sequences"][0] == {"crosses_at": "w1", "units": ["u4"]}
 
 
-def test_an_arm_for_good_in_the_plan_is_no_state() -> None:
-    """A plan may put a unit in an arm; what its entries then name says nothing of when it started."""
-    plan = dated(STARTS)
-    for unit in plan["units"]:
-        unit["arm"] = "t"
-    named = [{**e, "arm": "t"} for e in entries_of(13)]
-    assert block(named, **plan)["sd"] == block(entries_of(13))["sd"]
+def test_arms_hold_where_they_differ_from_the_dates_of_the_plan() -> None:
+    """A wave that was collected on other days than planned: what its entries say is what was."""
+    answer = fit(request(entries_of(13), **dated(["2027-09-01", *STARTS[1:]])))
+    assert answer["effects"][0]["sd"] == block(entries_of(13))["sd"]
+    assert "crossing_differs" in codes(answer)
+    assert "crossing_differs" not in codes(fit(request(entries_of(13), **dated(STARTS))))
+
+
+def test_a_unit_without_a_date_is_told_by_its_arms() -> None:
+    assert block(entries_of(13), **dated([None, *STARTS[1:]]))["sd"] == block(entries_of(13))["sd"]
 
 
 def test_units_that_never_start_and_waves_without_data() -> None:
@@ -366,7 +369,12 @@ REFUSALS: dict[str, tuple[str, list[dict[str, Any]], dict[str, Any]]] = {
     "one unit without date": ("crossing_unknown", BARE, dated([None, *STARTS[1:]])),
     "no date at all": ("date_invalid", BARE, dated(["spring", *STARTS[1:]])),
     "crossed back": ("crossed_back", changed({"unit": "u0", "wave": "w3"}, arm="c"), {}),
-    "arms against dates": ("crossing_contradicts", entries_of(17), dated(["2027-09-01", *STARTS[1:]])),
+    "some arms against dates": (
+        "crossing_contradicts",
+        changed({"unit": "u0", "wave": "w0"}, arm=...),
+        dated(["2027-09-01", *STARTS[1:]]),
+    ),
+    "some arms alone": ("crossing_unknown", changed({"unit": "u0", "wave": "w0"}, arm=...), {}),
     "all at once": ("one_sequence", AT_ONCE, {}),
     "all from the first on": ("one_sequence", [{**e, "arm": "t"} for e in entries_of(17)], {}),
     "nobody ever": ("one_sequence", [{**e, "arm": "c"} for e in entries_of(17)], {}),
@@ -379,7 +387,7 @@ REFUSALS: dict[str, tuple[str, list[dict[str, Any]], dict[str, Any]]] = {
     "no SD": ("sd_missing", changed({"unit": "u0", "wave": "w0"}, sd=None), {}),
     "all alike": ("no_variation", [{**e, "sd": 0.0} for e in entries_of(17)], {}),
     "one person each": ("saturated", [{**e, "n": 1} for e in entries_of(17)], {}),
-    "standard errors": ("sd_impossible", [{**e, "sd": e["sd"] / 30} for e in entries_of(17)], {}),
+    "hardly any spread": ("sd_impossible", [{**e, "mean": 50.0, "sd": 0.3} for e in entries_of(17)], {}),
     "off the scale": ("off_the_scale", entries_of(17), {"primary": {"minimum": 0, "maximum": 20}}),
 }
 
@@ -454,6 +462,12 @@ def test_the_risk_difference_is_that_of_the_exposed_people() -> None:
     assert effect["raw"]["mean"] == pytest.approx(gains.mean(), abs=0.02)
 
 
+def test_standard_errors_entered_as_sds_are_doubted() -> None:
+    errors = [{**e, "sd": e["sd"] / np.sqrt(e["n"])} for e in entries_of(17, unit_sd=0.1)]
+    assert "sd_implausible" in codes(fit(request(errors)))
+    assert "sd_implausible" not in codes(fit(request(entries_of(17))))
+
+
 def test_units_far_apart_are_warned_about() -> None:
     assert "prior_conflict" in codes(fit(request(entries_of(21, unit_sd=3.0))))
 
@@ -481,13 +495,20 @@ def test_predictive_checks_see_a_period_that_does_not_fit() -> None:
 @pytest.mark.parametrize("plan", [{}, dated(STARTS)])
 def test_simulated_pilots_cross_over_and_show_the_effect(plan: dict[str, Any]) -> None:
     asked = request(entries_of(24), **plan).plan
-    found = simulate(
-        SimulateRequest(plan=asked, people={"t": 400}, units={"t": 8}, effects=[0.0, 0.8], pilots=50), processes=1
-    )
-    none, large = found["operating_characteristics"]
-    assert found["grade"] == "A"
-    assert none["scale"]["share"] < 0.15
-    assert large["scale"]["share"] > 0.8
+    scenario = SimulateRequest(plan=asked, people={"t": 800}, units={"t": 8}, effects=[0.0, 1.0])
+    simulation = Simulation.of(scenario).rehearsed()
+    assert simulation.graded is not None
+    assert simulation.graded.letter == "A"
+    none, large = ([simulation.pilot(truth, i).outcome for i in range(12)] for truth in (1, 2))
+    assert none.count("scale") <= 2
+    assert large.count("scale") >= 10
+
+
+def test_counts_are_simulated_too() -> None:
+    plan = request(entries_of(24, binary=True), shape="counts").plan
+    scenario = SimulateRequest(plan=plan, people={"t": 800}, units={"t": 8}, effects=[1.0], rate=0.4)
+    simulation = Simulation.of(scenario)
+    assert [simulation.pilot(1, i).outcome for i in range(4)].count("scale") >= 3
 
 
 def test_what_is_drawn_has_the_states_and_the_shift_of_the_plan() -> None:
