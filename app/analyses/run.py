@@ -21,6 +21,8 @@ NEXT = (
     "paired_proportions",
     "unit_counts",
     "share",
+    "wedge_means",
+    "wedge_proportions",
     "synthesis",
 )
 

@@ -171,7 +171,9 @@ class Rows:
 
 
 def _ordered(entries: Iterable[Entry]) -> list[Entry]:
-    return sorted(entries, key=lambda e: tuple(e.get(k) or "" for k in ("unit", "arm", "participant", "wave")))
+    # Anonymous rows of one place differ in their value alone.
+    place = ("unit", "arm", "participant", "wave")
+    return sorted(entries, key=lambda e: (*(e.get(k) or "" for k in place), e.get("value") or 0.0))
 
 
 def _settled(value: float) -> float:

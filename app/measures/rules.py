@@ -13,7 +13,8 @@ from app.plans.allocated import Allocated
 Fault = tuple[str, str, str]
 WHOLE = frozenset({Family.ORDINAL, Family.COUNT})
 SHAPES: Mapping[Shape, frozenset[Family]] = {
-    Shape.CELLS: frozenset({Family.NORMAL, Family.DURATION}),
+    # Of shares cells are kept as they are published; an analysis needs the counts, and says so.
+    Shape.CELLS: frozenset({Family.NORMAL, Family.DURATION, Family.SHARE}),
     Shape.PAIRS: frozenset({Family.NORMAL, Family.DURATION}),
     Shape.CHANGES: frozenset({Family.NORMAL}),
     Shape.COUNTS: frozenset({Family.BINARY, Family.SHARE}),

@@ -173,12 +173,12 @@ def baselines(plan: Plan, wave: str) -> Sequence[str]:
 
 
 def _reduced(rows: Rows, design: Design, measure: PlannedMeasure, taken: Snapshot) -> tuple[str, list[Entry]]:
-    if measure.family in AS_ROWS:
-        return "rows", rows.rows()
     place = (design, measure.family)
     if measure.family is Family.ORDINAL:
         return "rows", rows.rows()  # the library knows the categories, and says what it makes of links
     linked = rows.linked()
+    if measure.family in AS_ROWS:
+        return "rows", _as_rows(rows, measure, taken) if linked else rows.rows()
     use = LINKED.get(place) if linked else None
     if use is Linked.ROWS:
         return "rows", rows.rows()
@@ -189,9 +189,7 @@ def _reduced(rows: Rows, design: Design, measure: PlannedMeasure, taken: Snapsho
             return "rows", rows.rows()
         if pairs:
             if seen > complete:
-                # How many they are is not told: they may be fewer than are shown.
-                message = f"{measure.measure}: some people answered only once and are not compared before and after"
-                taken.warn("incomplete_pairs", message)
+                _warn_of_incomplete(measure, taken)
             return "pairs", pairs
     if linked and place not in LINKED and place not in UNTOLD:
         message = (
@@ -200,6 +198,25 @@ def _reduced(rows: Rows, design: Design, measure: PlannedMeasure, taken: Snapsho
         )
         taken.warn("participants_unused", message)
     return ("counts", rows.counts()) if measure.family is Family.BINARY else ("cells", rows.cells())
+
+
+def _as_rows(rows: Rows, measure: PlannedMeasure, taken: Snapshot) -> list[Entry]:
+    """Linked people as single rows; of durations, which are compared as pairs, those seen both before and after."""
+    entries = rows.rows()
+    if measure.family is not Family.DURATION or not rows.before:
+        return entries
+    early, late = ({e["participant"] for e in entries if e["wave"] == w} for w in (rows.before[-1], rows.followup))
+    both = early & late
+    if not both or both == early | late:
+        return entries
+    _warn_of_incomplete(measure, taken)
+    return [entry for entry in entries if entry["participant"] in both]
+
+
+def _warn_of_incomplete(measure: PlannedMeasure, taken: Snapshot) -> None:
+    """How many they are is not told: they may be fewer than are shown."""
+    message = f"{measure.measure}: some people answered only once and are not compared before and after"
+    taken.warn("incomplete_pairs", message)
 
 
 def observed_attrition(

@@ -50,7 +50,7 @@ def brute_force(inputs: UnitCounts, z: Any) -> float:
     """Log likelihood of single records at one point: u and v by plain sums, the counts by SciPy's distribution."""
     su, sv = (float(s[0]) for s in logit_sds(inputs, z[None]))
     phi = float(phi_of(inputs, z[None])[0])
-    steps = np.linspace(-7, 7, 401)
+    steps = np.linspace(-7, 7, 201)
     log_weights = norm.logpdf(steps) + np.log(steps[1] - steps[0])
     eta = inputs.columns @ z[:5] + inputs.kappa * z[-1] * inputs.exposure
     total = 0.0
@@ -80,7 +80,7 @@ def test_two_arms_of_people_against_a_plain_grid() -> None:
     counts = {("c", "post"): [0, 3, 1, 7, 2, 4, 0, 2], ("t", "post"): [1, 0, 0, 2, 5, 0, 1]}
     inputs = inputs_of(rows(counts))
     rate = 28 / 15
-    eta, spread, total = np.linspace(-2.5, 2.5, 101), np.linspace(-6, 3.5, 96), np.linspace(-2.5, 3.5, 121)
+    eta, spread, total = np.linspace(-2.5, 2.5, 61), np.linspace(-6, 3.5, 64), np.linspace(-2.5, 3.5, 81)
     phi = 1 / (half_line(spread) ** 2 + LEAST**2)
     log_value = np.zeros((len(eta), len(spread), len(total)))
     for (arm, _), values in counts.items():

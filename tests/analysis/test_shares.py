@@ -40,7 +40,7 @@ def inputs_of(data: dict[str, Any]) -> Shares:
 def test_two_arms_of_records_against_a_plain_grid() -> None:
     control, treated = [12, 3, 20, 9], [5, 2, 11, 1, 8]
     inputs = inputs_of(shares(control, treated))
-    eta, spread, total = np.linspace(-4, 2.5, 101), np.linspace(-6, 3, 91), np.linspace(-1.5, 2.5, 101)
+    eta, spread, total = np.linspace(-4, 2.5, 53), np.linspace(-6, 3, 61), np.linspace(-1.5, 2.5, 81)
     phi = (1 / (half_line(spread) ** 2 + LEAST**2))[:, None]
     log_value = (
         norm.logcdf(spread)[:, None] - 0.5 * half_line(spread)[:, None] ** 2 - 0.5 * (eta[:, None, None] / 1.5) ** 2
@@ -87,7 +87,7 @@ def test_one_record_an_arm_is_binomial_with_a_warning_and_never_scales() -> None
     assert "dispersion_unknown" in block["codes"]
     assert block["p_benefit"] > 0.99
     assert block["outcome"] == "refine"
-    eta, total = np.linspace(-3, 3, 1201)[:, None], np.linspace(-1.0, 2.0, 6001)
+    eta, total = np.linspace(-2, 2, 401)[:, None], np.linspace(-1.0, 2.0, 1501)
     value = norm.logpdf(eta, 0, 1.5) + norm.logpdf(total, 0, 0.5)
     for x, side in ((120, 0.5), (60, -0.5)):
         value = value + binom.logpmf(x, 200, expit(eta + side * KAPPA_LOGIT * total))

@@ -55,6 +55,7 @@ TWO_BEFORE: dict[str, Any] = {
         {"key": "post", "kind": "followup"},
     ]
 }
+COUNTED: dict[str, Any] = {"primary": {"family": "count", "reference_sd": None}, "event_rate": 4.0}
 BINARY: dict[str, Any] = {"primary": {"family": "binary", "reference_sd": None}, "rate": 0.4}
 
 
@@ -208,6 +209,13 @@ SEVERAL: list[dict[str, Any]] = [
         {**BINARY, "plan": {"design": "cross_section", "control": None}, "people": {"treated": 40}},
         {**BINARY, "plan": {"design": "cluster"}, "units": {"treated": 3, "control": 2}},
         {**BINARY, "plan": {"design": "did"}, "units": {"treated": 2, "control": 2}},
+        {**COUNTED, "plan": {"baseline": None}},
+        {**COUNTED, "plan": {"design": "cluster"}, "units": {"treated": 3, "control": 3}},
+        {**COUNTED, "plan": {"design": "cross_section", "control": None}, "people": {"treated": 40}},
+        {**COUNTED, "plan": {"design": "did"}, "units": {"treated": 2, "control": 2}},
+        {"primary": {"family": "share", "reference_sd": None}, "rate": 0.3, "trials": 20},
+        {"primary": {"family": "duration", "reference_sd": None}},
+        {"primary": {"family": "duration", "reference_sd": 0.4}, "plan": {"baseline": None}},
     ],
 )
 def test_every_simulated_pilot_ends_as_fit_would_end_it(asked: Request, change: dict[str, Any]) -> None:
@@ -390,6 +398,49 @@ def test_every_design_of_binary_outcomes_is_simulated(
     assert (good["replace"]["share"], bad["replace"]["share"] > 0.5) == (0, grade != "D")
 
 
+@pytest.mark.parametrize(
+    "family",
+    [
+        {"family": "count", "event_rate": 4.0},
+        {"family": "count", "event_rate": 4.0, "dispersion": 0.0},
+        {"family": "share", "rate": 0.4, "trials": 20},
+        {"family": "duration"},
+    ],
+    ids=["count", "Poisson", "share", "duration"],
+)
+def test_other_families_of_two_arms_are_simulated(asked: Request, family: dict[str, Any]) -> None:
+    truth = {key: value for key, value in family.items() if key != "family"}
+    primary = {"family": family["family"], "reference_sd": None}
+    simulation = Simulation.of(asked(primary=primary, effects=[-1.5, 1.5], pilots=50, **truth)).rehearsed()
+    bad, good = (operating.counted([simulation.pilot(effect, number) for number in range(8)]) for effect in (1, 2))
+    assert (good["scale"]["share"], bad["replace"]["share"]) == (1, 1)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_counts_and_shares_have_the_rates_and_the_spread_that_were_asked_for(asked: Request, sign: int) -> None:
+    direction = "higher_is_better" if sign > 0 else "lower_is_better"
+    big: dict[str, Any] = {"people": {"treated": 20_000, "control": 20_000}, "pilots": 50, "effects": [0.5]}
+    counted = asked(primary={"family": "count", "reference_sd": None, "direction": direction}, event_rate=4.0, **big)
+    shared = asked(
+        primary={"family": "share", "reference_sd": None, "direction": direction}, rate=0.3, trials=20, **big
+    )
+    moved = {"count": 4 * np.exp(sign * 0.7 * 0.5), "share": 1 / (1 + (0.7 / 0.3) * np.exp(-sign * 1.8138 * 0.5))}
+    for request, family in ((counted, "count"), (shared, "share")):
+        simulation = Simulation.of(request)
+        (measure,) = simulation.measures
+        truth = truth_of(request, simulation.plan, measure, 0.5, 0.0)
+        values = MAKERS[simulation.plan.design, measure.family].draw(np.random.default_rng(4), truth, simulation.groups)
+        by_arm = {v.group.arm: v.counts[:, -1] for v in values}
+        scale = 1 if family == "count" else 20
+        assert by_arm["treated"].mean() / scale == pytest.approx(moved[family], rel=0.03)
+        assert values[0].counts[:, 0].mean() == pytest.approx(values[1].counts[:, 0].mean(), rel=0.03)
+        # 1/√φ = 0.5: φ = 4, so the variance of counts is μ (1 + μ/4) and shares correlate by 1/5 within a record.
+        control = by_arm["control"]
+        extra = 1 + 4 / 4 if family == "count" else 1 + 19 / 5
+        chance = 4 if family == "count" else 20 * 0.3 * 0.7
+        assert control.var() / chance == pytest.approx(extra, rel=0.06)
+
+
 def test_everything_offered_can_be_simulated() -> None:
     assert set(OFFERED) == set(MAKERS)
 
@@ -558,6 +609,9 @@ def test_no_simulation_loads_pymc(asked: Request) -> None:
         ({"measures": {"x": {"effect": 0.1}}}, "which the plan does not have"),
         ({"measures": {"m": {"effect": 0.1}}}, "are listed under `effects`"),
         ({"primary": {"family": "binary"}}, "give `rate`"),
+        ({"primary": {"family": "count"}}, "give `event_rate`"),
+        ({"primary": {"family": "share"}, "rate": 0.3}, "`trials` a record"),
+        ({"primary": {"family": "share"}, "trials": 20}, "give `rate`"),
         ({"effects": [0.1, 0.1]}, "listed twice"),
         ({"effects": []}, "at least 1 item"),
         ({"pilots": 10_000}, "at most 20000"),
@@ -577,6 +631,7 @@ def test_a_request_out_of_form_says_where(asked: Request, change: dict[str, Any]
     [
         ({"plan": {"design": "its"}}, "not_offered"),
         ({"plan": {"design": "did"}, "primary": {"family": "duration"}}, "not_offered"),
+        ({"primary": {"family": "ordinal"}, "plan": {"design": "did"}}, "not_offered"),
         ({"primary": {"role": "secondary"}}, "no_primary"),
         ({"others": [{"measure": "n"}]}, "several_primaries"),
         ({"primary": {"family": "binary"}, "rate": 0.3, "plan": {"randomised": False}}, "baseline_unlinked"),

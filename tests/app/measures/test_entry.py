@@ -58,6 +58,8 @@ SHAPES: list[dict[str, Any]] = [
     {"measure": "burnout_single", "categories": [{**A, "wave": "pre", "counts": [5, 9, 3, 0, 1]}]},
     {"measure": "inbox_messages", "events": [{**A, "wave": "pre", "events": 900, "exposure": 75.5}]},
     {"measure": "inbox_messages", "series": [{**A, "t": 1, "value": 900, "exposure": 75}]},
+    {"measure": "teamword", "counts": [{**A, "wave": "pre", "x": 21, "n": 60}]},
+    {"measure": "ehr_time8", "pairs": [{**A, "n": 20, "mean": [5.5, 5], "sd": [2, 2], "r": 0.6}]},
     {"measure": "teamword", "cells": [{**A, "wave": "pre", "n": 9, "mean": 0.4, "sd": 0.1}]},
 ]
 
