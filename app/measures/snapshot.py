@@ -38,7 +38,7 @@ LINKED: Mapping[tuple[Design, Family], Linked] = {
 }
 # Means and SDs tell too little of these: the library takes rows as they are, linked or not, and says what it makes
 # of them.
-AS_ROWS = frozenset({Family.COUNT, Family.ORDINAL, Family.DURATION})
+AS_ROWS = frozenset({Family.COUNT, Family.DURATION})
 # In `parallel` the comparison of shares is of the follow-up: there is no link to use.
 UNTOLD = frozenset({(Design.PARALLEL, Family.BINARY)})
 
@@ -175,7 +175,7 @@ def baselines(plan: Plan, wave: str) -> Sequence[str]:
 def _reduced(rows: Rows, design: Design, measure: PlannedMeasure, taken: Snapshot) -> tuple[str, list[Entry]]:
     place = (design, measure.family)
     if measure.family is Family.ORDINAL:
-        return "rows", rows.rows()  # the library knows the categories, and says what it makes of links
+        return "rows", rows.rows()  # the library knows the categories and says what it makes of links
     linked = rows.linked()
     if measure.family in AS_ROWS:
         return "rows", _as_rows(rows, measure, taken) if linked else rows.rows()
