@@ -10,11 +10,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import gaussian, mixed, paired_proportions, proportions, unit_proportions, unit_rates
+from analysis import gaussian, mixed, paired_proportions, proportions, series, unit_proportions, unit_rates
 from analysis.designs.binary_inputs import PairedProportions, UnitProportions
 from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoMeans, TwoProportions
+from analysis.designs.series_inputs import Series, SeriesCounts
 from analysis.designs.unit_inputs import AncovaUnits, Waves
-from analysis.mixed_hyper import hyper_of_draws
+from analysis.mixed_hyper import UnitInputs, hyper_of_draws
 from analysis.posterior import FromDraws, Posterior, Sampled, SampledAlong
 from analysis.priors import Run, given_total
 
@@ -82,7 +83,7 @@ def _given_centre(inputs: TwoProportions, run: Run, draws: Mapping[str, Array]) 
     return SampledAlong(draws["delta"], centre, nodes, total, rows, *given)
 
 
-def _given_units(inputs: AncovaUnits | Waves, run: Run, draws: Mapping[str, Array]) -> Sampled:
+def _given_hyper(inputs: UnitInputs, run: Run, draws: Mapping[str, Array]) -> Sampled:
     return sampled(draws["delta"], run, mixed.conditional(inputs, hyper_of_draws(inputs, draws), run))
 
 
@@ -105,7 +106,7 @@ def sampled(delta: Array, run: Run, given: tuple[Array, Array, Array]) -> Sample
 
 
 _TWO_ARMS = Solver(gaussian.posterior, gaussian.component_weights, _given_sigma)
-_UNITS = Solver(mixed.posterior, mixed.component_weights, _given_units, preconditioner=mixed.preconditioner)
+_UNITS = Solver(mixed.posterior, mixed.component_weights, _given_hyper, preconditioner=mixed.preconditioner)
 
 SOLVERS: Final[Mapping[type, Solver]] = {
     TwoMeans: _TWO_ARMS,
@@ -116,7 +117,7 @@ SOLVERS: Final[Mapping[type, Solver]] = {
     AncovaUnits: Solver(
         mixed.posterior,
         mixed.component_weights,
-        _given_units,
+        _given_hyper,
         mixed.slope,
         preconditioner=mixed.preconditioner,
     ),
@@ -135,5 +136,6 @@ SOLVERS: Final[Mapping[type, Solver]] = {
         raw=paired_proportions.risk_difference,
         preconditioner=paired_proportions.preconditioner,
     ),
+    Series: Solver(mixed.posterior, mixed.component_weights, _given_hyper, preconditioner=series.preconditioner),
 }
 """Who computes what. A new model is a module and a row."""

@@ -1,4 +1,4 @@
-"""Hyper-parameters of normal models with unit effects: their priors, and the real line they are sought on.
+"""Hyper-parameters of normal models with unit effects or in time: their priors, and the real line they are sought on.
 
 They live there as `z` (SDs through `ramp`, r through Φ), which is also how the PyMC models sample them: priors have
 Gaussian tails there, so that quadrature and sampler meet no long ones.
@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtr
 
+from analysis.designs.series_inputs import PHI_PRIOR, Series
 from analysis.designs.unit_inputs import AncovaUnits, Waves
 
 Array = NDArray[np.float64]
-UnitInputs = AncovaUnits | Waves
+UnitInputs = AncovaUnits | Waves | Series
 
 R_MEAN, R_SD, R_HIGH = 0.65, 0.15, 0.95
 TINY, CLOSEST = 1e-16, 1e-12
@@ -24,7 +25,10 @@ TINY, CLOSEST = 1e-16, 1e-12
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hyper:
-    """Hyper-parameters of K nodes: `sigma` (K, 2), unit SD and unit × time SD (K,), r (K,)."""
+    """Hyper-parameters of K nodes: `sigma` (K, 2), unit SD and unit × time SD (K,), r (K,).
+
+    A series has its σ in the first column and its autocorrelation as r, nothing else.
+    """
 
     sigma: Array
     unit_sd: Array
@@ -45,11 +49,15 @@ def bounds_of_r(inputs: UnitInputs) -> Array:
     """Bounds, mean and precision (0: flat) of the prior of r."""
     if isinstance(inputs, Waves):
         return inputs.r_prior
+    if isinstance(inputs, Series):
+        return PHI_PRIOR
     return np.array([0.0, R_HIGH, R_MEAN, R_SD**-2])
 
 
 def scales_of(inputs: UnitInputs) -> tuple[float, float]:
     """Scales of the half-normal priors of the unit SD and of the unit × time SD."""
+    if isinstance(inputs, Series):
+        return 1.0, 1.0
     return inputs.unit_scale, (inputs.unit_time_scale if isinstance(inputs, Waves) else 1.0)
 
 
@@ -57,6 +65,8 @@ def active(inputs: UnitInputs) -> Array:
     """Which of `NAMES` the data or the effect depend on; the others keep their priors and need no nodes."""
     if isinstance(inputs, AncovaUnits):
         return np.array([True, True, True, False, inputs.unknown_r])
+    if isinstance(inputs, Series):
+        return np.array([True, False, False, False, True])
     spreads = {int(s) for a in (0, 1) for w, s in enumerate(inputs.spread[a]) if inputs.columns[a, w].any()}
     return np.array([0 in spreads, 1 in spreads, inputs.unit > 0, inputs.unit_time > 0, inputs.linked])
 
@@ -90,6 +100,9 @@ def unramped(value: Array) -> Array:
 
 def hyper_of_draws(inputs: UnitInputs, draws: Mapping[str, Array]) -> Hyper:
     """Hyper-parameters of the draws (chain, draw) of a PyMC model, as K nodes."""
+    if isinstance(inputs, Series):
+        sigma, phi = (draws[name].reshape(-1) for name in ("sigma", "phi"))
+        return Hyper(np.stack([sigma, sigma], axis=1), np.ones_like(phi), np.ones_like(phi), phi)
     flat = {name: draws[name].reshape(-1) for name in ("unit_sd", "r")}
     time = draws["unit_time_sd"].reshape(-1) if isinstance(inputs, Waves) else np.zeros_like(flat["r"])
     return Hyper(draws["sigma"].reshape(-1, 2), flat["unit_sd"], time, flat["r"])
@@ -109,7 +122,11 @@ def log_prior(inputs: UnitInputs, z: Array) -> Array:
 def start(inputs: UnitInputs) -> Array:
     """A point `z` (5,) near which the search for the mode begins."""
     squares, free = np.zeros(2), np.zeros(2)
-    if isinstance(inputs, AncovaUnits):
+    if isinstance(inputs, Series):
+        columns = inputs.months.columns
+        left = inputs.y - columns @ np.linalg.lstsq(columns, inputs.y, rcond=None)[0]
+        squares[0], free[0] = left @ left, max(len(left) - columns.shape[1], 1)
+    elif isinstance(inputs, AncovaUnits):
         squares, free = inputs.s22, inputs.free
     else:
         for a, w in np.ndindex(inputs.spread.shape):

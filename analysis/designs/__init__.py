@@ -8,6 +8,7 @@ from analysis.designs import (
     cluster_binary,
     cross_section,
     did,
+    its,
     paired,
     paired_binary,
     parallel,
@@ -29,6 +30,8 @@ OFFERED: Final[Mapping[tuple[Design, Family], Callable[[Question], Prepared]]] =
     (Design.PAIRED, Family.BINARY): paired_binary.paired,
     (Design.CROSS_SECTION, Family.BINARY): waves_binary.cross_section,
     (Design.DID, Family.BINARY): waves_binary.did,
+    (Design.ITS, Family.DURATION): its.duration,
+    (Design.ITS, Family.COUNT): its.count,
 }
 """What can be fitted. A new design is a file here and a row a family."""
 
@@ -43,6 +46,8 @@ STRUCTURES: Final[Mapping[tuple[Design, Family], tuple[str, ...]]] = {
     (Design.PAIRED, Family.BINARY): ("paired_proportions",),
     (Design.CROSS_SECTION, Family.BINARY): ("unit_proportions",),
     (Design.DID, Family.BINARY): ("unit_proportions",),
+    (Design.ITS, Family.DURATION): ("series",),
+    (Design.ITS, Family.COUNT): ("series_counts",),
 }
 """The models each may end in."""
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.cells import PairedSums, Sums
 from analysis.designs.binary_inputs import BinaryInputs
+from analysis.designs.series_inputs import Series, SeriesCounts
 from analysis.designs.unit_inputs import AncovaUnits, Waves
 
 Array = NDArray[np.float64]
@@ -137,7 +138,7 @@ class TwoProportions:
         return np.array(known[1] / known.sum())
 
 
-Inputs = TwoMeans | Ancova | AncovaUnknownR | TwoProportions | AncovaUnits | Waves | BinaryInputs
+Inputs = TwoMeans | Ancova | AncovaUnknownR | TwoProportions | AncovaUnits | Waves | BinaryInputs | Series | SeriesCounts
 NormalInputs = TwoMeans | Ancova | AncovaUnknownR
 
 

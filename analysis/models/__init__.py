@@ -15,6 +15,8 @@ VERSIONS: Final = {
     "waves": 2,
     "unit_proportions": 2,
     "paired_proportions": 1,
+    "series": 1,
+    "series_counts": 1,
 }
 
 

@@ -64,10 +64,10 @@ def half_normal(name: str, z: Any, scale: Any) -> Any:
     return pm.Deterministic(name, scale * relative)
 
 
-def correlation(z: Any, prior: Any) -> Any:
-    """A correlation between `prior[0]` and `prior[1]`, there normal with mean `prior[2]` and precision `prior[3]`."""
-    r = pm.Deterministic("r", prior[0] + (prior[1] - prior[0]) * below(z))
-    pm.Potential("r_log_prior", -0.5 * prior[3] * (r - prior[2]) ** 2 - 0.5 * z**2)
+def correlation(z: Any, prior: Any, name: str = "r") -> Any:
+    """The correlation `name` between `prior[0]` and `prior[1]`, there normal with mean `prior[2]` and precision `prior[3]`."""
+    r = pm.Deterministic(name, prior[0] + (prior[1] - prior[0]) * below(z))
+    pm.Potential(f"{name}_log_prior", -0.5 * prior[3] * (r - prior[2]) ** 2 - 0.5 * z**2)
     return r
 
 
