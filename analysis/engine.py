@@ -23,7 +23,8 @@ _SAMPLERS = {
     "two_proportions": Sampler(draws=2000),
     "ancova_units": PRECONDITIONED,
     "waves": PRECONDITIONED,
-    "series": PRECONDITIONED,
+    "series": Sampler(tune=300, target_accept=0.8),
+    "series_counts": Sampler(tune=300, target_accept=0.8),
     "unit_proportions": Sampler(tune=300),
     "paired_proportions": Sampler(tune=300),
 }

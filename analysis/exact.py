@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import gaussian, mixed, paired_proportions, proportions, series, unit_proportions, unit_rates
+from analysis import gaussian, mixed, paired_proportions, proportions, series, series_counts, unit_proportions, unit_rates
 from analysis.designs.binary_inputs import PairedProportions, UnitProportions
 from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoMeans, TwoProportions
 from analysis.designs.series_inputs import Series, SeriesCounts
@@ -135,6 +135,12 @@ SOLVERS: Final[Mapping[type, Solver]] = {
         paired_proportions.rao_blackwell,
         raw=paired_proportions.risk_difference,
         preconditioner=paired_proportions.preconditioner,
+    ),
+    SeriesCounts: Solver(
+        series_counts.posterior,
+        series_counts.component_weights,
+        series_counts.rao_blackwell,
+        preconditioner=series_counts.preconditioner,
     ),
     Series: Solver(mixed.posterior, mixed.component_weights, _given_hyper, preconditioner=series.preconditioner),
 }

@@ -96,12 +96,12 @@ class Proposal:
     pilot: Marginal
 
 
-def integrated(target: Target, run: Run = WIDE) -> Marginal:
-    """Nodes where the posterior of a run lies."""
-    return placed(target, sought(target, run))
+def integrated(target: Target, run: Run = WIDE, nodes: int = NODES, pilot: int = PILOT_NODES) -> Marginal:
+    """Nodes where the posterior of a run lies, so many at every Δ; `pilot` to find that out."""
+    return placed(target, sought(target, run, pilot), nodes)
 
 
-def sought(target: Target, run: Run = WIDE) -> Proposal:
+def sought(target: Target, run: Run = WIDE, pilot: int = PILOT_NODES) -> Proposal:
     """Where the posterior of a run lies; a rough target will do."""
 
     def log_posterior(points: Array) -> Array:
@@ -116,11 +116,11 @@ def sought(target: Target, run: Run = WIDE) -> Proposal:
     total = _range(log_posterior, middle, along, spread)
     coarse = np.linspace(total[0], total[-1], PILOT_STEPS)
     kept = middle, along, scale
-    found = _placed(target, coarse, *kept, PILOT_NODES)
+    found = _placed(target, coarse, *kept, pilot)
     for _ in range(ROUNDS):
         weights = found.weights(run)
         proposal = _moments(found.points, weights)
-        tried = _placed(target, coarse, *proposal, PILOT_NODES)
+        tried = _placed(target, coarse, *proposal, pilot)
         if _counting(tried.weights(run)) <= _counting(weights):
             break
         found, kept = tried, proposal
@@ -128,9 +128,9 @@ def sought(target: Target, run: Run = WIDE) -> Proposal:
     return Proposal(total, *kept, found)
 
 
-def placed(target: Target, proposal: Proposal) -> Marginal:
+def placed(target: Target, proposal: Proposal, nodes: int = NODES) -> Marginal:
     """The nodes of a proposal, weighed by a target."""
-    return _placed(target, proposal.total, proposal.middle, proposal.along, proposal.scale, NODES)
+    return _placed(target, proposal.total, proposal.middle, proposal.along, proposal.scale, nodes)
 
 
 def posterior(marginal: Marginal, run: Run) -> Density | NormalMixture:
@@ -159,7 +159,9 @@ def moments(marginal: Marginal, run: Run) -> tuple[Array, Array]:
     return mean, (weights[:, None] * centred).T @ centred
 
 
-def along_lines(target: Target, marginal: Marginal, run: Run, points: Array, delta: Array) -> SampledAlong:
+def along_lines(
+    target: Target, marginal: Marginal, run: Run, points: Array, delta: Array, lines_each: int = LINES
+) -> SampledAlong:
     """Draws of δ (chain, draw) with the conditional distribution of Δ given where each draw lies beside it.
 
     `points` (chain, draw, d). A draw's line moves the nuisances along with Δ as the posterior does, so that a line's
@@ -169,8 +171,8 @@ def along_lines(target: Target, marginal: Marginal, run: Run, points: Array, del
     along = covariance[:-1, -1] / covariance[-1, -1]
     reach = REACH * float(np.sqrt(covariance[-1, -1]))
     total = np.linspace(mean[-1] - reach, mean[-1] + reach, STEPS)
-    step = max(points.shape[1] // LINES, 1)
-    chosen = points[:, ::step][:, :LINES]
+    step = max(points.shape[1] // lines_each, 1)
+    chosen = points[:, ::step][:, :lines_each]
     beside = chosen[..., :-1] - chosen[..., -1:] * along
     nuisances = beside.reshape(-1, 1, len(along)) + total[:, None] * along
     lines = np.concatenate([nuisances, np.broadcast_to(total[:, None], (*nuisances.shape[:2], 1))], axis=-1)

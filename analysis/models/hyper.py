@@ -28,7 +28,7 @@ def preconditioned(coefficients: int) -> Layout:
 
 @dataclass(frozen=True)
 class Position:
-    """Where the sampler stands: hyper-parameters on the real line, the coefficients but Δ, and Δ."""
+    """Where the sampler stands: hyper-parameters on the real line, the coefficients but Δ, Δ, and what stands beside."""
 
     sigma: Any
     unit: Any
@@ -36,15 +36,17 @@ class Position:
     r: Any
     nuisance: Any
     total: Any
+    beside: Any
 
 
-def position(data: Mapping[str, Any], coefficients: int) -> Position:
-    """The position in its parts, with the prior of the run on Δ."""
-    free = pm.Flat("free", shape=HYPER + coefficients)
-    at = data["location"] + pt.dot(data["factor"], free)
+def position(data: Mapping[str, Any], coefficients: int, beside: int = 0) -> Position:
+    """The position in its parts, with the prior of the run on Δ; `beside` so many more that stay as they are."""
+    free = pm.Flat("free", shape=HYPER + coefficients + beside)
+    at = data["location"] + pt.dot(data["factor"], free[: HYPER + coefficients])
     total = pm.Deterministic("total", at[HYPER + coefficients - 1])
     total_effect(data, total)
-    return Position(at[:2], at[2], at[3], at[4], at[HYPER : HYPER + coefficients - 1], total)
+    nuisance = at[HYPER : HYPER + coefficients - 1]
+    return Position(at[:2], at[2], at[3], at[4], nuisance, total, free[HYPER + coefficients :])
 
 
 def below(z: Any) -> Any:
