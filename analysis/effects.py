@@ -1,7 +1,7 @@
 """An effect in every form an answer shows: SD units, raw units, after bias, as probabilities. Pure assembly."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from analysis.decide import SIMILAR, balancing_verdict
@@ -21,7 +21,7 @@ class Fitted:
     """A prepared measure with its posteriors by run, its unit by unit effects and its predictive checks.
 
     `raw` is the effect in raw units where the model gives it and it is no multiple of δ. `alternatives` are the blocks
-    of other models of the same data.
+    of other models of the same data. `detail` is what a model says beside the effect (of each month, say).
     """
 
     prepared: Prepared
@@ -30,6 +30,7 @@ class Fitted:
     checks: Sequence[Check] = ()
     raw: Posterior | None = None
     alternatives: Sequence[Mapping[str, Any]] = ()
+    detail: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def measure(self) -> PlannedMeasure:
@@ -95,6 +96,7 @@ def effect(fitted: Fitted, exact: Mapping[str, Posterior], rule: Rule, prob: flo
         "predictive": [check.as_dict() for check in fitted.checks],
         "exact": _twin(measure, exact),
         **prepared.beside,
+        **fitted.detail,
     }
     if fitted.alternatives:
         answer["alternatives"] = list(fitted.alternatives)

@@ -24,7 +24,7 @@ _SAMPLERS = {
     "ancova_units": PRECONDITIONED,
     "waves": PRECONDITIONED,
     "series": Sampler(tune=300, target_accept=0.8),
-    "series_counts": Sampler(tune=300, target_accept=0.8),
+    "series_counts": Sampler(draws=700, tune=250, target_accept=0.8),
     "unit_proportions": Sampler(tune=300),
     "paired_proportions": Sampler(tune=300),
 }
@@ -63,6 +63,7 @@ class Work:
         self.leaning[name] = power_scaling(self.exact[name][ADJUSTED], adjusted)
         self.slopes[name] = exact.slope(prepared.inputs, observed)
         raw = exact.raw(prepared.inputs, observed)
+        detail = exact.detail(prepared.inputs, observed, self.prob)
         if EVIDENCE not in self.exact[name]:
             message = (
                 "An arm with no event or nothing but events has no finite estimate without a prior; "
@@ -86,9 +87,9 @@ class Work:
             self.done += len(runs)
             self._show(0.0)
             units = unit_effects.of_nodes(prepared.inputs, observed, self.prob)
-            return Fitted(prepared, self.exact[name], units, raw=raw, alternatives=others)
+            return Fitted(prepared, self.exact[name], units, raw=raw, alternatives=others, detail=detail)
         sampled = {run.name: self._posterior(prepared, run) for run in runs}
-        fitted = Fitted(prepared, sampled, self.units[name], self.checks[name], raw, others)
+        fitted = Fitted(prepared, sampled, self.units[name], self.checks[name], raw, others, detail)
         if near := near_threshold(fitted, rule):
             again = [run for run in runs if run.name in {run_name for _, run_name in near}]
             finer = {run.name: self._run(prepared, run, factor=4) for run in again}

@@ -10,7 +10,18 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import gaussian, mixed, paired_proportions, proportions, series, series_counts, unit_proportions, unit_rates
+from analysis import (
+    gaussian,
+    mixed,
+    paired_proportions,
+    proportions,
+    series,
+    series_cautions,
+    series_counts,
+    series_detail,
+    unit_proportions,
+    unit_rates,
+)
 from analysis.designs.binary_inputs import PairedProportions, UnitProportions
 from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoMeans, TwoProportions
 from analysis.designs.series_inputs import Series, SeriesCounts
@@ -18,6 +29,7 @@ from analysis.designs.unit_inputs import AncovaUnits, Waves
 from analysis.mixed_hyper import UnitInputs, hyper_of_draws
 from analysis.posterior import FromDraws, Posterior, Sampled, SampledAlong
 from analysis.priors import Run, given_total
+from analysis.series_cautions import Cautions
 
 Array = NDArray[np.float64]
 CENTRE_NODES = 161
@@ -31,6 +43,8 @@ class Solver:
     `rao_blackwell` also takes draws (chain, draw, …) by name and gives those of δ with their conditional distribution
     given the other parameters. `slope` is mean and SD of the slope on the baseline. `raw` is the effect in raw units
     where that is not a multiple of δ. `preconditioner` says where NUTS shall look, as part of the model's data.
+    `detail` is what else the effect's block shows, with intervals of a probability. `cautions` are what a look at the
+    posterior of the measure of this name warns of.
     """
 
     posterior: Callable[[Any, Run], Posterior]
@@ -39,6 +53,8 @@ class Solver:
     slope: Callable[[Any, Run], tuple[float, float] | None] = lambda *_: None
     raw: Callable[[Any, Run], Posterior | None] = lambda *_: None
     preconditioner: Callable[[Any, Run], Mapping[str, Array]] = lambda *_: {}
+    detail: Callable[[Any, Run, float], Mapping[str, object]] = lambda *_: {}
+    cautions: Callable[[Any, Run, str], Cautions] = lambda *_: Cautions()
 
 
 def posterior(inputs: Inputs, run: Run) -> Posterior:
@@ -64,6 +80,16 @@ def raw(inputs: Inputs, run: Run) -> Posterior | None:
 def preconditioner(inputs: Inputs, run: Run) -> Mapping[str, Array]:
     """Where NUTS shall look, for the models that ask for it: part of their data."""
     return SOLVERS[type(inputs)].preconditioner(inputs, run)
+
+
+def detail(inputs: Inputs, run: Run, prob: float) -> Mapping[str, object]:
+    """What a model says beside the effect, for its block: of each month of a series, say."""
+    return SOLVERS[type(inputs)].detail(inputs, run, prob)
+
+
+def cautions(inputs: Inputs, run: Run, measure: str) -> Cautions:
+    """Warnings that take a posterior to see, and whether they cap the outcome."""
+    return SOLVERS[type(inputs)].cautions(inputs, run, measure)
 
 
 def rao_blackwell(inputs: Inputs, run: Run, draws: Mapping[str, Array]) -> FromDraws:
@@ -140,8 +166,18 @@ SOLVERS: Final[Mapping[type, Solver]] = {
         series_counts.posterior,
         series_counts.component_weights,
         series_counts.rao_blackwell,
+        raw=series_detail.rate_difference,
         preconditioner=series_counts.preconditioner,
+        detail=series_detail.detail,
+        cautions=series_cautions.cautions,
     ),
-    Series: Solver(mixed.posterior, mixed.component_weights, _given_hyper, preconditioner=series.preconditioner),
+    Series: Solver(
+        mixed.posterior,
+        mixed.component_weights,
+        _given_hyper,
+        preconditioner=series.preconditioner,
+        detail=series_detail.detail,
+        cautions=series_cautions.cautions,
+    ),
 }
 """Who computes what. A new model is a module and a row."""

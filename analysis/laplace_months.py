@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 CLOSE, MOST, FARTHEST = 1e-4, 40, 2.0
 """Change of a log rate at which the mode is found, Newton steps at most, and the longest step of a log rate."""
-AT_ONCE = 40_000
+AT_ONCE = 100_000
 """Numbers an intermediate array holds: what fits a processor's cache."""
 
 

@@ -15,14 +15,14 @@ from scipy.special import log_ndtr, ndtr, ndtri
 
 from analysis import marginal
 from analysis.designs.series_inputs import PHI_PRIOR, SeriesCounts
-from analysis.laplace_months import Found, Poisson, integrate
+from analysis.laplace_months import Found, Poisson, backward, integrate
 from analysis.mixed_hyper import CLOSEST, ramp, unramped
 from analysis.posterior import Density, NormalMixture, SampledAlong
 from analysis.priors import Run, log_total_prior
 from analysis.series import padded
 
 Array = NDArray[np.float64]
-NODES, PILOT_NODES, LINES = 128, 64, 25
+NODES, PILOT_NODES, LINES = 128, 64, 50
 """Fewer than elsewhere: the integral over two nuisances is smooth, and each node a search for a mode."""
 WIDE_DELTA = 1.0
 """SD of Δ in the fit that finds where the searches start."""
@@ -39,14 +39,14 @@ SMALLEST = 1e-6
 """Smallest σ in scales of its prior: months that do not wander at all, to every digit that counts."""
 
 
-def poisson(inputs: SeriesCounts, intercept: float, delta_precision: float | None = None) -> Poisson:
-    """What Laplace's approximation takes; with a precision, Δ is one of its coefficients, N(0, 1/√precision)."""
+def poisson(inputs: SeriesCounts, intercept: float, of_delta: tuple[float, float] | None = None) -> Poisson:
+    """What Laplace's approximation takes; with mean and precision of its prior Δ is one of the coefficients."""
     months = inputs.months
     prior = months.prior.copy()
     prior[:, 1] *= 1 - (1 - intercept) * months.intercepts[:-1]
     columns = months.columns[:, :-1]
-    if delta_precision is not None:
-        columns, prior = months.columns, np.vstack([prior, [0.0, delta_precision]])
+    if of_delta is not None:
+        columns, prior = months.columns, np.vstack([prior, of_delta])
     return Poisson(inputs.events, inputs.offset, inputs.scale, months.gaps, columns, prior)
 
 
@@ -54,11 +54,11 @@ def given(inputs: SeriesCounts, z: Array, intercept: float) -> Found:
     """Laplace's approximation at points `z` (K, 3)."""
     sigma, phi = hyper_of(inputs, z)
     fixed = inputs.months.columns[:, -1:] * z[:, 2]
-    return integrate(poisson(inputs, intercept), sigma, phi, fixed, _start(inputs))
+    return integrate(poisson(inputs, intercept), sigma, phi, fixed, start(inputs))
 
 
 @lru_cache(maxsize=32)
-def _start(inputs: SeriesCounts) -> Array:
+def start(inputs: SeriesCounts) -> Array:
     """Where searches start: the mode of u (n,) at middling σ and φ."""
     return np.asarray(_rough(inputs).u[:, 0])
 
@@ -66,7 +66,7 @@ def _start(inputs: SeriesCounts) -> Array:
 def _rough(inputs: SeriesCounts) -> Found:
     begin = (np.log(inputs.events + 0.5) - inputs.offset) / inputs.scale
     one = np.ones(1)
-    model = poisson(inputs, 1.0, WIDE_DELTA**-2)
+    model = poisson(inputs, 1.0, (0.0, WIDE_DELTA**-2))
     return integrate(model, 0.3 * one, 0.3 * one, np.zeros((len(begin), 1)), begin)
 
 
@@ -81,8 +81,8 @@ def _target(inputs: SeriesCounts, intercept: float) -> marginal.Target:
         log_prior += log_ndtr(z[:, 1]) - 0.5 * ramp(z[:, 1]) ** 2
         return np.asarray(given(inputs, z, intercept).log_value + log_prior)
 
-    start = np.array([float(ndtri(0.65)), float(unramped(np.array(0.3))), float(_rough(inputs).theta[0, -1])])
-    return marginal.Target(log_density, lambda z: np.zeros(len(z)), start)
+    begin = np.array([float(ndtri(0.65)), float(unramped(np.array(0.3))), float(_rough(inputs).theta[0, -1])])
+    return marginal.Target(log_density, lambda z: np.zeros(len(z)), begin)
 
 
 @lru_cache(maxsize=32)
@@ -126,7 +126,7 @@ def rao_blackwell(inputs: SeriesCounts, run: Run, draws: Mapping[str, Array]) ->
     return marginal.along_lines(target, nodes, run, z, draws["delta"], LINES)
 
 
-# --- what NUTS starts from ----------------------------------------------------------------------------------------
+# --- what NUTS starts from, and draws for what is shown ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -182,3 +182,19 @@ def preconditioner(inputs: SeriesCounts, run: Run) -> dict[str, Array]:
 
 PRECONDITIONING, HYPER = 200, 5
 """Nodes that location and spread are judged by; hyper-parameters of the models' position (σ first, φ last)."""
+
+
+def joint(
+    inputs: SeriesCounts, run: Run, count: int, rng: np.random.Generator
+) -> tuple[Array, Array, Array, Array]:
+    """Equally likely coefficients (S, p), σ and φ (S,) and departures (S, n), by Laplace given φ, σ and Δ."""
+    chosen = picked(inputs, run, count)
+    found, (sigma, phi) = chosen.found, hyper_of(inputs, chosen.z)
+    root = np.linalg.cholesky(found.covariance)
+    theta = found.theta + (root @ rng.standard_normal((*found.theta.shape, 1)))[..., 0]
+    rows = found.pull - found.weights * (inputs.months.columns[:, :-1] @ theta.T)
+    for i in range(1, len(rows)):
+        rows[i] -= found.multipliers[i] * rows[i - 1]
+    noise = rng.standard_normal(rows.shape) / np.sqrt(found.pivots)
+    r = backward(rows / found.pivots + noise, found.multipliers)
+    return np.concatenate([theta, chosen.z[:, 2:]], axis=1), sigma, phi, r.T
