@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from analysis import exact, gates, predictive, series_checks, unit_effects
+from analysis import exact, gates, predictive, unit_effects
 from analysis.decide import SIMILAR, DecisionRule
 from analysis.designs.prepared import Note, Prepared
 from analysis.documents import Engine, Role

@@ -51,7 +51,7 @@ def equations(inputs: UnitInputs, hyper: Hyper) -> Equations:
 def _terms(inputs: UnitInputs) -> int:
     """Numbers an intermediate array holds of one node."""
     if isinstance(inputs, Series):
-        return inputs.months.columns.shape[1] ** 2
+        return len(inputs.months.places) ** 2
     return len(inputs.sizes.of) * inputs.waves**2 if isinstance(inputs, Waves) else inputs.sizes.moments[..., 0].size
 
 

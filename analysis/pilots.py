@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri
 
+from analysis import pilots_series
 from analysis.designs.parallel_binary import KAPPA_LOGIT
 from analysis.documents import (
     Cell,
@@ -39,7 +40,7 @@ WISHART_FROM = 3
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """People of one arm, and of one unit where the design has units."""
+    """People of one arm, and of one unit where the design has units; a monthly series has none."""
 
     unit: str | None
     arm: str
@@ -99,6 +100,8 @@ class Values:
 def groups_of(request: SimulateRequest) -> list[Group]:
     """The groups of a request, people split as evenly as can be."""
     treated, made = request.arms[0], []
+    if request.plan.design is Design.ITS:
+        return [Group(None, arm, 0, arm == treated) for arm in request.arms]
     for arm in request.arms:
         k = request.units_by_arm[arm]
         named = [u.unit_id for u in request.plan.units if u.arm == arm]
@@ -268,5 +271,7 @@ MAKERS: Final[Mapping[tuple[Design, Family], Maker]] = {
     (Design.CLUSTER, Family.BINARY): Maker(binary, _counts),
     (Design.DID, Family.NORMAL): Maker(normal, _waves),
     (Design.DID, Family.BINARY): Maker(binary, _counts),
+    (Design.ITS, Family.DURATION): Maker(pilots_series.draw, pilots_series.enter),
+    (Design.ITS, Family.COUNT): Maker(pilots_series.draw, pilots_series.enter),
 }
 """How the data of a design are drawn and entered; what is not here cannot be simulated."""

@@ -42,13 +42,21 @@ class TrueMeasure(Document):
         default=None,
         description="Share of events without the intervention (binary measures); null: that of the request",
     )
+    events_per_month: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
+        default=None,
+        description="Expected events a month without the intervention (counts in the design `its`); null: that of the "
+        "request",
+    )
 
 
 class Scenario(Document):
-    """How many people take part and what is supposed to be true. Only `people` is needed."""
+    """How many people take part and what is supposed to be true. Only `people` is needed; of a series nothing."""
 
     people: dict[Key, Annotated[People, Field(ge=2, le=20_000)]] = Field(
-        description="People analysed in each arm, all units together, in every wave", examples=[{"intervention": 60}]
+        default={},
+        description="People analysed in each arm, all units together, in every wave; a monthly series (`its`) needs "
+        "none",
+        examples=[{"intervention": 60}],
     )
     units: dict[Key, Annotated[int, Field(ge=1, le=MOST_UNITS)]] | None = Field(
         default=None,
@@ -71,6 +79,27 @@ class Scenario(Document):
         default=0.1, description="SD of what happens to a unit between two waves, SD units (designs with units)"
     )
     rate: Rate | None = Field(default=None, description="Share of events without the intervention (binary measures)")
+    months_before: Annotated[int, Field(ge=8, le=180)] = Field(
+        default=24, description="Months of a series before the start (design `its`)"
+    )
+    months_after: Annotated[int, Field(ge=8, le=120)] = Field(
+        default=12, description="Months of a series from the start on, those of the phase-in too (design `its`)"
+    )
+    month_sd: Annotated[float, Field(gt=0, le=3)] = Field(
+        default=0.2, description="SD of a series' own departures from its trend, SD units (design `its`)"
+    )
+    shared_sd: Annotated[float, Field(ge=0, le=3)] = Field(
+        default=0.1, description="SD of what moves treated and control series alike, SD units (design `its`)"
+    )
+    autocorrelation: Annotated[float, Field(ge=-0.9, le=0.95)] = Field(
+        default=0.3, description="Correlation of the departures of neighbouring months (design `its`)"
+    )
+    trend: Annotated[float, Field(ge=-3, le=3)] = Field(
+        default=0.0, description="Trend of both series, SD units a year, positive is improvement (design `its`)"
+    )
+    events_per_month: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
+        default=None, description="Expected events a month without the intervention (counts in the design `its`)"
+    )
     attrition: dict[Key, Share] | None = Field(
         default=None,
         description="Share expected to be lost in each arm; null: what the plan declares. Moves grade "
@@ -101,10 +130,11 @@ class SimulateRequest(Scenario):
     @model_validator(mode="after")
     def _arms_agree(self) -> Self:
         arms = self.arms
-        for name, given in (("people", self.people), ("units", self.units), ("attrition", self.attrition)):
+        people = None if self._in_months and not self.people else self.people
+        for name, given in (("people", people), ("units", self.units), ("attrition", self.attrition)):
             if given is not None and set(given) != set(arms):
                 raise ValueError(f"{name} names {_listed(given)}; the plan compares {_listed(arms)}")
-        for arm, k in self.units_by_arm.items():
+        for arm, k in self.units_by_arm.items() if self.people else ():
             if self.people[arm] < 2 * k:
                 raise ValueError(
                     f"{self.people[arm]} people in {k} units of arm {arm!r}: at least two a unit are needed"
@@ -122,6 +152,8 @@ class SimulateRequest(Scenario):
         for planned in self.deciding:
             if planned.family is Family.BINARY and self.rate_of(planned) is None:
                 raise ValueError(f"{planned.measure} is binary: give `rate`, the share of events without intervention")
+            if self._in_months and planned.family is Family.COUNT and self.events_of(planned) is None:
+                raise ValueError(f"{planned.measure} is a count: give `events_per_month` without the intervention")
         return self
 
     @model_validator(mode="after")
@@ -151,8 +183,14 @@ class SimulateRequest(Scenario):
         """How long a pilot takes to analyse, as a key of `PILOTS`."""
         if self.plan.design is Design.PARALLEL:
             return "two arms"
-        binary = any(m.family is Family.BINARY for m in self.deciding)
+        slow = {Family.BINARY, Family.COUNT} if self._in_months else {Family.BINARY}
+        binary = any(m.family in slow for m in self.deciding)
         return "waves or units, binary" if binary else "waves or units"
+
+    @property
+    def _in_months(self) -> bool:
+        """Whether the plan follows months and not people."""
+        return self.plan.design is Design.ITS
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -187,6 +225,11 @@ class SimulateRequest(Scenario):
         """Share of events without the intervention."""
         own = self.measures.get(measure.measure)
         return self.rate if own is None or own.rate is None else own.rate
+
+    def events_of(self, measure: PlannedMeasure) -> float | None:
+        """Expected events a month without the intervention."""
+        own = self.measures.get(measure.measure)
+        return self.events_per_month if own is None or own.events_per_month is None else own.events_per_month
 
     def r_of(self, measure: PlannedMeasure) -> float:
         """Correlation of one person's values in two waves; 0 where people are not linked."""

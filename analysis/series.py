@@ -30,7 +30,7 @@ def padded(places: tuple[int, ...], found: Mapping[str, Array]) -> dict[str, Arr
 
 
 def nodes(inputs: Series, run: Run) -> tuple[Array, Array, Array, Array, Array]:
-    """Weight, σ, φ (K,), mean (K, p) and covariance (K, p, p) of the coefficients, of all nodes and prior components."""
+    """Weight, σ, φ (K,), mean (K, p) and covariance (K, p, p) of the coefficients, over nodes and prior components."""
     found = mixed.solved(inputs, run)
     hyper, total = hyper_of(inputs, found.grid.z), log_sum(found.given)
     count = len(found.given)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from analysis import mixed, series, series_counts
 from analysis.designs.prepared import Note
 from analysis.designs.series_inputs import Series, SeriesCounts
+from analysis.documents import PlannedMeasure
 from analysis.laplace_months import Found, integrate
 from analysis.mixed_equations import coefficients, equations
 from analysis.mixed_hyper import Hyper, hyper_of
@@ -22,8 +23,8 @@ from analysis.series_checks import autocorrelation
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-CALLED, LASTING = 0.95, 0.80
-"""P(Δ > 0) that looks like an effect, and what must remain without any few neighbouring months."""
+CALLED, LASTING, MEANINGFUL = 0.95, 0.80, 0.50
+"""P(Δ > 0) that looks like an effect, what must remain of it without any few neighbouring months, and of P(Δ > MMD)."""
 BLOCK, SHARE = 3, 3
 """Months that a block has at most; and at most one in so many of the window's."""
 FAR = 3.0
@@ -39,34 +40,37 @@ class Cautions:
 
 
 @lru_cache(maxsize=32)
-def cautions(inputs: Series | SeriesCounts, run: Run, measure: str) -> Cautions:
+def cautions(inputs: Series | SeriesCounts, run: Run, measure: PlannedMeasure) -> Cautions:
     """What a look at the series warns of."""
     notes, cap = [], None
-    if (span := _short_lived(inputs, run)) is not None:
+    if (span := _short_lived(inputs, run, measure.mmd)) is not None:
         message = (
             f"The effect hangs on the months t = {span[0]:g} to {span[1]:g}: without them the rest of the window does "
             "not show it. A shock that passes is not an effect; the outcome is capped at refine."
         )
-        notes.append(Note("short_lived", message, measure))
+        notes.append(Note("short_lived", message, measure.measure))
         cap = "an effect that hangs on a few months"
     if (left := _autocorrelation(inputs, run)) > FAR / np.sqrt(len(inputs.months.gaps)):
         message = (
             f"Neighbouring months go together more than the model foresees (autocorrelation left: {left:.2f}); the "
             "interval may be too narrow. Something slow moves the series: a control series would show it."
         )
-        notes.append(Note("autocorrelation_left", message, measure))
+        notes.append(Note("autocorrelation_left", message, measure.measure))
     return Cautions(tuple(notes), cap)
 
 
-def _short_lived(inputs: Series | SeriesCounts, run: Run) -> tuple[float, float] | None:
+def _short_lived(inputs: Series | SeriesCounts, run: Run, mmd: float) -> tuple[float, float] | None:
     """First and last month of the block without which the effect is gone; None where it lasts, or there is none."""
     hyper = _middle(inputs, run)
-    if _benefit(inputs, run, hyper, [])[0] < CALLED:
-        return None
+    whole = _above(inputs, run, hyper, [], (0.0, mmd))[:, 0]
     blocks = list(_blocks(inputs.months.window))
-    remaining = _benefit(inputs, run, hyper, blocks)[1:]
-    worst = int(np.argmin(remaining)) if blocks else 0
-    if not blocks or remaining[worst] >= LASTING:
+    if whole[0] < CALLED or not blocks:
+        return None
+    # What was not likely to be meaningful with all months need not be without some.
+    least = np.array([LASTING, min(MEANINGFUL, whole[1] / 2)])
+    remaining = (_above(inputs, run, hyper, blocks, (0.0, mmd))[:, 1:] / least[:, None]).min(axis=0)
+    worst = int(np.argmin(remaining))
+    if remaining[worst] >= 1:
         return None
     t = inputs.months.calendar.t[inputs.months.calendar.fitted][blocks[worst]]
     return float(t[0]), float(t[-1])
@@ -94,18 +98,27 @@ def _middle(inputs: Series | SeriesCounts, run: Run) -> tuple[float, float]:
     return float(weights @ sigma), float(weights @ phi)
 
 
-def _benefit(inputs: Series | SeriesCounts, run: Run, middle: tuple[float, float], blocks: list[Flags]) -> Array:
-    """P(Δ > 0) with all months, then without each block."""
+def _above(
+    inputs: Series | SeriesCounts,
+    run: Run,
+    middle: tuple[float, float],
+    blocks: list[Flags],
+    thresholds: tuple[float, ...],
+) -> Array:
+    """P(Δ > threshold), a row each, with all months and then without each block."""
     if isinstance(inputs, SeriesCounts):
         present = np.stack([np.ones(len(inputs.events), dtype=bool), *(~block for block in blocks)], axis=1)
-        parts = list(_given_counts(inputs, run, middle, present.astype(float)))
+        parts = [
+            np.array(part) for part in zip(*_given_counts(inputs, run, middle, present.astype(float)), strict=True)
+        ]
     else:
-        every = [np.zeros(len(inputs.y), dtype=bool), *blocks]
-        parts = [np.concatenate(part, axis=-1) for part in zip(*(_given(inputs, run, middle, b) for b in every), strict=True)]
-        parts = list(zip(*parts, strict=True))
-    log_weights, means, sds = (np.array(part) for part in zip(*parts, strict=True))
+        none = np.zeros(len(inputs.y), dtype=bool)
+        alone = [_given(inputs, run, middle, left_out) for left_out in (none, *blocks)]
+        parts = [np.concatenate(part, axis=1) for part in zip(*alone, strict=True)]
+    log_weights, means, sds = parts
     weights = np.exp(log_weights - log_weights.max(axis=0))
-    return np.asarray((weights * tails(0.0, means, sds)).sum(axis=0) / weights.sum(axis=0))
+    shares = weights / weights.sum(axis=0)
+    return np.array([(shares * tails(threshold, means, sds)).sum(axis=0) for threshold in thresholds])
 
 
 def _given(inputs: Series, run: Run, middle: tuple[float, float], left_out: Flags) -> tuple[Array, Array, Array]:

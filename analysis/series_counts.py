@@ -126,7 +126,7 @@ def rao_blackwell(inputs: SeriesCounts, run: Run, draws: Mapping[str, Array]) ->
     return marginal.along_lines(target, nodes, run, z, draws["delta"], LINES)
 
 
-# --- what NUTS starts from, and draws for what is shown ----------------------------------------------------------------------------------------
+# --- what NUTS starts from, and draws for what is shown --------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,7 +154,7 @@ FINER = 8
 
 
 def preconditioner(inputs: SeriesCounts, run: Run) -> dict[str, Array]:
-    """Where NUTS shall look: `location` and `factor` as in `series`; `weights` and `pulled` (n,) of a normal likelihood.
+    """Where NUTS shall look: `location` and `factor` as in `series`, `weights` and `pulled` (n,).
 
     The last two are the quadratic of the likelihood about the mode: what the latent departures would be given the
     rest, were it normal. They change how fast the sampler mixes and nothing else.
@@ -184,9 +184,7 @@ PRECONDITIONING, HYPER = 200, 5
 """Nodes that location and spread are judged by; hyper-parameters of the models' position (σ first, φ last)."""
 
 
-def joint(
-    inputs: SeriesCounts, run: Run, count: int, rng: np.random.Generator
-) -> tuple[Array, Array, Array, Array]:
+def joint(inputs: SeriesCounts, run: Run, count: int, rng: np.random.Generator) -> tuple[Array, Array, Array, Array]:
     """Equally likely coefficients (S, p), σ and φ (S,) and departures (S, n), by Laplace given φ, σ and Δ."""
     chosen = picked(inputs, run, count)
     found, (sigma, phi) = chosen.found, hyper_of(inputs, chosen.z)

@@ -11,7 +11,7 @@ import numpy as np
 
 from analysis.designs import OFFERED, prepare
 from analysis.designs.prepared import Question
-from analysis.documents import MeasureData, NormalPrior, Plan, PlannedMeasure, Role
+from analysis.documents import Family, MeasureData, NormalPrior, Plan, PlannedMeasure, Role
 from analysis.errors import Refused
 from analysis.fit import exact_verdict
 from analysis.grade import Grade
@@ -121,7 +121,12 @@ def design_prior(request: SimulateRequest) -> NormalPrior:
 
 
 def _in_sd_units(measure: PlannedMeasure) -> PlannedMeasure:
-    """The measure on the scale the simulated values are drawn on: the analysis standardises first, so nothing else."""
+    """The measure on the scale the simulated values are drawn on: the analysis standardises first, so nothing else.
+
+    Only a normal measure is drawn in SD units; of the others the reference SD says what one is.
+    """
+    if measure.family is not Family.NORMAL:
+        return measure
     return measure.model_copy(
         update={
             "reference_sd": None if measure.reference_sd is None else 1.0,

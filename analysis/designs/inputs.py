@@ -138,7 +138,9 @@ class TwoProportions:
         return np.array(known[1] / known.sum())
 
 
-Inputs = TwoMeans | Ancova | AncovaUnknownR | TwoProportions | AncovaUnits | Waves | BinaryInputs | Series | SeriesCounts
+Inputs = (
+    TwoMeans | Ancova | AncovaUnknownR | TwoProportions | AncovaUnits | Waves | BinaryInputs | Series | SeriesCounts
+)
 NormalInputs = TwoMeans | Ancova | AncovaUnknownR
 
 

@@ -1,7 +1,7 @@
 """Design `its`: the months of one group before and after a start, with or without a control series."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from analysis.designs.definitions import changed, segments
 from analysis.designs.monthly import Monthly, points_by_arm, together
 from analysis.designs.prepared import Note, Prepared, Question
 from analysis.designs.series_inputs import MOST_MONTHS, NAMES, Calendar, Months, Series, SeriesCounts
-from analysis.documents import Family
+from analysis.documents import Family, Point
 from analysis.errors import Refused
 
 Array = NDArray[np.float64]
@@ -66,7 +66,10 @@ def _prepared(question: Question) -> Prepared:
     if control is not None:
         fitted &= np.isin(treated.t, control.t)
     t = treated.t[fitted]
-    both = [(treated.definition[i], control and control.definition[control.at(treated.t[i])]) for i in np.flatnonzero(fitted)]
+    both = [
+        (treated.definition[i], control and control.definition[control.at(treated.t[i])])
+        for i in np.flatnonzero(fitted)
+    ]
     of = segments(question, t, both)
     notes += changed(question, t, of)
     shown = fitted | span.phase_in(treated.t)
@@ -110,9 +113,7 @@ def _exposure_notes(question: Question) -> list[Note]:
     return [Note("exposure_missing", message, question.measure.measure)]
 
 
-def _group(
-    question: Question, arms: dict[str, dict[str, dict[int, object]]], arm: str
-) -> tuple[Monthly, list[Note]]:
+def _group(question: Question, arms: dict[str, dict[str, dict[int, Point]]], arm: str) -> tuple[Monthly, list[Note]]:
     """The series of the treated group, and what was left out of it."""
     name, plan = question.measure.measure, question.plan
     units = arms.get(arm)
@@ -146,7 +147,9 @@ def _require_points(question: Question, span: list[int]) -> None:
     before, after = sum(t < 0 for t in span), sum(t >= 0 for t in span)
     if before >= LEAST and after >= LEAST:
         return
-    help_ = "t counts months from the start: −1 is the last month before it, 0 the first with it. " if not before else ""
+    help_ = (
+        "t counts months from the start: −1 is the last month before it, 0 the first with it. " if not before else ""
+    )
     raise Refused(
         "too_few_points",
         f"{question.measure.measure}: {before} months before the start and {after} after the phase-in; a trend and what "
@@ -179,7 +182,7 @@ def _span(question: Question, treated: Monthly) -> Span:
 
 
 def _control(
-    question: Question, arms: dict[str, dict[str, dict[int, object]]], treated: Monthly, span: Span
+    question: Question, arms: dict[str, dict[str, dict[int, Point]]], treated: Monthly, span: Span
 ) -> tuple[Monthly | None, list[Note]]:
     """The control series where there is one long enough beside the treated one; else why not."""
     plan, name = question.plan, question.measure.measure
@@ -272,9 +275,7 @@ def _about_before(values: Array, segment: Whole, before: Flags) -> Array:
     return found
 
 
-def _inputs(
-    question: Question, treated: Monthly, calendar: Calendar, places: tuple[int, ...]
-) -> Series | SeriesCounts:
+def _inputs(question: Question, treated: Monthly, calendar: Calendar, places: tuple[int, ...]) -> Series | SeriesCounts:
     columns, t = calendar.columns[calendar.fitted], calendar.t[calendar.fitted]
     gaps = np.diff(t, prepend=t[0])
     prior = [(float(NAMES[p] == "control"), PRIORS[NAMES[p].split("_")[0]] ** -2) for p in places[:-1]]
@@ -292,7 +293,7 @@ def _require_variation(question: Question, calendar: Calendar) -> None:
     if calendar.counts:
         events = observed * calendar.exposure[calendar.fitted]
         before, after = events[t < 0].sum(), events[t >= 0].sum()
-        if before + after < FEWEST_EVENTS or before < FEWEST_EVENTS and after < FEWEST_EVENTS:
+        if before + after < FEWEST_EVENTS or (before < FEWEST_EVENTS and after < FEWEST_EVENTS):
             raise Refused(
                 "too_few_events",
                 f"{name}: {before:.0f} events before the start and {after:.0f} after it; so few tell nothing but the "

@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 
 @numba_njit(fastmath=False, final_function=True)
-def value(
+def value(  # noqa: C901, PLR0915 - loops over arrays, not branches
     fixed: Array,
     e: Array,
     sigma: Array,

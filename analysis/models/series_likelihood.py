@@ -25,9 +25,7 @@ def value(expected: Array, sigma: Array, phi: Array, y: Array, gaps: Array) -> t
 
 
 @numba_njit(fastmath=False, final_function=True)
-def departures(
-    r: Array, sigma: float, phi: float, gaps: Array, by_r: Array, by_rho: Array
-) -> tuple[float, float]:
+def departures(r: Array, sigma: float, phi: float, gaps: Array, by_r: Array, by_rho: Array) -> tuple[float, float]:
     """Log density of departures `r` (n,) and its slope in σ; slopes in `r` and in each month's φ^k are added up."""
     total, by_sigma = 0.0, 0.0
     for i in range(len(r)):

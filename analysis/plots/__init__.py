@@ -6,6 +6,7 @@ draw is `Refused`. `png` gives the same plot as a picture.
 
 from analysis.plots.cell_means import cell_means
 from analysis.plots.chains import rank, trace
+from analysis.plots.counterfactual import counterfactual
 from analysis.plots.operating import operating_characteristics
 from analysis.plots.posterior import posterior, prior_posterior
 from analysis.plots.predictive import predictive
@@ -15,6 +16,7 @@ from analysis.plots.units import units
 
 __all__ = [
     "cell_means",
+    "counterfactual",
     "operating_characteristics",
     "png",
     "posterior",

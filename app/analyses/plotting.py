@@ -92,6 +92,7 @@ def _plots(
     yield "prior_posterior", lambda: plots.prior_posterior(plan, key, runs)
     left_out = {(arm, wave) for measure, arm, wave, _ in hidden.get("tables", []) if measure == key}
     yield "cell_means", lambda: plots.cell_means(plan, key, request.data[key], left_out)
+    yield "counterfactual", lambda: plots.counterfactual(effect)
     units = {unit for unit in hidden.get("units", []) if unit is not None}
     # Who has no unit goes by the name of the arm.
     units |= {arm.key for arm in plan.arms} if None in hidden.get("units", []) else set()

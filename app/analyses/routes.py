@@ -22,7 +22,7 @@ from app.pilots.models import Pilot
 from app.requests import Cursor, Limit, OnlyIteration, SessionDep, TransactionalRoute, page_of, where_given
 
 SVG = "image/svg+xml"
-PLOTS = ("posterior", "prior_posterior", "cell_means", "units", "predictive", "trace", "rank")
+PLOTS = ("posterior", "prior_posterior", "cell_means", "counterfactual", "units", "predictive", "trace", "rank")
 
 router = APIRouter(prefix="/v1", tags=["7 Analyses"], route_class=TransactionalRoute)
 
