@@ -134,7 +134,7 @@ def _prepare(given: Mapping[str, MeasureData], plan: Plan, measure: PlannedMeasu
             "Enter its measurements or a summary for the waves of this look.",
         )
     prepared = prepare(Question(plan, measure, data, look.wave))
-    found = exact.cautions(prepared.inputs, Run(OBSERVED, effect_prior(plan.priors), NO_BIAS), measure.measure)
+    found = exact.cautions(prepared.inputs, Run(OBSERVED, effect_prior(plan.priors), NO_BIAS), measure)
     return replace(prepared, warnings=(*prepared.warnings, *found.notes), cap=prepared.cap or found.cap)
 
 

@@ -26,6 +26,7 @@ from analysis.designs.binary_inputs import PairedProportions, UnitProportions
 from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoMeans, TwoProportions
 from analysis.designs.series_inputs import Series, SeriesCounts
 from analysis.designs.unit_inputs import AncovaUnits, Waves
+from analysis.documents import PlannedMeasure
 from analysis.mixed_hyper import UnitInputs, hyper_of_draws
 from analysis.posterior import FromDraws, Posterior, Sampled, SampledAlong
 from analysis.priors import Run, given_total
@@ -44,7 +45,7 @@ class Solver:
     given the other parameters. `slope` is mean and SD of the slope on the baseline. `raw` is the effect in raw units
     where that is not a multiple of δ. `preconditioner` says where NUTS shall look, as part of the model's data.
     `detail` is what else the effect's block shows, with intervals of a probability. `cautions` are what a look at the
-    posterior of the measure of this name warns of.
+    posterior of the measure warns of.
     """
 
     posterior: Callable[[Any, Run], Posterior]
@@ -54,7 +55,7 @@ class Solver:
     raw: Callable[[Any, Run], Posterior | None] = lambda *_: None
     preconditioner: Callable[[Any, Run], Mapping[str, Array]] = lambda *_: {}
     detail: Callable[[Any, Run, float], Mapping[str, object]] = lambda *_: {}
-    cautions: Callable[[Any, Run, str], Cautions] = lambda *_: Cautions()
+    cautions: Callable[[Any, Run, PlannedMeasure], Cautions] = lambda *_: Cautions()
 
 
 def posterior(inputs: Inputs, run: Run) -> Posterior:
@@ -87,7 +88,7 @@ def detail(inputs: Inputs, run: Run, prob: float) -> Mapping[str, object]:
     return SOLVERS[type(inputs)].detail(inputs, run, prob)
 
 
-def cautions(inputs: Inputs, run: Run, measure: str) -> Cautions:
+def cautions(inputs: Inputs, run: Run, measure: PlannedMeasure) -> Cautions:
     """Warnings that take a posterior to see, and whether they cap the outcome."""
     return SOLVERS[type(inputs)].cautions(inputs, run, measure)
 

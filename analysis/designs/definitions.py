@@ -1,4 +1,4 @@
-"""Months measured by one definition of the measure in a row are a segment; where it changes a level of its own begins."""
+"""Months in a row measured by one definition are a segment; where it changes a level of its own begins."""
 
 from collections.abc import Sequence
 

@@ -54,7 +54,7 @@ class Span:
 
 
 def _prepared(question: Question) -> Prepared:
-    plan, name = question.plan, question.measure.measure
+    plan = question.plan
     arms = points_by_arm(question)
     notes = _exposure_notes(question)
     treated, more = _group(question, arms, plan.treated)
@@ -152,8 +152,8 @@ def _require_points(question: Question, span: list[int]) -> None:
     )
     raise Refused(
         "too_few_points",
-        f"{question.measure.measure}: {before} months before the start and {after} after the phase-in; a trend and what "
-        f"differs from it need {LEAST} and {LEAST}.",
+        f"{question.measure.measure}: {before} months before the start and {after} after the phase-in; a trend and "
+        f"what differs from it need {LEAST} and {LEAST}.",
         f"{help_}Collect or enter more months; {SEASON_FROM} before the start also tell a season.",
     )
 
@@ -175,7 +175,7 @@ def _span(question: Question, treated: Monthly) -> Span:
     if window[1] > last or not span.within(treated.t).any():
         raise Refused(
             "window_beyond_data",
-            f"{name}: the window reaches from month {window[0]:g} to {window[1]:g}; the last month entered is {last:g}.",
+            f"{name}: the window reaches from month {window[0]:g} to {window[1]:g}; the last one entered is {last:g}.",
             "Wait for the months of the window, or plan a shorter one; it cannot be judged before it is over.",
         )
     return span

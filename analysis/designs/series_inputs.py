@@ -1,4 +1,4 @@
-"""What a monthly series hands to a model: months of the likelihood, columns of the coefficients, all months to be shown.
+"""What a monthly series hands to a model: months of the likelihood, columns of the coefficients, all months shown.
 
 Coefficients in the order of `NAMES`; columns a series has no use for are left out here and idle in the PyMC models.
 """

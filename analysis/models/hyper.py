@@ -28,7 +28,7 @@ def preconditioned(coefficients: int) -> Layout:
 
 @dataclass(frozen=True)
 class Position:
-    """Where the sampler stands: hyper-parameters on the real line, the coefficients but Δ, Δ, and what stands beside."""
+    """Where the sampler stands: hyper-parameters on the real line, the coefficients but Δ, Δ, what is beside."""
 
     sigma: Any
     unit: Any
@@ -67,7 +67,7 @@ def half_normal(name: str, z: Any, scale: Any) -> Any:
 
 
 def correlation(z: Any, prior: Any, name: str = "r") -> Any:
-    """The correlation `name` between `prior[0]` and `prior[1]`, there normal with mean `prior[2]` and precision `prior[3]`."""
+    """The correlation `name` between `prior[0]` and `prior[1]`, normal with mean `prior[2]`, precision `prior[3]`."""
     r = pm.Deterministic(name, prior[0] + (prior[1] - prior[0]) * below(z))
     pm.Potential(f"{name}_log_prior", -0.5 * prior[3] * (r - prior[2]) ** 2 - 0.5 * z**2)
     return r

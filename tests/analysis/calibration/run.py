@@ -90,13 +90,15 @@ def coverage(name: str, delta: float | None, count: int, pool: ProcessPoolExecut
 def quantities(pilot: Pilot, draws: dict[str, Any]) -> dict[str, tuple[float, Any]]:
     """True values and draws of what the data tell of."""
     inputs, truth = pilot.inputs, pilot.truth
-    told = {"delta", "total", "unit_sd", "unit_time_sd", "log_odds_ratio"} & truth.keys() & draws.keys()
+    told = {"delta", "total", "unit_sd", "unit_time_sd", "log_odds_ratio", "phi"} & truth.keys() & draws.keys()
     if isinstance(inputs, Waves | UnitProportions):
         told -= {n for n, on in (("unit_sd", inputs.unit), ("unit_time_sd", inputs.unit_time)) if not on}
     if isinstance(inputs, Waves) and inputs.linked:
         told.add("r")
     found = {name: (float(truth[name]), draws[name]) for name in told}
-    if "sigma" in truth:
+    if np.ndim(truth.get("sigma", ())) == 0:
+        found["sigma"] = (float(truth["sigma"]), draws["sigma"])
+    elif "sigma" in truth:
         found |= {f"sigma_{a}": (float(truth["sigma"][a]), draws["sigma"][..., a]) for a in (0, 1)}
     return found
 

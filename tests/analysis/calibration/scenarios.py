@@ -12,11 +12,14 @@ from analysis.designs import prepare
 from analysis.designs.binary_inputs import PairedProportions, UnitProportions
 from analysis.designs.inputs import Inputs, TwoProportions
 from analysis.designs.prepared import Question
+from analysis.designs.series_inputs import Series, SeriesCounts
 from analysis.documents import Design, Family, MeasureData, Plan
 
 Array = NDArray[np.float64]
 Truth = dict[str, Any]
-"""Parameters by the names of the draws: delta, total, sigma (2,), unit_sd, unit_time_sd, r, log_odds_ratio."""
+"""Parameters by the names of the draws: delta, total, sigma (2,), unit_sd, unit_time_sd, r, log_odds_ratio.
+
+Of a series: delta, total, sigma, phi."""
 CENTRE, SPREAD = 50.0, 10.0
 
 
@@ -226,6 +229,43 @@ def joint(p: float, q: float, odds: float) -> float:
     return (low + high) / 2
 
 
+# --- months -------------------------------------------------------------------------------------------------------
+
+
+def months(family: Family, before: int, after: int, *, control: bool, events: int = 12) -> Callable[..., Pilot]:
+    """A series (and its control) lays out the columns; then values come as the model has them."""
+
+    def simulate(rng: np.random.Generator, delta: float, bias: float) -> Pilot:
+        sign, total = int(rng.choice([-1, 1])), delta + bias
+        points = [
+            {"arm": arm, "t": t, "value": float(v) if family is Family.DURATION else round(events * float(v))}
+            for arm in ("t", "c")[: 1 + control]
+            for t, v in zip(range(-before, after), np.exp(0.2 * rng.normal(size=before + after)), strict=True)
+        ]
+        asked = question(Design.ITS, family, {"series": points}, sign)
+        plan = {"control": "c" if control else None, "phase_in_months": 2.0}
+        measure = asked.measure.model_copy(update={"reference_sd": None})
+        inputs = prepare(replace(asked, plan=asked.plan.model_copy(update=plan), measure=measure)).inputs
+        assert isinstance(inputs, Series | SeriesCounts)
+        layout, sigma, phi = inputs.months, abs(rng.normal()), rng.normal(0.3, 0.3)
+        while abs(phi) >= 1:
+            phi = rng.normal(0.3, 0.3)
+        mean, precision = layout.prior.T
+        theta = np.append(mean + rng.normal(size=len(mean)) / np.sqrt(precision), total)
+        own = rng.normal(size=len(layout.gaps))
+        for i in range(1, len(own)):
+            rho = phi ** layout.gaps[i]
+            own[i] = rho * own[i - 1] + np.sqrt(1 - rho**2) * own[i]
+        y = layout.columns @ theta + sigma * own
+        truth = {"delta": delta, "total": total, "sigma": sigma, "phi": phi}
+        if isinstance(inputs, Series):
+            return Pilot(replace(inputs, y=y), truth)
+        counted = rng.poisson(np.exp(inputs.offset + inputs.scale * y)).astype(float)
+        return Pilot(replace(inputs, events=counted), truth)
+
+    return simulate
+
+
 SCENARIOS: Final[Mapping[str, Callable[..., Pilot]]] = {
     "parallel × normal × ancova": two_arms(Design.PARALLEL, None, 15),
     "parallel × normal × ancova_units": two_arms(Design.PARALLEL, (4, 4), 4),
@@ -238,5 +278,7 @@ SCENARIOS: Final[Mapping[str, Callable[..., Pilot]]] = {
     "paired × binary × paired_proportions": linked_binary(50),
     "cross_section × binary × unit_proportions": counts(Design.CROSS_SECTION, (0, 4), 15, 2),
     "did × binary × unit_proportions": counts(Design.DID, (3, 3), 15, 2),
+    "its × duration × series": months(Family.DURATION, 24, 12, control=True),
+    "its × count × series_counts": months(Family.COUNT, 24, 12, control=False),
 }
 """By design × family × model."""
