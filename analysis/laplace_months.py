@@ -1,7 +1,7 @@
 """Laplace's approximation of Poisson months about AR(1) log rates: coefficients and latent departures integrated out.
 
 Given σ and φ the departures are a Markov chain, so that their precision and every sweep are tridiagonal: the work grows
-with the number of months, not its cube. Many values of σ and φ at once, nodes last in arrays. No prior of these is here.
+with the number of months, not its cube. Many values of σ and φ at once, nodes last in arrays. No prior of them here.
 """
 
 from dataclasses import dataclass

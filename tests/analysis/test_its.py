@@ -277,7 +277,7 @@ def test_extremes_give_finite_answers(name: str) -> None:
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.floats(-2, 2), min_size=24, max_size=24), st.permutations(range(24)))
 def test_scaling_all_months_changes_nothing(values: list[float], order: list[int]) -> None:
-    logs = {t: v for t, v in zip(range(-12, 12), values, strict=True)}
+    logs = dict(zip(range(-12, 12), values, strict=True))
     found = answer(points(logs, "duration"), "duration")
     series = points(logs, "duration", level=90.0)
     again = answer([series[i] for i in order], "duration")

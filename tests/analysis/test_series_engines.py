@@ -61,7 +61,7 @@ def by_dense_sums(inputs: Series) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("control", [False, True])
-def test_durations_by_dense_sums(control: bool) -> None:
+def test_durations_by_dense_sums(*, control: bool) -> None:
     series = [p for p in points(log_values(11, 26, 11, effect=-0.2), "duration") if p["t"] not in (-7, -6, 4)]
     if control:
         series += points(log_values(12, 26, 11), "duration", "c")
