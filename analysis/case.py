@@ -1,20 +1,21 @@
 """What a request asks: the plan in force, the look, prepared measures, the grade and the rule that will judge.
 
-No posterior is computed here.
+No posterior is computed here, but for the cautions of models that have them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from analysis import exact
 from analysis.decide import DecisionRule
 from analysis.designs import prepare
 from analysis.designs.prepared import ONE_GROUP, Note, Prepared, Question
 from analysis.documents import Design, FitRequest, MeasureData, Plan, PlannedLook, PlannedMeasure, Role
 from analysis.errors import Refused
 from analysis.grade import Circumstances, Grade, grade
-from analysis.priors import Run
-from analysis.runs import runs_of
+from analysis.priors import NO_BIAS, Run, effect_prior
+from analysis.runs import OBSERVED, runs_of
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,9 @@ def _prepare(given: Mapping[str, MeasureData], plan: Plan, measure: PlannedMeasu
             f"There are no data of {measure.measure}.",
             "Enter its measurements or a summary for the waves of this look.",
         )
-    return prepare(Question(plan, measure, data, look.wave))
+    prepared = prepare(Question(plan, measure, data, look.wave))
+    found = exact.cautions(prepared.inputs, Run(OBSERVED, effect_prior(plan.priors), NO_BIAS), measure)
+    return replace(prepared, warnings=(*prepared.warnings, *found.notes), cap=prepared.cap or found.cap)
 
 
 def _circumstances(plan: Plan, primary: Prepared) -> Circumstances:

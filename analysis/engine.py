@@ -27,6 +27,8 @@ _SAMPLERS = {
     "waves": PRECONDITIONED,
     "wedge_means": CROSSING,
     "wedge_proportions": CROSSING,
+    "series": Sampler(tune=300, target_accept=0.8),
+    "series_counts": Sampler(draws=700, tune=250, target_accept=0.8),
     "unit_proportions": Sampler(tune=300),
     "unit_counts": PRECONDITIONED,
     "share": PRECONDITIONED,

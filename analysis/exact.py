@@ -19,6 +19,10 @@ from analysis import (
     paired_proportions,
     proportions,
     record_checks,  # noqa: F401 - registers the predictive checks of counts and shares
+    series,
+    series_cautions,
+    series_counts,
+    series_detail,
     shares,
     unit_counts,
     unit_ordinal,
@@ -33,12 +37,15 @@ from analysis.designs.binary_inputs import PairedProportions, UnitProportions
 from analysis.designs.count_inputs import UnitCounts
 from analysis.designs.inputs import Ancova, AncovaUnknownR, Inputs, TwoMeans, TwoProportions
 from analysis.designs.ordinal_inputs import PairedOrdinal, UnitOrdinal
+from analysis.designs.series_inputs import Series, SeriesCounts
 from analysis.designs.share_inputs import Shares
 from analysis.designs.unit_inputs import AncovaUnits, Waves
 from analysis.designs.wedge_inputs import WedgeMeans, WedgeProportions
+from analysis.documents import PlannedMeasure
 from analysis.mixed_hyper import UnitInputs, hyper_of_draws
 from analysis.posterior import FromDraws, Posterior, Sampled, SampledAlong
 from analysis.priors import Run, given_total
+from analysis.series_cautions import Cautions
 
 Array = NDArray[np.float64]
 CENTRE_NODES = 161
@@ -52,7 +59,8 @@ class Solver:
     `rao_blackwell` also takes draws (chain, draw, …) by name and gives those of δ with their conditional distribution
     given the other parameters. `slope` is mean and SD of the slope on the baseline. `raw` is the effect in raw units
     where that is not a multiple of δ. `preconditioner` says where NUTS shall look, as part of the model's data.
-    `detail` is what else an effect shows, given the probability of its intervals: keys of its block.
+    `detail` is what else an effect shows, given the probability of its intervals: keys of its block. `cautions` are
+    what a look at the posterior of the measure warns of.
     """
 
     posterior: Callable[[Any, Run], Posterior]
@@ -62,6 +70,7 @@ class Solver:
     raw: Callable[[Any, Run], Posterior | None] = lambda *_: None
     preconditioner: Callable[[Any, Run], Mapping[str, Array]] = lambda *_: {}
     detail: Callable[[Any, Run, float], Mapping[str, object]] = lambda *_: {}
+    cautions: Callable[[Any, Run, PlannedMeasure], Cautions] = lambda *_: Cautions()
 
 
 def posterior(inputs: Inputs, run: Run) -> Posterior:
@@ -94,6 +103,11 @@ def detail(inputs: Inputs, run: Run, prob: float) -> Mapping[str, object]:
     return SOLVERS[type(inputs)].detail(inputs, run, prob)
 
 
+def cautions(inputs: Inputs, run: Run, measure: PlannedMeasure) -> Cautions:
+    """Warnings that take a posterior to see, and whether they cap the outcome."""
+    return SOLVERS[type(inputs)].cautions(inputs, run, measure)
+
+
 def rao_blackwell(inputs: Inputs, run: Run, draws: Mapping[str, Array]) -> FromDraws:
     """Draws of δ with their conditional distribution given the other parameters of the draw."""
     return SOLVERS[type(inputs)].rao_blackwell(inputs, run, draws)
@@ -111,7 +125,7 @@ def _given_centre(inputs: TwoProportions, run: Run, draws: Mapping[str, Array]) 
     return SampledAlong(draws["delta"], centre, nodes, total, rows, *given)
 
 
-def _given_units(inputs: UnitInputs, run: Run, draws: Mapping[str, Array]) -> Sampled:
+def _given_hyper(inputs: UnitInputs, run: Run, draws: Mapping[str, Array]) -> Sampled:
     return sampled(draws["delta"], run, mixed.conditional(inputs, hyper_of_draws(inputs, draws), run))
 
 
@@ -134,7 +148,7 @@ def sampled(delta: Array, run: Run, given: tuple[Array, Array, Array]) -> Sample
 
 
 _TWO_ARMS = Solver(gaussian.posterior, gaussian.component_weights, _given_sigma)
-_UNITS = Solver(mixed.posterior, mixed.component_weights, _given_units, preconditioner=mixed.preconditioner)
+_UNITS = Solver(mixed.posterior, mixed.component_weights, _given_hyper, preconditioner=mixed.preconditioner)
 
 SOLVERS: Final[Mapping[type, Solver]] = {
     TwoMeans: _TWO_ARMS,
@@ -145,14 +159,14 @@ SOLVERS: Final[Mapping[type, Solver]] = {
     AncovaUnits: Solver(
         mixed.posterior,
         mixed.component_weights,
-        _given_units,
+        _given_hyper,
         mixed.slope,
         preconditioner=mixed.preconditioner,
     ),
     WedgeMeans: Solver(
         mixed.posterior,
         mixed.component_weights,
-        _given_units,
+        _given_hyper,
         preconditioner=wedge_means.preconditioner,
         detail=wedge_means.detail,
     ),
@@ -211,6 +225,23 @@ SOLVERS: Final[Mapping[type, Solver]] = {
         raw=ordinal_effects.mean_difference,
         preconditioner=paired_ordinal.preconditioner,
         detail=ordinal_effects.detail,
+    ),
+    SeriesCounts: Solver(
+        series_counts.posterior,
+        series_counts.component_weights,
+        series_counts.rao_blackwell,
+        raw=series_detail.rate_difference,
+        preconditioner=series_counts.preconditioner,
+        detail=series_detail.detail,
+        cautions=series_cautions.cautions,
+    ),
+    Series: Solver(
+        mixed.posterior,
+        mixed.component_weights,
+        _given_hyper,
+        preconditioner=series.preconditioner,
+        detail=series_detail.detail,
+        cautions=series_cautions.cautions,
     ),
 }
 """Who computes what. A new model is a module and a row."""

@@ -177,7 +177,9 @@ def moments(marginal: Marginal, run: Run) -> tuple[Array, Array]:
     return mean, (weights[:, None] * centred).T @ centred
 
 
-def along_lines(target: Target, marginal: Marginal, run: Run, points: Array, delta: Array) -> SampledAlong:
+def along_lines(
+    target: Target, marginal: Marginal, run: Run, points: Array, delta: Array, lines_each: int = LINES
+) -> SampledAlong:
     """Draws of δ (chain, draw) with the conditional distribution of Δ given where each draw lies beside it.
 
     `points` (chain, draw, d). A draw's line moves the nuisances along with Δ as the posterior does, so that a line's
@@ -187,8 +189,8 @@ def along_lines(target: Target, marginal: Marginal, run: Run, points: Array, del
     along = covariance[:-1, -1] / covariance[-1, -1]
     reach = REACH * float(np.sqrt(covariance[-1, -1]))
     total = np.linspace(mean[-1] - reach, mean[-1] + reach, STEPS)
-    step = max(points.shape[1] // LINES, 1)
-    chosen = points[:, ::step][:, :LINES]
+    step = max(points.shape[1] // lines_each, 1)
+    chosen = points[:, ::step][:, :lines_each]
     beside = chosen[..., :-1] - chosen[..., -1:] * along
     nuisances = beside.reshape(-1, 1, len(along)) + total[:, None] * along
     lines = np.concatenate([nuisances, np.broadcast_to(total[:, None], (*nuisances.shape[:2], 1))], axis=-1)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.designs.series_inputs import Series
 from analysis.designs.unit_inputs import COEFFICIENTS, AncovaUnits, Waves
 from analysis.designs.wedge_inputs import Wedge, WedgeMeans
 from analysis.mixed_hyper import Hyper, UnitInputs
@@ -54,6 +55,8 @@ def _terms(inputs: UnitInputs) -> int:
     """Numbers an intermediate array holds of one node."""
     if isinstance(inputs, WedgeMeans):
         return inputs.n.size + inputs.size * len(inputs.units)
+    if isinstance(inputs, Series):
+        return len(inputs.months.places) ** 2
     return len(inputs.sizes.of) * inputs.waves**2 if isinstance(inputs, Waves) else inputs.sizes.moments[..., 0].size
 
 
@@ -264,6 +267,35 @@ def of_cells(inputs: Wedge, columns: Array, y: Array, variance: Array, hyper: We
     rest = -0.5 * (both[:, -1, -1] + np.log(grown).sum(axis=1))
     rest += 0.5 * np.log(np.where(told > 0, told, 1.0)).sum(axis=(1, 2))
     return Equations(both[:, :-1, :-1], both[:, :-1, -1], rest, np.zeros(columns.shape[-1]))
+
+
+# --- months in a row ----------------------------------------------------------------------------------------------
+
+
+@_equations.register
+def _(inputs: Series, hyper: Hyper) -> Equations:
+    """Coefficients: those of `columns`. AR(1): a month given the one before, k months back, has slope φ^k."""
+    months = inputs.months
+    rows = np.concatenate([months.columns, inputs.y[:, None]], axis=1)
+    products = np.tile(rows[0, :, None] * rows[0], (len(hyper), 1, 1))
+    determinant = np.zeros(len(hyper))
+    for gap in np.unique(months.gaps[1:]):
+        here = np.flatnonzero(months.gaps == gap)
+        now, before = rows[here], rows[here - 1]
+        cross = now.T @ before
+        rho = hyper.r[:, None, None] ** gap
+        left = 1 - rho**2
+        products += (now.T @ now - rho * (cross + cross.T) + rho**2 * (before.T @ before)) / left
+        determinant += len(here) * np.log(left[:, 0, 0])
+    products /= hyper.sigma[:, :1, None] ** 2
+    precision, shift = products[:, :-1, :-1].copy(), products[:, :-1, -1].copy()
+    rest = -0.5 * products[:, -1, -1] - 0.5 * determinant - len(rows) * np.log(hyper.sigma[:, 0])
+    mean, known = months.prior.T
+    intercepts = months.intercepts
+    for i, (m, w) in enumerate(zip(mean, known * (1 - intercepts[:-1]), strict=True)):
+        precision[:, i, i] += w
+        shift[:, i] += w * m
+    return Equations(precision, shift, rest, intercepts)
 
 
 # --- coefficients integrated out ----------------------------------------------------------------------------------

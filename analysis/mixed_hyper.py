@@ -1,4 +1,4 @@
-"""Hyper-parameters of normal models with unit effects: their priors, and the real line they are sought on.
+"""Hyper-parameters of normal models with unit effects or in time: their priors, and the real line they are sought on.
 
 They live there as `z` (SDs through `ramp`, r through Φ), which is also how the PyMC models sample them: priors have
 Gaussian tails there, so that quadrature and sampler meet no long ones.
@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtr
 
+from analysis.designs.series_inputs import PHI_PRIOR, Series
 from analysis.designs.unit_inputs import AncovaUnits, Waves
 from analysis.designs.wedge_inputs import WedgeMeans
 
 Array = NDArray[np.float64]
-UnitInputs = AncovaUnits | Waves | WedgeMeans
-People = AncovaUnits | Waves
-"""The models whose hyper-parameters are here; those of `WedgeMeans` are in `wedge_equations.py`."""
+UnitInputs = AncovaUnits | Waves | WedgeMeans | Series
+People = AncovaUnits | Waves | Series
+"""The models whose hyper-parameters are here; those of `WedgeMeans` are in `wedge_hyper.py`."""
 
 R_MEAN, R_SD, R_HIGH = 0.65, 0.15, 0.95
 TINY, CLOSEST = 1e-16, 1e-12
@@ -29,7 +30,10 @@ TINY, CLOSEST = 1e-16, 1e-12
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hyper:
-    """Hyper-parameters of K nodes: `sigma` (K, 2), unit SD and unit × time SD (K,), r (K,)."""
+    """Hyper-parameters of K nodes: `sigma` (K, 2), unit SD and unit × time SD (K,), r (K,).
+
+    A series has its σ in the first column and its autocorrelation as r, nothing else.
+    """
 
     sigma: Array
     unit_sd: Array
@@ -50,6 +54,8 @@ def bounds_of_r(inputs: People) -> Array:
     """Bounds, mean and precision (0: flat) of the prior of r."""
     if isinstance(inputs, Waves):
         return inputs.r_prior
+    if isinstance(inputs, Series):
+        return PHI_PRIOR
     return np.array([0.0, R_HIGH, R_MEAN, R_SD**-2])
 
 
@@ -60,7 +66,9 @@ def scales_of(inputs: UnitInputs) -> tuple[float, float]:
 
 
 @scales_of.register
-def _(inputs: AncovaUnits | Waves) -> tuple[float, float]:
+def _(inputs: AncovaUnits | Waves | Series) -> tuple[float, float]:
+    if isinstance(inputs, Series):
+        return 1.0, 1.0
     return inputs.unit_scale, (inputs.unit_time_scale if isinstance(inputs, Waves) else 1.0)
 
 
@@ -71,9 +79,11 @@ def active(inputs: UnitInputs) -> NDArray[np.bool_]:
 
 
 @active.register
-def _(inputs: AncovaUnits | Waves) -> NDArray[np.bool_]:
+def _(inputs: AncovaUnits | Waves | Series) -> NDArray[np.bool_]:
     if isinstance(inputs, AncovaUnits):
         return np.array([True, True, True, False, inputs.unknown_r])
+    if isinstance(inputs, Series):
+        return np.array([True, False, False, False, True])
     spreads = {int(s) for a in (0, 1) for w, s in enumerate(inputs.spread[a]) if inputs.columns[a, w].any()}
     return np.array([0 in spreads, 1 in spreads, inputs.unit > 0, inputs.unit_time > 0, inputs.linked])
 
@@ -85,7 +95,7 @@ def hyper_of(inputs: UnitInputs, z: Array) -> Any:
 
 
 @hyper_of.register
-def _(inputs: AncovaUnits | Waves, z: Array) -> Hyper:
+def _(inputs: AncovaUnits | Waves | Series, z: Array) -> Hyper:
     low, high = bounds_of_r(inputs)[:2]
     unit, unit_time = scales_of(inputs)
     return Hyper(
@@ -118,7 +128,10 @@ def hyper_of_draws(inputs: UnitInputs, draws: Mapping[str, Array]) -> Any:
 
 
 @hyper_of_draws.register
-def _(inputs: AncovaUnits | Waves, draws: Mapping[str, Array]) -> Hyper:
+def _(inputs: AncovaUnits | Waves | Series, draws: Mapping[str, Array]) -> Hyper:
+    if isinstance(inputs, Series):
+        sigma, phi = (draws[name].reshape(-1) for name in ("sigma", "phi"))
+        return Hyper(np.stack([sigma, sigma], axis=1), np.ones_like(phi), np.ones_like(phi), phi)
     flat = {name: draws[name].reshape(-1) for name in ("unit_sd", "r")}
     time = draws["unit_time_sd"].reshape(-1) if isinstance(inputs, Waves) else np.zeros_like(flat["r"])
     return Hyper(draws["sigma"].reshape(-1, 2), flat["unit_sd"], time, flat["r"])
@@ -131,7 +144,7 @@ def log_prior(inputs: UnitInputs, z: Array) -> Array:
 
 
 @log_prior.register
-def _(inputs: AncovaUnits | Waves, z: Array) -> Array:
+def _(inputs: AncovaUnits | Waves | Series, z: Array) -> Array:
     h = hyper_of(inputs, z)
     _, _, mean, precision = bounds_of_r(inputs)
     value = (log_ndtr(z[:, :2]) - h.sigma**2 / (2 * inputs.sigma_scale**2)).sum(axis=1)
@@ -148,9 +161,13 @@ def start(inputs: UnitInputs) -> Array:
 
 
 @start.register
-def _(inputs: AncovaUnits | Waves) -> Array:
+def _(inputs: AncovaUnits | Waves | Series) -> Array:
     squares, free = np.zeros(2), np.zeros(2)
-    if isinstance(inputs, AncovaUnits):
+    if isinstance(inputs, Series):
+        columns = inputs.months.columns
+        left = inputs.y - columns @ np.linalg.lstsq(columns, inputs.y, rcond=None)[0]
+        squares[0], free[0] = left @ left, max(len(left) - columns.shape[1], 1)
+    elif isinstance(inputs, AncovaUnits):
         squares, free = inputs.s22, inputs.free
     else:
         for a, w in np.ndindex(inputs.spread.shape):

@@ -18,7 +18,7 @@ from typing import Any
 
 from analysis.answer import versions
 from analysis.designs.prepared import Note
-from analysis.documents import Role
+from analysis.documents import Design, Role
 from analysis.errors import Refused
 from analysis.operating_says import assumptions, says
 from analysis.scenario import SimulateRequest
@@ -192,7 +192,8 @@ def _answer(simulation: Simulation, ended: Sequence[Sequence[Ended]]) -> dict[st
         "assurance": belief,
         "says": says(request, primary, str(grade), rows, belief),
         "scenario": {
-            "people": {arm: request.people[arm] for arm in request.arms},
+            "people": dict(request.people),
+            **_months(request),
             "units": request.units_by_arm if simulation.in_units else None,
             "r": request.r_of(primary),
             "icc": request.icc if simulation.in_units else None,
@@ -236,3 +237,11 @@ def _notes(simulation: Simulation, ended: Sequence[Sequence[Ended]]) -> list[Not
         message = f"{refused} simulated pilots had no answer (too few people or events in one of the arms)."
         notes.append(Note("pilots_refused", message))
     return notes
+
+
+MONTHS = ("months_before", "months_after", "month_sd", "shared_sd", "autocorrelation", "trend", "events_per_month")
+
+
+def _months(request: SimulateRequest) -> dict[str, Any]:
+    """What is supposed of the months of a series."""
+    return {name: getattr(request, name) for name in MONTHS} if request.plan.design is Design.ITS else {}

@@ -52,7 +52,9 @@ def assumptions(request: SimulateRequest, measures: Sequence[PlannedMeasure]) ->
         if request.bias == "none"
         else "The data of each pilot add a bias drawn from the grade's to the true effect, the same at every look.",
         "The effect is there in full at every look.",
-        f"People are those analysed; their own values of two waves correlate by {request.r:g}"
+        _of_months(request)
+        if request.plan.design is Design.ITS
+        else f"People are those analysed; their own values of two waves correlate by {request.r:g}"
         + (" where people are linked, by nothing where they are not." if request.plan.design in UNLINKED else "."),
     ]
     if request.plan.design in IN_UNITS:
@@ -91,9 +93,20 @@ def percent(p: float) -> str:
 
 
 def _size(request: SimulateRequest) -> str:
-    """How many people, and units where the design has them."""
+    """How many people, and units where the design has them; of a series its months."""
+    if request.plan.design is Design.ITS:
+        return f"{request.months_before} months before the start and {request.months_after} after"
     people = " and ".join(str(request.people[arm]) for arm in request.arms)
     if request.plan.design not in IN_UNITS:
         return f"{people} people"
     units = " and ".join(str(request.units_by_arm[arm]) for arm in request.arms)
     return f"{people} people in {units} units"
+
+
+def _of_months(request: SimulateRequest) -> str:
+    """How the months of a series vary."""
+    return (
+        f"Months depart from a trend of {request.trend:g} SD a year by an SD of {request.month_sd:g}, and with the "
+        f"control series, where there is one, by {request.shared_sd:g} more; neighbours correlate by "
+        f"{request.autocorrelation:g}. There is no season and no shock."
+    )

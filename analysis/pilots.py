@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri
 
+from analysis import pilots_series
 from analysis.designs.parallel_binary import KAPPA_LOGIT
 from analysis.documents import (
     Cell,
@@ -40,7 +41,7 @@ WISHART_FROM = 3
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """People of one arm, and of one unit where the design has units."""
+    """People of one arm, and of one unit where the design has units; a monthly series has none."""
 
     unit: str | None
     arm: str
@@ -112,6 +113,8 @@ class Values:
 def groups_of(request: SimulateRequest) -> list[Group]:
     """The groups of a request, people split as evenly as can be."""
     treated, made = request.arms[0], []
+    if request.plan.design is Design.ITS:
+        return [Group(None, arm, 0, arm == treated) for arm in request.arms]
     for arm in request.arms:
         k = request.units_by_arm[arm]
         wedge = request.plan.design is Design.STEPPED_WEDGE
@@ -308,5 +311,7 @@ MAKERS: Final[Mapping[tuple[Design, Family], Maker]] = {
     (Design.PAIRED, Family.ORDINAL): Maker(ordinal, category_rows),
     (Design.CROSS_SECTION, Family.ORDINAL): Maker(ordinal, categories),
     (Design.CLUSTER, Family.ORDINAL): Maker(ordinal, categories),
+    (Design.ITS, Family.DURATION): Maker(pilots_series.draw, pilots_series.enter),
+    (Design.ITS, Family.COUNT): Maker(pilots_series.draw, pilots_series.enter),
 }
 """How the data of a design are drawn and entered; what is not here cannot be simulated."""

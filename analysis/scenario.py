@@ -72,14 +72,20 @@ class TrueMeasure(Document):
         description="Shares of the categories without the intervention, lowest first, which add up to 1 (ordinal "
         "measures); null: those of the request",
     )
+    events_per_month: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
+        default=None,
+        description="Expected events a month without the intervention (counts in the design `its`); null: that of the "
+        "request",
+    )
 
 
 class Scenario(Document):
-    """How many people take part and what is supposed to be true. Only `people` is needed."""
+    """How many people take part and what is supposed to be true. Only `people` is needed; of a series nothing."""
 
     people: dict[Key, Annotated[People, Field(ge=2, le=20_000)]] = Field(
+        default={},
         description="People analysed in each arm, all units together, in every wave; of a stepped wedge everybody, "
-        "under the treated arm",
+        "under the treated arm; a monthly series (`its`) needs none",
         examples=[{"intervention": 60}],
     )
     units: dict[Key, Annotated[int, Field(ge=1, le=MOST_UNITS)]] | None = Field(
@@ -122,6 +128,27 @@ class Scenario(Document):
         "measures)",
         examples=[[0.1, 0.2, 0.4, 0.2, 0.1]],
     )
+    months_before: Annotated[int, Field(ge=8, le=180)] = Field(
+        default=24, description="Months of a series before the start (design `its`)"
+    )
+    months_after: Annotated[int, Field(ge=8, le=120)] = Field(
+        default=12, description="Months of a series from the start on, those of the phase-in too (design `its`)"
+    )
+    month_sd: Annotated[float, Field(gt=0, le=3)] = Field(
+        default=0.2, description="SD of a series' own departures from its trend, SD units (design `its`)"
+    )
+    shared_sd: Annotated[float, Field(ge=0, le=3)] = Field(
+        default=0.1, description="SD of what moves treated and control series alike, SD units (design `its`)"
+    )
+    autocorrelation: Annotated[float, Field(ge=-0.9, le=0.95)] = Field(
+        default=0.3, description="Correlation of the departures of neighbouring months (design `its`)"
+    )
+    trend: Annotated[float, Field(ge=-3, le=3)] = Field(
+        default=0.0, description="Trend of both series, SD units a year, positive is improvement (design `its`)"
+    )
+    events_per_month: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
+        default=None, description="Expected events a month without the intervention (counts in the design `its`)"
+    )
     attrition: dict[Key, Share] | None = Field(
         default=None,
         description="Share expected to be lost in each arm; null: what the plan declares. Moves grade "
@@ -152,10 +179,11 @@ class SimulateRequest(Scenario):
     @model_validator(mode="after")
     def _arms_agree(self) -> Self:
         arms = self.arms
-        for name, given in (("people", self.people), ("units", self.units), ("attrition", self.attrition)):
+        people = None if self._in_months and not self.people else self.people
+        for name, given in (("people", people), ("units", self.units), ("attrition", self.attrition)):
             if given is not None and set(given) != set(arms):
                 raise ValueError(f"{name} names {_listed(given)}; the plan compares {_listed(arms)}")
-        for arm, k in self.units_by_arm.items():
+        for arm, k in self.units_by_arm.items() if self.people else ():
             if self.people[arm] < 2 * k:
                 raise ValueError(
                     f"{self.people[arm]} people in {k} units of arm {arm!r}: at least two a unit are needed"
@@ -181,7 +209,7 @@ class SimulateRequest(Scenario):
         for planned in self.deciding:
             if planned.family is Family.BINARY and self.rate_of(planned) is None:
                 raise ValueError(f"{planned.measure} is binary: give `rate`, the share of events without intervention")
-            if planned.family is Family.COUNT and not self.event_rate_of(planned):
+            if planned.family is Family.COUNT and not (self._in_months or self.event_rate_of(planned)):
                 raise ValueError(
                     f"{planned.measure} is a count: give `event_rate`, events per person without intervention"
                 )
@@ -191,6 +219,8 @@ class SimulateRequest(Scenario):
                 )
             if planned.family is Family.ORDINAL:
                 self._categories_agree(planned)
+            if self._in_months and planned.family is Family.COUNT and self.events_of(planned) is None:
+                raise ValueError(f"{planned.measure} is a count: give `events_per_month` without the intervention")
         return self
 
     def _categories_agree(self, planned: PlannedMeasure) -> None:
@@ -235,6 +265,11 @@ class SimulateRequest(Scenario):
             return "two arms"
         slow = any(m.family in SLOW for m in self.deciding)
         return "waves or units, binary" if slow else "waves or units"
+
+    @property
+    def _in_months(self) -> bool:
+        """Whether the plan follows months and not people."""
+        return self.plan.design is Design.ITS
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -292,6 +327,11 @@ class SimulateRequest(Scenario):
         """Shares of the categories without the intervention."""
         own = self.measures.get(measure.measure)
         return self.shares if own is None or own.shares is None else own.shares
+
+    def events_of(self, measure: PlannedMeasure) -> float | None:
+        """Expected events a month without the intervention."""
+        own = self.measures.get(measure.measure)
+        return self.events_per_month if own is None or own.events_per_month is None else own.events_per_month
 
     def r_of(self, measure: PlannedMeasure) -> float:
         """Correlation of one person's values in two waves; 0 where people are not linked."""

@@ -10,6 +10,7 @@ from analysis.designs import (
     cross_section,
     did,
     duration,
+    its,
     ordinal,
     paired,
     paired_binary,
@@ -47,6 +48,8 @@ OFFERED: Final[Mapping[tuple[Design, Family], Callable[[Question], Prepared]]] =
     (Design.CLUSTER, Family.ORDINAL): ordinal.cluster,
     (Design.CROSS_SECTION, Family.ORDINAL): ordinal.cross_section,
     (Design.PAIRED, Family.ORDINAL): paired_ordinal.paired,
+    (Design.ITS, Family.DURATION): its.duration,
+    (Design.ITS, Family.COUNT): its.count,
 }
 """What can be fitted. A new design is a file here and a row a family."""
 
@@ -73,6 +76,8 @@ STRUCTURES: Final[Mapping[tuple[Design, Family], tuple[str, ...]]] = {
     (Design.CLUSTER, Family.ORDINAL): ("unit_ordinal",),
     (Design.CROSS_SECTION, Family.ORDINAL): ("unit_ordinal",),
     (Design.PAIRED, Family.ORDINAL): ("paired_ordinal",),
+    (Design.ITS, Family.DURATION): ("series",),
+    (Design.ITS, Family.COUNT): ("series_counts",),
 }
 """The models each may end in."""
 

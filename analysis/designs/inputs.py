@@ -13,6 +13,7 @@ from analysis.cells import PairedSums, Sums
 from analysis.designs.binary_inputs import BinaryInputs
 from analysis.designs.count_inputs import UnitCounts
 from analysis.designs.ordinal_inputs import OrdinalInputs
+from analysis.designs.series_inputs import Series, SeriesCounts
 from analysis.designs.share_inputs import Shares
 from analysis.designs.unit_inputs import AncovaUnits, Waves
 from analysis.designs.wedge_inputs import WedgeMeans, WedgeProportions
@@ -154,6 +155,8 @@ Inputs = (
     | UnitCounts
     | Shares
     | OrdinalInputs
+    | Series
+    | SeriesCounts
 )
 NormalInputs = TwoMeans | Ancova | AncovaUnknownR
 

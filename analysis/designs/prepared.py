@@ -10,6 +10,7 @@ from analysis.errors import Refused
 SMALL_ARM = 10
 ONE_GROUP = frozenset({Design.PAIRED, Design.CROSS_SECTION})
 """Designs without a comparison arm."""
+PLAN_A_COMPARISON = "Plan the design `did` or `parallel` to use a comparison arm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,11 @@ class Question:
         """+1 where higher is better, −1 where lower is."""
         return 1 if self.measure.direction == "higher_is_better" else -1
 
+    @property
+    def one_group(self) -> bool:
+        """Whether one group is followed, so that an entry without an arm is of that."""
+        return self.plan.design in ONE_GROUP or (self.plan.design is Design.ITS and self.plan.control is None)
+
     def arm_of(self, item: Document) -> str:
         """The arm an entry belongs to: its own, or that of its unit in the plan."""
         arm: str | None = getattr(item, "arm", None)
@@ -46,7 +52,7 @@ class Question:
         if arm is None and unit is not None:
             arm = next((u.arm for u in self.plan.units if u.unit_id == unit), None)
         name = self.measure.measure
-        if arm is None and self.plan.design in ONE_GROUP:
+        if arm is None and self.one_group:
             return self.plan.treated
         if arm is None:
             raise Refused(
@@ -54,12 +60,13 @@ class Question:
                 f"{name}: an entry names no arm, and the plan puts its unit in none.",
                 "Give the arm of every entry, or assign the units to arms in the plan.",
             )
-        if self.plan.design in ONE_GROUP and arm != self.plan.treated:
+        if self.one_group and arm != self.plan.treated:
+            better = "Name it in the plan as control" if self.plan.design is Design.ITS else PLAN_A_COMPARISON
             raise Refused(
                 "unknown_arm",
                 f"{name}: the data name arm {arm!r}; the design {self.plan.design.value} follows one group, "
                 f"{self.plan.treated!r}.",
-                "Plan the design `did` or `parallel` to use a comparison arm; it raises the grade.",
+                f"{better}; it raises the grade.",
             )
         if arm not in (self.plan.treated, self.plan.control):
             raise Refused(

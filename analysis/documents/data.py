@@ -85,15 +85,18 @@ class Events(Document):
 
 
 class Point(Document):
-    """One month of a series; `t` counts months from the start of the intervention, so that it is below 0 before it."""
+    """One month of a series: `t` months from the start (−1: the last before it, 0: the first with it)."""
 
     unit: UnitId | None = None
     arm: Key | None = None
     t: Number
     value: Number
     exposure: Positive | None = None
-    definition: Key | None = None
-    """The version of the metric's definition that the month was measured by."""
+    definition: Key | None = Field(
+        default=None,
+        description="Version of the measure's definition; null is one of its own",
+        exclude_if=lambda value: value is None,  # what was kept before there were versions stays as it is
+    )
 
 
 class MeasureData(Document):

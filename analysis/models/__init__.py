@@ -21,6 +21,8 @@ VERSIONS: Final = {
     "share": 1,
     "unit_ordinal": 1,
     "paired_ordinal": 1,
+    "series": 1,
+    "series_counts": 1,
 }
 
 

@@ -28,7 +28,7 @@ def preconditioned(coefficients: int) -> Layout:
 
 @dataclass(frozen=True)
 class Position:
-    """Where the sampler stands: hyper-parameters on the real line, the coefficients but Δ, and Δ."""
+    """Where the sampler stands: hyper-parameters on the real line, the coefficients but Δ, Δ, what is beside."""
 
     sigma: Any
     unit: Any
@@ -36,15 +36,17 @@ class Position:
     last: Any
     nuisance: Any
     total: Any
+    beside: Any
 
 
-def position(data: Mapping[str, Any], coefficients: int) -> Position:
-    """The position in its parts, with the prior of the run on Δ."""
-    free = pm.Flat("free", shape=HYPER + coefficients)
-    at = data["location"] + pt.dot(data["factor"], free)
+def position(data: Mapping[str, Any], coefficients: int, beside: int = 0) -> Position:
+    """The position in its parts, with the prior of the run on Δ; `beside` so many more that stay as they are."""
+    free = pm.Flat("free", shape=HYPER + coefficients + beside)
+    at = data["location"] + pt.dot(data["factor"], free[: HYPER + coefficients])
     total = pm.Deterministic("total", at[HYPER + coefficients - 1])
     total_effect(data, total)
-    return Position(at[:2], at[2], at[3], at[4], at[HYPER : HYPER + coefficients - 1], total)
+    nuisance = at[HYPER : HYPER + coefficients - 1]
+    return Position(at[:2], at[2], at[3], at[4], nuisance, total, free[HYPER + coefficients :])
 
 
 def below(z: Any) -> Any:
@@ -64,10 +66,10 @@ def half_normal(name: str, z: Any, scale: Any) -> Any:
     return pm.Deterministic(name, scale * relative)
 
 
-def correlation(z: Any, prior: Any) -> Any:
-    """A correlation between `prior[0]` and `prior[1]`, there normal with mean `prior[2]` and precision `prior[3]`."""
-    r = pm.Deterministic("r", prior[0] + (prior[1] - prior[0]) * below(z))
-    pm.Potential("r_log_prior", -0.5 * prior[3] * (r - prior[2]) ** 2 - 0.5 * z**2)
+def correlation(z: Any, prior: Any, name: str = "r") -> Any:
+    """The correlation `name` between `prior[0]` and `prior[1]`, normal with mean `prior[2]`, precision `prior[3]`."""
+    r = pm.Deterministic(name, prior[0] + (prior[1] - prior[0]) * below(z))
+    pm.Potential(f"{name}_log_prior", -0.5 * prior[3] * (r - prior[2]) ** 2 - 0.5 * z**2)
     return r
 
 

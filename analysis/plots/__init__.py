@@ -8,6 +8,7 @@ from analysis.plots.by_time import by_time
 from analysis.plots.categories import categories
 from analysis.plots.cell_means import cell_means
 from analysis.plots.chains import rank, trace
+from analysis.plots.counterfactual import counterfactual
 from analysis.plots.event_study import event_study
 from analysis.plots.operating import operating_characteristics
 from analysis.plots.posterior import posterior, prior_posterior
@@ -20,6 +21,7 @@ __all__ = [
     "by_time",
     "categories",
     "cell_means",
+    "counterfactual",
     "event_study",
     "operating_characteristics",
     "png",

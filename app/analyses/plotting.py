@@ -94,6 +94,7 @@ def _plots(
     yield "cell_means", lambda: plots.cell_means(plan, key, request.data[key], left_out)
     yield "categories", lambda: plots.categories(plan, key, request.data[key], left_out)
     yield "event_study", lambda: plots.event_study(effect)
+    yield "counterfactual", lambda: plots.counterfactual(effect)
     units = {unit for unit in hidden.get("units", []) if unit is not None}
     # Who has no unit goes by the name of the arm.
     units |= {arm.key for arm in plan.arms} if None in hidden.get("units", []) else set()

@@ -29,6 +29,7 @@ PLOTS = (
     "categories",
     "event_study",
     "by_time",
+    "counterfactual",
     "units",
     "predictive",
     "trace",

@@ -91,7 +91,7 @@ def coverage(name: str, delta: float | None, count: int, pool: ProcessPoolExecut
 def quantities(pilot: Pilot, draws: dict[str, Any]) -> dict[str, tuple[float, Any]]:
     """True values and draws of what the data tell of."""
     inputs, truth = pilot.inputs, pilot.truth
-    names = {"delta", "total", "unit_sd", "unit_time_sd", "step_sd", "log_odds_ratio", "dispersion"}
+    names = {"delta", "total", "unit_sd", "unit_time_sd", "step_sd", "log_odds_ratio", "dispersion", "phi"}
     told = names & truth.keys() & draws.keys()
     if isinstance(inputs, Waves | UnitCells | UnitOrdinal):
         told -= {n for n, on in (("unit_sd", inputs.unit), ("unit_time_sd", inputs.unit_time)) if not on}
@@ -100,7 +100,9 @@ def quantities(pilot: Pilot, draws: dict[str, Any]) -> dict[str, tuple[float, An
     found = {name: (float(truth[name]), draws[name]) for name in told}
     if "cut_points" in draws:
         found |= {f"cut_{i}": (truth[f"cut_{i}"], draws["cut_points"][..., i]) for i in range(inputs.cuts)}
-    if "sigma" in truth:
+    if np.ndim(truth.get("sigma", ())) == 0:
+        found["sigma"] = (float(truth["sigma"]), draws["sigma"])
+    elif "sigma" in truth:
         found |= {f"sigma_{a}": (float(truth["sigma"][a]), draws["sigma"][..., a]) for a in (0, 1)}
     return found
 

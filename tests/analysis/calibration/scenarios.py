@@ -14,12 +14,15 @@ from analysis.designs.count_inputs import KAPPA_LOG, LEAST, UnitCounts
 from analysis.designs.inputs import Inputs, TwoProportions
 from analysis.designs.ordinal_inputs import PairedOrdinal, UnitOrdinal
 from analysis.designs.prepared import Question
+from analysis.designs.series_inputs import Series, SeriesCounts
 from analysis.designs.share_inputs import Shares
 from analysis.documents import Design, Family, MeasureData, Plan
 
 Array = NDArray[np.float64]
 Truth = dict[str, Any]
-"""Parameters by the names of the draws: delta, total, sigma (2,), unit_sd, unit_time_sd, r, dispersion and so on."""
+"""Parameters by the names of the draws: delta, total, sigma (2,), unit_sd, unit_time_sd, r, dispersion and so on.
+
+Of a series: delta, total, sigma, phi."""
 CENTRE, SPREAD = 50.0, 10.0
 
 
@@ -320,6 +323,41 @@ def events(design: Design, units: tuple[int, int], people: int, waves: int) -> C
         new = replace(inputs, events=drawn.sum(axis=-1), squares=(drawn**2).sum(axis=-1), kinds=kinds)
         return Pilot(new, truth)
 
+
+# --- months -------------------------------------------------------------------------------------------------------
+
+
+def months(family: Family, before: int, after: int, *, control: bool, events: int = 12) -> Callable[..., Pilot]:
+    """A series (and its control) lays out the columns; then values come as the model has them."""
+
+    def simulate(rng: np.random.Generator, delta: float, bias: float) -> Pilot:
+        sign, total = int(rng.choice([-1, 1])), delta + bias
+        points = [
+            {"arm": arm, "t": t, "value": float(v) if family is Family.DURATION else round(events * float(v))}
+            for arm in ("t", "c")[: 1 + control]
+            for t, v in zip(range(-before, after), np.exp(0.2 * rng.normal(size=before + after)), strict=True)
+        ]
+        asked = question(Design.ITS, family, {"series": points}, sign)
+        plan = {"control": "c" if control else None, "phase_in_months": 2.0}
+        measure = asked.measure.model_copy(update={"reference_sd": None})
+        inputs = prepare(replace(asked, plan=asked.plan.model_copy(update=plan), measure=measure)).inputs
+        assert isinstance(inputs, Series | SeriesCounts)
+        layout, sigma, phi = inputs.months, abs(rng.normal()), rng.normal(0.3, 0.3)
+        while abs(phi) >= 1:
+            phi = rng.normal(0.3, 0.3)
+        mean, precision = layout.prior.T
+        theta = np.append(mean + rng.normal(size=len(mean)) / np.sqrt(precision), total)
+        own = rng.normal(size=len(layout.gaps))
+        for i in range(1, len(own)):
+            rho = phi ** layout.gaps[i]
+            own[i] = rho * own[i - 1] + np.sqrt(1 - rho**2) * own[i]
+        y = layout.columns @ theta + sigma * own
+        truth = {"delta": delta, "total": total, "sigma": sigma, "phi": phi}
+        if isinstance(inputs, Series):
+            return Pilot(replace(inputs, y=y), truth)
+        counted = rng.poisson(np.exp(inputs.offset + inputs.scale * y)).astype(float)
+        return Pilot(replace(inputs, events=counted), truth)
+
     return simulate
 
 
@@ -443,5 +481,7 @@ SCENARIOS: Final[Mapping[str, Callable[..., Pilot]]] = {
     "cluster × ordinal × unit_ordinal": categories(Design.CLUSTER, (4, 4), 15, 4),
     "cross_section × ordinal × unit_ordinal": categories(Design.CROSS_SECTION, (0, 4), 15, 4),
     "paired × ordinal × paired_ordinal": linked_categories(50, 4),
+    "its × duration × series": months(Family.DURATION, 24, 12, control=True),
+    "its × count × series_counts": months(Family.COUNT, 24, 12, control=False),
 }
 """By design × family × model."""
