@@ -24,7 +24,7 @@ LEAST, SEASON_FROM = 8, 24
 PRIORS = {"level": 1.0, "trend": 0.5, "ramp": 0.5, "season": 0.25, "control": 0.5, "definition": 1.0}
 """SDs of the coefficients' priors, SD units (trend and ramp a year); the slope on the control series is about 1."""
 FEWEST_EVENTS = 5
-"""Events before the start, and after the phase-in, below which a count tells nothing but its prior."""
+"""Events on both sides of the start below which a count tells nothing but its prior."""
 
 
 def duration(question: Question) -> Prepared:
@@ -293,7 +293,7 @@ def _require_variation(question: Question, calendar: Calendar) -> None:
     if calendar.counts:
         events = observed * calendar.exposure[calendar.fitted]
         before, after = events[t < 0].sum(), events[t >= 0].sum()
-        if before + after < FEWEST_EVENTS or (before < FEWEST_EVENTS and after < FEWEST_EVENTS):
+        if before < FEWEST_EVENTS and after < FEWEST_EVENTS:
             raise Refused(
                 "too_few_events",
                 f"{name}: {before:.0f} events before the start and {after:.0f} after it; so few tell nothing but the "
