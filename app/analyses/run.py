@@ -19,10 +19,14 @@ NEXT = (
     "ancova_unknown_r",
     "unit_proportions",
     "paired_proportions",
+    "series",
+    "unit_ordinal",
     "unit_counts",
-    "share",
+    "series_counts",
     "wedge_means",
     "wedge_proportions",
+    "paired_ordinal",
+    "share",
     "synthesis",
 )
 
