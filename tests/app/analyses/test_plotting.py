@@ -11,6 +11,8 @@ from analysis.fit import Fit, fit_with_draws
 from analysis.sampling import Draws
 from app.analyses.plotting import SHOWN, draw
 from app.analyses.routes import PLOTS
+from tests.analysis.wedge_cases import request as wedge_request
+from tests.analysis.wedge_cases import wedge
 from tests.app.steps import CHANGES, PLAN
 
 MEASURES = [
@@ -41,6 +43,13 @@ def sampled(fitted: Fit) -> Fit:
         {**e, "predictive": CHECKS} if e["measure"] in fitted.posteriors else e for e in fitted.answer["effects"]
     ]
     return Fit({**fitted.answer, "effects": effects}, drawn, fitted.posteriors)
+
+
+def test_a_stepped_wedge_shows_its_effect_by_time_since_start() -> None:
+    asked = wedge_request(wedge(np.random.default_rng(1)))
+    drawn, warned = draw(asked, fit_with_draws(asked), {})
+    assert warned == []
+    assert "by_time" in {plot["name"] for plot in drawn}
 
 
 def test_every_fitted_measure_has_its_plots(request_: FitRequest) -> None:
