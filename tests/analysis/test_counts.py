@@ -139,7 +139,8 @@ def test_without_dispersion_records_are_poisson() -> None:
     agree(exact.posterior(inputs, OBSERVED), *summed(total, np.exp(value - value.max()).sum(axis=0)), close=0.003)
 
 
-@pytest.mark.parametrize("kind", ["did", pytest.param("cluster", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["did", "cluster"])
 def test_nuts_and_the_exact_engine_agree(kind: str) -> None:
     from analysis.engine import settings_of  # noqa: PLC0415
     from analysis.sampling import sample  # noqa: PLC0415

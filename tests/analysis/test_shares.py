@@ -158,6 +158,7 @@ def test_huge_numbers_of_trials_have_finite_answers() -> None:
     assert block["sd"]["sd"] > 0
 
 
+@pytest.mark.slow
 def test_nuts_and_the_exact_engine_agree() -> None:
     from analysis.engine import settings_of  # noqa: PLC0415
     from analysis.sampling import sample  # noqa: PLC0415

@@ -165,6 +165,7 @@ def test_a_trend_that_merely_continues_is_no_effect() -> None:
     assert np.mean(inside) >= 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("binary", [False, True])
 def test_nuts_and_the_exact_engine_agree(binary: bool) -> None:  # noqa: FBT001
     answer = fit(request(entries_of(8, binary=binary), shape="counts" if binary else "cells", engine="nuts"))
