@@ -29,6 +29,8 @@ QUANTITIES: Mapping[str, str] = {
     "sigma": "SD of people within an arm (_0 control, _1 treated), SD units",
     "unit_sd": "SD between units, SD units",
     "unit_time_sd": "SD of units between waves, SD units",
+    "step_sd": "SD of the steps of the effect from one period since the start to the next, SD units",
+    "phi": "autocorrelation of a series' residuals from one month to the next",
     "r": "correlation of a person's values in two waves",
     "coefficients": "coefficients of arms and waves, in the order of the design; SD units (log-odds, logs of rates)",
     "cut_points": "cut-points between the categories, log-odds; those beyond the last category repeat the last",
