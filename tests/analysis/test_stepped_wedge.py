@@ -543,3 +543,21 @@ def test_the_plot_shows_every_time_since_start() -> None:
     with pytest.raises(Refused) as refused:
         by_time({"measure": "m"})
     assert refused.value.code == "nothing_to_plot"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "of",
+    [
+        {"units": 4, "periods": 3, "people": 8},
+        {"units": 11, "periods": 12, "people": 300, "effect": 0.15 * np.arange(12)},
+        {"units": 20, "periods": 6, "people": 4000, "effect": 0.2 * np.arange(6), "unit_time_sd": 0.01},
+        {"people": 20, "effect": 4.0, "level": -2.0},
+        {"units": 40, "periods": 5, "people": 30},
+    ],
+)
+@pytest.mark.parametrize("binary", [False, True])
+def test_nuts_and_the_exact_engine_agree_far_out_too(binary: bool, of: dict[str, Any]) -> None:  # noqa: FBT001
+    entries, periods = entries_of(26, binary=binary, **of), of.get("periods", 5)
+    answer = fit(request(entries, periods, shape="counts" if binary else "cells", engine="nuts"))
+    assert all(gate["passed"] for gate in answer["gates"]), [g for g in answer["gates"] if not g["passed"]]
