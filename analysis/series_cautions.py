@@ -23,7 +23,7 @@ from analysis.series_checks import autocorrelation
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-CALLED, LASTING, MEANINGFUL = 0.95, 0.80, 0.60
+CALLED, LASTING, MEANINGFUL = 0.95, 0.90, 0.70
 """P(Δ > 0) that looks like an effect, what must remain of it without any few neighbouring months, and of P(Δ > MMD)."""
 BLOCK, SHARE = 3, 3
 """Months that a block has at most; and at most one in so many of the window's."""
