@@ -23,8 +23,10 @@ from analysis.series_checks import autocorrelation
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-CALLED, LASTING, MEANINGFUL = 0.95, 0.90, 0.70
-"""P(Δ > 0) that looks like an effect, what must remain of it without any few neighbouring months, and of P(Δ > MMD)."""
+CALLED, LASTING = 0.95, 0.90
+"""P(Δ > 0) that looks like an effect, and what must remain of it without any few neighbouring months."""
+LIKELY, MEANINGFUL = 0.70, 0.60
+"""The same of P(Δ > MMD)."""
 BLOCK, SHARE = 3, 3
 """Months that a block has at most; and at most one in so many of the window's."""
 FAR = 3.0
@@ -67,10 +69,10 @@ def _short_lived(inputs: Series | SeriesCounts, run: Run, mmd: float) -> tuple[f
     if whole[0] < CALLED or not blocks:
         return None
     # What was not likely to be meaningful with all months need not be without some.
-    least = np.array([LASTING, min(MEANINGFUL, whole[1] / 2)])
-    remaining = (_above(inputs, run, hyper, blocks, (0.0, mmd))[:, 1:] / least[:, None]).min(axis=0)
-    worst = int(np.argmin(remaining))
-    if remaining[worst] >= 1:
+    least = np.array([LASTING, MEANINGFUL if whole[1] >= LIKELY else 0.0])
+    spare = (_above(inputs, run, hyper, blocks, (0.0, mmd))[:, 1:] - least[:, None]).min(axis=0)
+    worst = int(np.argmin(spare))
+    if spare[worst] >= 0:
         return None
     t = inputs.months.calendar.t[inputs.months.calendar.fitted][blocks[worst]]
     return float(t[0]), float(t[-1])

@@ -19,7 +19,7 @@ from analysis.laplace_months import Found, Poisson, backward, integrate
 from analysis.mixed_hyper import CLOSEST, ramp, unramped
 from analysis.posterior import Density, NormalMixture, SampledAlong
 from analysis.priors import Run, log_total_prior
-from analysis.series import padded
+from analysis.series import placed
 
 Array = NDArray[np.float64]
 NODES, PILOT_NODES, LINES = 128, 64, 50
@@ -160,28 +160,22 @@ def preconditioner(inputs: SeriesCounts, run: Run) -> dict[str, Array]:
     rest, were it normal. They change how fast the sampler mixes and nothing else.
     """
     chosen = picked(inputs, run, PRECONDITIONING)
-    z, found = chosen.z, chosen.found
-    at = np.concatenate([z[:, 1::-1], found.theta, z[:, 2:]], axis=1)
-    covariance = np.cov(at.T)
-    covariance[2:-1, 2:-1] += found.covariance.mean(axis=0)
-    root = np.linalg.cholesky(covariance + 1e-9 * np.diag(np.diag(covariance)))
-    size = HYPER + at.shape[1] - 2
-    places = [0, HYPER - 1, *range(HYPER, size)]
-    location, factor = np.zeros(size), np.eye(size)
-    location[places] = at.mean(axis=0)
-    factor[np.ix_(places, places)] = root
+    z, found, count = chosen.z, chosen.found, len(chosen.z)
+    sigma, phi = hyper_of(inputs, z)
+    covariance = np.zeros((count, *[found.theta.shape[1] + 1] * 2))
+    covariance[:, :-1, :-1] = found.covariance
+    theta = np.concatenate([found.theta, z[:, 2:]], axis=1)
     middle = given(inputs, z.mean(axis=0)[None], run.intercept)
-    fixed = inputs.months.columns[:, -1] * z[:, 2].mean()
-    weights = middle.weights[:, 0]
+    weights, fixed = middle.weights[:, 0], inputs.months.columns[:, -1] * z[:, 2].mean()
     return {
-        **padded(inputs.months.places, {"location": location, "factor": factor}),
+        **placed(inputs.months, run, np.full(count, 1 / count), sigma, phi, theta, covariance),
         "weights": weights,
         "pulled": middle.pull[:, 0] + weights * fixed,
     }
 
 
-PRECONDITIONING, HYPER = 200, 5
-"""Nodes that location and spread are judged by; hyper-parameters of the models' position (σ first, φ last)."""
+PRECONDITIONING = 200
+"""Nodes that location and spread are judged by."""
 
 
 def joint(inputs: SeriesCounts, run: Run, count: int, rng: np.random.Generator) -> tuple[Array, Array, Array, Array]:

@@ -59,10 +59,10 @@ def ramp(z: Any) -> Any:
     return z * below(z) + pt.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
 
 
-def half_normal(name: str, z: Any, scale: Any) -> Any:
-    """The SD or SDs `name`, half-normal with `scale`, at `z` on the real line."""
-    relative = ramp(z)
-    pm.Potential(f"{name}_log_prior", (pt.log(below(z)) - 0.5 * relative**2).sum())
+def half_normal(name: str, z: Any, scale: Any, stretch: Any = 1.0) -> Any:
+    """The SD or SDs `name`, half-normal with `scale`, at `z` on the real line: `scale` × `stretch` × `ramp`."""
+    relative = stretch * ramp(z)
+    pm.Potential(f"{name}_log_prior", (pt.log(stretch * below(z)) - 0.5 * relative**2).sum())
     return pm.Deterministic(name, scale * relative)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pymc as pm
 import pytensor.tensor as pt
 
-from analysis.models.hyper import Position, correlation, half_normal, position, preconditioned
+from analysis.models.hyper import HYPER, Position, below, correlation, half_normal, position, preconditioned
 from analysis.models.series_likelihood import SeriesLikelihood
 from analysis.models.shared import Layout, unpacked
 
@@ -17,6 +17,7 @@ MONTHS: Layout = {
     "coefficient_prior": (COEFFICIENTS - 1, 2),
     "phi_prior": (4,),
     "sigma_scale": (),
+    "reach": (2,),
 }
 """What every model of months reads."""
 LAYOUT: Layout = {**MONTHS, "y": ("months",)}
@@ -27,13 +28,25 @@ def build() -> pm.Model:
     with pm.Model() as model:
         d = unpacked(LAYOUT)
         at = position(d, COEFFICIENTS)
-        pm.Potential("likelihood", SeriesLikelihood()(expected(d, at), *spread(d, at), d["y"], d["gaps"]))
+        sigma, phi = spread(d, at)
+        of_months = expected(d, at, sigma, phi)
+        pm.Potential("likelihood", SeriesLikelihood()(of_months, sigma, phi, d["y"], d["gaps"]))
     return model
 
 
-def expected(d: dict[str, Any], at: Position) -> Any:
-    """Expectation of each month, from coefficients under their priors; the first is the intercept."""
-    theta = pm.Deterministic("coefficients", at.nuisance)
+def expected(d: dict[str, Any], at: Position, sigma: Any, phi: Any) -> Any:
+    """Expectation of each month, from coefficients under their priors; the first is the intercept.
+
+    How far the intercept may lie off its location grows with what σ and φ let a whole series depart: as φ goes to 1,
+    σ. So the sampler walks it relative to that.
+    """
+    middle = d["location"][HYPER]
+    share = (1 + phi) / (1 + phi + d["gaps"].shape[0] * (1 - phi))
+    precision = d["intercept"] * d["coefficient_prior"][0, 1]
+    stretch = d["reach"][1] / pt.sqrt(precision + 1 / (d["reach"][0] + sigma**2 * share))
+    pm.Potential("level_log_stretch", pt.log(stretch))
+    level = middle + stretch * (at.nuisance[:1] - middle)
+    theta = pm.Deterministic("coefficients", pt.concatenate([level, at.nuisance[1:]]))
     mean, precision = d["coefficient_prior"][:, 0], d["coefficient_prior"][:, 1]
     in_force = pt.concatenate([precision[:1] * d["intercept"], precision[1:]])
     pm.Potential("coefficients_log_prior", -0.5 * (in_force * (theta - mean) ** 2).sum())
@@ -41,6 +54,11 @@ def expected(d: dict[str, Any], at: Position) -> Any:
 
 
 def spread(d: dict[str, Any], at: Position) -> tuple[Any, Any]:
-    """σ and φ under their priors; a series has none of the other hyper-parameters of a position."""
+    """σ and φ under their priors; a series has none of the other hyper-parameters of a position.
+
+    The sampler walks σ √(1 − φ²), what a month adds to the one before: data tell that however near 1 φ is.
+    """
     pm.Potential("idle", -0.5 * (at.sigma[1] ** 2 + at.unit**2 + at.unit_time**2))
-    return half_normal("sigma", at.sigma[0], d["sigma_scale"]), correlation(at.last, d["phi_prior"], "phi")
+    phi = correlation(at.last, d["phi_prior"], "phi")
+    stretch = 1 / pt.sqrt(4 * below(at.last) * below(-at.last))
+    return half_normal("sigma", at.sigma[0], d["sigma_scale"], stretch), phi

