@@ -56,8 +56,10 @@ def test_every_fitted_measure_has_its_plots(request_: FitRequest) -> None:
     drawn, warned = draw(request_, sampled(fit_with_draws(request_)), {})
     assert warned == []
     found = {(plot["measure"], plot["name"]): plot["svg"] for plot in drawn}
-    # The data name no units, no waves but one before the start, no months and no ordered categories.
-    expected = [name for name in PLOTS if name not in {"units", "event_study", "categories", "by_time", "counterfactual"}]
+    # The data name no units, one wave before the start, no months and no ordered categories.
+    expected = [
+        name for name in PLOTS if name not in {"units", "event_study", "categories", "by_time", "counterfactual"}
+    ]
     assert list(found) == [(measure, name) for measure in ("mbi_ee", "burnt/out") for name in expected]
     assert all(svg.startswith("<?xml") and "<script" not in svg for svg in found.values())
     assert "as observed" in found["mbi_ee", "posterior"]
