@@ -631,7 +631,6 @@ def test_a_request_out_of_form_says_where(asked: Request, change: dict[str, Any]
     [
         ({"plan": {"design": "its"}}, "not_offered"),
         ({"plan": {"design": "did"}, "primary": {"family": "duration"}}, "not_offered"),
-        ({"primary": {"family": "ordinal"}, "plan": {"design": "did"}}, "not_offered"),
         ({"primary": {"role": "secondary"}}, "no_primary"),
         ({"others": [{"measure": "n"}]}, "several_primaries"),
         ({"primary": {"family": "binary"}, "rate": 0.3, "plan": {"randomised": False}}, "baseline_unlinked"),
