@@ -179,7 +179,9 @@ class SimulateRequest(Scenario):
     @model_validator(mode="after")
     def _arms_agree(self) -> Self:
         arms = self.arms
-        people = None if self._in_months and not self.people else self.people
+        if not self.people and not self._in_months:
+            raise ValueError(f"give `people`, how many are analysed in each arm; the plan compares {_listed(arms)}")
+        people = self.people or None
         for name, given in (("people", people), ("units", self.units), ("attrition", self.attrition)):
             if given is not None and set(given) != set(arms):
                 raise ValueError(f"{name} names {_listed(given)}; the plan compares {_listed(arms)}")

@@ -123,6 +123,7 @@ def test_every_plot_of_the_decisions_analysis_is_there(service: Service) -> None
     assert all(plot.status_code == 200 and "</svg>" in plot.text for plot in plots)
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_it_ends_once(service: Service) -> None:
     with service.client() as client:
         pilot = pilot_named(client, "coaching")

@@ -53,6 +53,7 @@ async def asked(client: httpx.AsyncClient, path: str, text: str) -> str:
     return f"/v1/imports/{(await ok(request, 202))['id']}"
 
 
+@pytest.mark.parametrize("database_url", [pytest.param("sqlite", marks=pytest.mark.chaos), "postgresql"], indirect=True)
 async def test_a_killed_import_is_resumed_and_entered_once(
     house: House, engine: sa.Engine, installation: Installation
 ) -> None:

@@ -34,6 +34,7 @@ def couriers(engine: sa.Engine, settings: Settings, tmp_path: Path) -> Iterator[
     made.stop()
 
 
+@pytest.mark.parametrize("database_url", [pytest.param("sqlite", marks=pytest.mark.chaos), "postgresql"], indirect=True)
 @pytest.mark.anyio
 async def test_killed_workers_lose_nothing(
     couriers: Installation,

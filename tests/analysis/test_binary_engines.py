@@ -53,6 +53,7 @@ def test_the_sampled_likelihood_is_that_of_the_exact_engine_and_its_gradient_the
         assert float(slope) == pytest.approx((at(1e-5, *ways)[0] - at(-1e-5, *ways)[0]) / 2e-5, rel=1e-4, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_by_nuts_nobody_anywhere_leaves_benefit_and_harm_as_likely() -> None:
     from analysis.engine import _SAMPLERS  # noqa: PLC0415
     from analysis.sampling import sample  # noqa: PLC0415
@@ -65,7 +66,7 @@ def test_by_nuts_nobody_anywhere_leaves_benefit_and_harm_as_likely() -> None:
     assert exact.rao_blackwell(inputs, OBSERVED, draws.values).above(0.0) == pytest.approx(0.5, abs=0.005)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["cluster", "did", *(pytest.param(k, marks=pytest.mark.slow) for k in KINDS[1::2])])
 def test_nuts_and_the_exact_engine_agree(kind: str) -> None:
     readings = compared(simulated(np.random.default_rng(5), kind), 1)
     assert all(gates.Reading(name, value, kind, "adjusted").passed for name, value in readings.items()), readings

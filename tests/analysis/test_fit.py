@@ -251,6 +251,7 @@ def test_chains_do_not_depend_on_how_many_run_at_once(ask: Ask, monkeypatch: pyt
     assert fit(ask(engine="nuts"))["effects"] == together["effects"]
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_numbers(coaching: dict[str, Any]) -> None:
     mine = fit(FitRequest.model_validate(coaching))
     run = subprocess.run(

@@ -54,9 +54,8 @@ def test_the_sampled_likelihood_is_that_of_the_exact_engine_and_its_gradient_the
         assert float(slope) == pytest.approx((ahead - behind) / 2e-5, rel=1e-4, abs=1e-4)
 
 
-@pytest.mark.parametrize(
-    "kind", ["cluster", *(pytest.param(k, marks=pytest.mark.slow) for k in KINDS if k != "cluster")]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
 def test_nuts_and_the_exact_engine_agree(kind: str) -> None:
     readings = compared(simulated(np.random.default_rng(5), kind), 1)
     assert all(gates.Reading(name, value, kind, "adjusted").passed for name, value in readings.items()), readings

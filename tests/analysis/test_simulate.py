@@ -282,6 +282,7 @@ def test_what_harms_is_replaced_and_what_is_not_known_blocks(asked: Request) -> 
     assert "measure_not_simulated" in {w["code"] for w in unknown["warnings"]}
 
 
+@pytest.mark.slow
 def test_more_measures_let_fewer_pilots_scale(asked: Request) -> None:
     alone, together = (counts_of(asked(others=o, effects=[0.45])) for o in ([], SEVERAL))
     assert together["scale"]["share"] < alone["scale"]["share"] - 0.05
@@ -550,7 +551,7 @@ def test_progress_rises_to_one(asked: Request) -> None:
     assert 0 < seen[0] < 1
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_an_exception_of_the_progress_cancels_everything(
     asked: Request, processes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
