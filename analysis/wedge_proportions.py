@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis import integration, marginal, unit_integral
-from analysis.designs.wedge_inputs import COEFFICIENTS, STEP_SCALE, WedgeProportions
-from analysis.mixed_equations import Equations, coefficients, log_sum, of_cells
+from analysis.designs.wedge_inputs import STEP_SCALE, WedgeProportions
+from analysis.mixed_equations import Equations, Given, coefficients, log_sum, of_cells
 from analysis.mixed_hyper import ramp, unramped
 from analysis.posterior import Density, NormalMixture, SampledAlong
 from analysis.priors import Run
 from analysis.unit_integral import AT_ONCE, RULES, Rule
 from analysis.wedge_hyper import WedgeHyper, log_half_normal
+from analysis.wedge_means import Walk
 
 Array = NDArray[np.float64]
 SDS = 3
@@ -80,8 +81,8 @@ def scales_of(inputs: WedgeProportions) -> Array:
 
 
 @lru_cache(maxsize=32)
-def nearby(inputs: WedgeProportions) -> Nearby:
-    """The normals about the joint mode of coefficients and unit effects, SDs in the middle of their priors."""
+def nearby(inputs: WedgeProportions, run: Run) -> Nearby:
+    """The normals about a run's joint mode of coefficients and unit effects, SDs in the middle of their priors."""
     at = np.log((inputs.x + 0.5) / (inputs.n - inputs.x + 0.5))
     z = np.zeros((1, SDS))
     unit, unit_time = (abs(inputs.kappa) * sd for sd in (ramp(z) * scales_of(inputs))[0, :2])
@@ -90,7 +91,7 @@ def nearby(inputs: WedgeProportions) -> Nearby:
         p = 1 / (1 + np.exp(-at))
         w = np.maximum(inputs.n * p * (1 - p), 1e-6)
         found = Nearby(inputs, at + (inputs.x - inputs.n * p) / w, 1 / w)
-        theta = coefficients(found.equations(z), marginal.WIDE)[0].mean[0]
+        theta = _likeliest(found, z, run).mean[0]
         size = np.where(inputs.increments, ramp(z[0, 2]) * STEP_SCALE, 1.0)
         eta = columns @ (theta * size)
         told = np.where(inputs.n > 0, 1 / (found.variance + unit_time**2), 0.0)
@@ -101,13 +102,19 @@ def nearby(inputs: WedgeProportions) -> Nearby:
     return found
 
 
+def _likeliest(near: Nearby, z: Array, run: Run) -> Given:
+    """The coefficients at SDs `z` under the component of a run's prior that the cells speak for."""
+    return max(coefficients(near.equations(z), run), key=lambda given: float(given.log_evidence[0]))
+
+
 # --- likelihood and prior -----------------------------------------------------------------------------------------
 
 
-def natural(inputs: WedgeProportions, part: Array) -> Natural:
+def natural(near: Nearby, part: Array) -> Natural:
     """What points of the active parameters (K, d) mean."""
+    inputs = near.inputs
     z, epsilon, total = split(inputs, part)
-    mean, root = nearby(inputs).given(z, total)
+    mean, root = near.given(z, total)
     theta = mean + np.linalg.solve(root.transpose(0, 2, 1), epsilon[..., None])[..., 0]
     log_volume = -np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
     return Natural(ramp(z) * scales_of(inputs), theta, log_volume)
@@ -140,7 +147,8 @@ def log_likelihood(inputs: WedgeProportions, at: Natural, total: Array, rule: Ru
     )
 
 
-def _target(inputs: WedgeProportions, rule: Rule) -> marginal.Target:
+def _target(near: Nearby, rule: Rule) -> marginal.Target:
+    inputs = near.inputs
     levels = np.arange(inputs.size - 1) < inputs.periods
     precision = np.where(levels, LEVEL_PRECISION, 1.0)
     precision[0] = 0.0
@@ -151,7 +159,7 @@ def _target(inputs: WedgeProportions, rule: Rule) -> marginal.Target:
     def meant(part: Array) -> Natural:
         """What points mean; both densities are asked of the same ones."""
         if not last or last[0][0] is not part:
-            last[:] = [(part, natural(inputs, part))]
+            last[:] = [(part, natural(near, part))]
         return last[0][1]
 
     def log_density(part: Array) -> Array:
@@ -163,23 +171,22 @@ def _target(inputs: WedgeProportions, rule: Rule) -> marginal.Target:
         return np.asarray(-0.5 * LEVEL_PRECISION * meant(part).theta[:, 0] ** 2)
 
     freedom = (FREEDOM_OF_SDS,) * active + (FREEDOM,) * (inputs.size - 1)
-    return marginal.Target(log_density, log_intercepts, _start(inputs).at, freedom, NODES, PILOT, active)
+    return marginal.Target(log_density, log_intercepts, np.zeros(active + inputs.size), freedom, NODES, PILOT, active)
 
 
-@lru_cache(maxsize=32)
-def _start(inputs: WedgeProportions) -> integration.Peak:
+def _start(near: Nearby, run: Run) -> integration.Peak:
     """Where the posterior would lie if the cells were normal: SDs about their mode, ε standard normal."""
-    near, active = nearby(inputs), inputs.active
+    inputs, active = near.inputs, near.inputs.active
 
     def density(part: Array) -> Array:
         z = np.zeros((len(part), SDS))
         z[:, :active] = part
-        return log_sum(coefficients(near.equations(z), marginal.WIDE)) + log_half_normal(part)
+        return log_sum(coefficients(near.equations(z), run)) + log_half_normal(part)
 
     top = integration.peak(density, np.zeros(active))
     z = np.zeros((1, SDS))
     z[:, :active] = top.at
-    found = coefficients(near.equations(z), marginal.WIDE)[0]
+    found = _likeliest(near, z, run)
     size = active + inputs.size
     at, scale = np.zeros(size), np.eye(size)
     at[:active], at[-1] = top.at, found.mean[0, -1]
@@ -190,31 +197,44 @@ def _start(inputs: WedgeProportions) -> integration.Peak:
 # --- posterior ----------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Nodes:
+    """Nodes of the posterior, and the normals that say what they mean."""
+
+    near: Nearby
+    marginal: marginal.Marginal
+
+    def natural(self, part: Array) -> Natural:
+        """What points of the active parameters (K, d) mean."""
+        return natural(self.near, part)
+
+
 def posterior(inputs: WedgeProportions, run: Run) -> Density | NormalMixture:
     """The posterior of δ."""
-    return marginal.posterior(nodes_of(inputs, run), run)
+    return marginal.posterior(nodes_of(inputs, run).marginal, run)
 
 
 def component_weights(inputs: WedgeProportions, run: Run) -> Array:
     """Posterior weight of each component of the prior."""
-    return marginal.component_weights(nodes_of(inputs, run), run)
+    return marginal.component_weights(nodes_of(inputs, run).marginal, run)
 
 
-def nodes_of(inputs: WedgeProportions, run: Run) -> marginal.Marginal:
+def nodes_of(inputs: WedgeProportions, run: Run) -> Nodes:
     """The nodes all runs share, or a run's own where its prior leads elsewhere."""
     common = _integrated(inputs, marginal.WIDE)
-    return common if common.serves(run) else _integrated(inputs, run)
+    return common if common.marginal.serves(run) else _integrated(inputs, run)
 
 
 @lru_cache(maxsize=32)
-def _integrated(inputs: WedgeProportions, run: Run) -> marginal.Marginal:
-    return marginal.placed(_target(inputs, rule_of(inputs)), _sought(inputs, run))
+def _integrated(inputs: WedgeProportions, run: Run) -> Nodes:
+    near = nearby(inputs, run)
+    return Nodes(near, marginal.placed(_target(near, rule_of(inputs)), _sought(inputs, run)))
 
 
 @lru_cache(maxsize=32)
 def _sought(inputs: WedgeProportions, run: Run) -> marginal.Proposal:
-    rough = Rule.of(*RULES[0], unit=True, unit_time=True)
-    return marginal.sought(_target(inputs, rough), run, _start(inputs))
+    near = nearby(inputs, run)
+    return marginal.sought(_target(near, Rule.of(*RULES[0], unit=True, unit_time=True)), run, _start(near, run))
 
 
 @lru_cache(maxsize=32)
@@ -225,7 +245,7 @@ def rule_of(inputs: WedgeProportions) -> Rule:
     weights = pilot.weights(marginal.WIDE).ravel()
     chosen = np.searchsorted(np.cumsum(weights), (np.arange(CHECKED) + 0.5) / CHECKED)
     part = pilot.points.reshape(len(weights), -1)[chosen]
-    at = natural(inputs, part)
+    at = natural(nearby(inputs, marginal.WIDE), part)
     fine = log_likelihood(inputs, at, part[:, -1], rules[-1])
     for rule in rules[:-1]:
         if np.std(log_likelihood(inputs, at, part[:, -1], rule) - fine) < TOLERANCE:
@@ -237,43 +257,43 @@ def rao_blackwell(inputs: WedgeProportions, run: Run, draws: Mapping[str, Array]
     """Draws of δ with the conditional distributions of Δ beside them."""
     step = max(draws["total"].shape[1] // marginal.LINES, 1)
     few = {name: values[:, ::step] for name, values in draws.items() if name != "delta"}
-    points = positions(inputs, few)
-    return marginal.along_lines(_target(inputs, rule_of(inputs)), nodes_of(inputs, run), run, points, draws["delta"])
+    nodes = nodes_of(inputs, run)
+    points = positions(nodes.near, few)
+    return marginal.along_lines(_target(nodes.near, rule_of(inputs)), nodes.marginal, run, points, draws["delta"])
 
 
-def positions(inputs: WedgeProportions, draws: Mapping[str, Array]) -> Array:
+def positions(near: Nearby, draws: Mapping[str, Array]) -> Array:
     """Draws (chain, draw) as points of the active parameters (chain, draw, d)."""
+    inputs = near.inputs
     shape, total = draws["total"].shape, draws["total"].ravel()
     sds = np.stack([draws[name].ravel() for name in ("unit_sd", "unit_time_sd", "step_sd")], axis=1)
     z = unramped(sds / scales_of(inputs))
     theta = draws["coefficients"].reshape(len(total), -1)[:, inputs.places[:-1]]
-    mean, root = nearby(inputs).given(z, total)
+    mean, root = near.given(z, total)
     epsilon = np.matmul(root.transpose(0, 2, 1), (theta - mean)[..., None])[..., 0]
     active = inputs.active
     return np.concatenate([z[:, :active], epsilon, total[:, None]], axis=1).reshape(*shape, -1)
 
 
 def preconditioner(inputs: WedgeProportions, run: Run) -> dict[str, Array]:
-    """Where NUTS shall look (SDs, coefficients in their places among all), and the quadrature of its likelihood."""
+    """Where NUTS shall look: SDs on the line, coefficients as they are sampled; then the rules of its likelihood."""
     nodes = nodes_of(inputs, run)
-    weights = nodes.weights(run).ravel()
-    part = nodes.points.reshape(len(weights), -1)
+    weights = nodes.marginal.weights(run).ravel()
+    part = nodes.marginal.points.reshape(len(weights), -1)
     keep = weights > marginal.TINY
     weights, part = weights[keep] / weights[keep].sum(), part[keep]
-    z = split(inputs, part)[0]
-    values = np.concatenate([z, natural(inputs, part).theta, part[:, -1:]], axis=1)
-    active = inputs.active
-    values = np.delete(values, range(active, SDS), axis=1)
-    places = np.concatenate([np.arange(active), SDS + inputs.places])
+    z, at = split(inputs, part)[0], nodes.natural(part)
+    middle_z = (weights @ z)[None]
+    step = float((ramp(middle_z) * scales_of(inputs))[0, 2])
+    walk = Walk.of(inputs, coefficients(nodes.near.equations(middle_z), run), step)
+    middle, size = walk.at(at.sds[:, 2])
+    theta = (np.concatenate([at.theta, part[:, -1:]], axis=1) - middle) / size
+    values = np.concatenate([z, theta], axis=1)
     mean = weights @ values
-    centred = values - mean
-    location, factor = np.zeros(SDS + COEFFICIENTS), np.eye(SDS + COEFFICIENTS)
-    location[places] = mean
-    factor[np.ix_(places, places)] = np.linalg.cholesky((weights[:, None] * centred).T @ centred)
+    covariance = (weights[:, None] * (values - mean)).T @ (values - mean)
     rule = rule_of(inputs)
     return {
-        "location": location,
-        "factor": factor,
+        **walk.sampled_by(inputs, np.arange(SDS) < inputs.active, mean, covariance),
         "outer": np.stack([rule.outer, rule.outer_weights]),
         "inner": np.stack([rule.inner, rule.inner_weights]),
     }

@@ -11,7 +11,7 @@ from analysis.designs.wedge_inputs import WedgeProportions
 from analysis.posterior import NormalMixture, Posterior
 from analysis.priors import Run
 from analysis.wedge_means import by_time
-from analysis.wedge_proportions import natural, nodes_of
+from analysis.wedge_proportions import nodes_of
 
 Array = NDArray[np.float64]
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
@@ -31,8 +31,10 @@ def risk_difference(inputs: WedgeProportions, run: Run) -> NormalMixture:
     without[:, -1] *= -1
     weights = _WEIGHTS / _WEIGHTS.sum()
 
+    nodes = nodes_of(inputs, run)
+
     def difference(part: Array) -> Array:
-        at = natural(inputs, part)
+        at = nodes.natural(part)
         theta = np.concatenate([at.theta, part[:, -1:]], axis=1)
         theta[:, inputs.increments] *= at.sds[:, 2:]
         spread = abs(inputs.kappa) * np.sqrt(at.sds[:, 0] ** 2 + at.sds[:, 1] ** 2)
@@ -42,7 +44,7 @@ def risk_difference(inputs: WedgeProportions, run: Run) -> NormalMixture:
                 value += sign * share * (expit((theta @ columns)[:, None] + spread[:, None] * _NODES) @ weights)
         return value
 
-    return marginal.of_function(nodes_of(inputs, run), run, difference, between=1)
+    return marginal.of_function(nodes.marginal, run, difference, between=1)
 
 
 def detail(inputs: WedgeProportions, run: Run, prob: float) -> dict[str, Any]:
@@ -51,10 +53,10 @@ def detail(inputs: WedgeProportions, run: Run, prob: float) -> dict[str, Any]:
 
     def later(k: int) -> Posterior:
         def effect(part: Array) -> Array:
-            at = natural(inputs, part)
+            at = nodes.natural(part)
             walk = at.theta[:, inputs.increments[:-1]] @ inputs.later[k]
             return np.asarray(part[:, -1] + at.sds[:, 2] * walk)
 
-        return marginal.of_function(nodes, run, effect, between=1)
+        return marginal.of_function(nodes.marginal, run, effect, between=1)
 
     return by_time(inputs, [later(k) for k in range(inputs.longest)], prob)

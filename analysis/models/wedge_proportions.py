@@ -1,7 +1,7 @@
 """Proportions of units that cross over in sequence: logit p = columns · θ + κ Δ exposure + |κ| (u + v_period).
 
-θ holds the increments of a random walk, which the SD of its steps multiplies. u and v are integrated out by the nested
-Gauss-Hermite rules of `unit_likelihood`, as many nodes as the exact engine found to be enough.
+θ holds the increments of a random walk, which the SD of its steps multiplies (`wedge_walk`). u and v are integrated out
+by the nested Gauss-Hermite rules of `unit_likelihood`, as many nodes as the exact engine found to be enough.
 """
 
 import pymc as pm
@@ -11,8 +11,8 @@ from analysis.models.effect import total_effect
 from analysis.models.hyper import half_normal
 from analysis.models.shared import Layout, unpacked
 from analysis.models.unit_likelihood import of_single_terms
+from analysis.models.wedge_walk import COEFFICIENTS, WALK, coefficients
 
-COEFFICIENTS = 24
 SDS = 3
 DIMENSION = SDS + COEFFICIENTS
 LAYOUT: Layout = {
@@ -23,7 +23,7 @@ LAYOUT: Layout = {
     "x": ("units", "periods"),
     "n": ("units", "periods"),
     "columns": ("units", "periods", COEFFICIENTS),
-    "increments": (COEFFICIENTS,),
+    **WALK,
     "levels": (COEFFICIENTS,),
     "kappa": (),
     "scales": (SDS,),
@@ -39,14 +39,12 @@ def build() -> pm.Model:
         d = unpacked(LAYOUT)
         at = d["location"] + pt.dot(d["factor"], pm.Flat("free", shape=DIMENSION))
         total = total_effect(d, pm.Deterministic("total", at[DIMENSION - 1]))
-        theta = pm.Deterministic("coefficients", at[SDS : DIMENSION - 1])
-        # Intercept and periods are in logits, what changes with the time since start in steps of the walk.
-        squares = (1 + d["levels"][:-1] * (LEVEL_PRECISION - 1)) * theta**2
-        pm.Potential("coefficients_log_prior", -0.5 * (squares[1:].sum() + d["intercept"] * squares[0]))
         names = ("unit_sd", "unit_time_sd", "step_sd")
         unit_sd, unit_time_sd, step_sd = (half_normal(name, at[i], d["scales"][i]) for i, name in enumerate(names))
-        size = 1 + d["increments"][:-1] * (step_sd - 1)
-        eta = pt.dot(d["columns"][..., :-1], theta * size) + d["columns"][..., -1] * total
+        # Intercept and periods are in logits, what changes with the time since start in steps of the walk.
+        precision = 1 + d["levels"][:-1] * (LEVEL_PRECISION - 1)
+        effects = coefficients(d, at[SDS : DIMENSION - 1], step_sd, precision)
+        eta = pt.dot(d["columns"][..., :-1], effects) + d["columns"][..., -1] * total
         data = (d[name] for name in ("n", "x", "outer", "inner"))
         pm.Potential("likelihood", of_single_terms(eta, d["kappa"] * unit_sd, d["kappa"] * unit_time_sd, *data))
     return model

@@ -228,7 +228,7 @@ def test_nodes_enough_count_however_many_dimensions(of: dict[str, Any]) -> None:
     periods = of.get("periods", 5)
     inputs = prepared(request(entries_of(10, binary=True, **of), periods, shape="counts")).inputs
     assert isinstance(inputs, WedgeProportions)
-    nodes = wedge_proportions.nodes_of(inputs, OBSERVED)
+    nodes = wedge_proportions.nodes_of(inputs, OBSERVED).marginal
     assert marginal._counting(nodes.weights(OBSERVED)) > 0.4
 
 
