@@ -4,7 +4,7 @@ The formulas are in a module a family of models; here is only the table of which
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -42,6 +42,7 @@ from analysis.designs.share_inputs import Shares
 from analysis.designs.unit_inputs import AncovaUnits, Waves
 from analysis.designs.wedge_inputs import WedgeMeans, WedgeProportions
 from analysis.documents import PlannedMeasure
+from analysis.integrated import Integrated
 from analysis.mixed_hyper import UnitInputs, hyper_of_draws
 from analysis.posterior import FromDraws, Posterior, Sampled, SampledAlong
 from analysis.priors import Run, given_total
@@ -147,6 +148,15 @@ def sampled(delta: Array, run: Run, given: tuple[Array, Array, Array]) -> Sample
     return Sampled(delta, weights, means.reshape(shape), np.sqrt(variances).reshape(shape))
 
 
+def _on_nodes(model: Integrated[Any]) -> Solver:
+    return Solver(model.posterior, model.component_weights, model.rao_blackwell, preconditioner=model.preconditioner)
+
+
+_CELLS = replace(
+    _on_nodes(unit_proportions.INTEGRATED),
+    slope=unit_proportions.slope,
+    preconditioner=unit_proportions.preconditioner,
+)
 _TWO_ARMS = Solver(gaussian.posterior, gaussian.component_weights, _given_sigma)
 _UNITS = Solver(mixed.posterior, mixed.component_weights, _given_hyper, preconditioner=mixed.preconditioner)
 
@@ -156,20 +166,8 @@ SOLVERS: Final[Mapping[type, Solver]] = {
     Ancova: Solver(gaussian.posterior, gaussian.component_weights, _given_sigma, gaussian.slope),
     TwoProportions: Solver(proportions.posterior, proportions.component_weights, _given_centre),
     Waves: _UNITS,
-    AncovaUnits: Solver(
-        mixed.posterior,
-        mixed.component_weights,
-        _given_hyper,
-        mixed.slope,
-        preconditioner=mixed.preconditioner,
-    ),
-    WedgeMeans: Solver(
-        mixed.posterior,
-        mixed.component_weights,
-        _given_hyper,
-        preconditioner=wedge_means.preconditioner,
-        detail=wedge_means.detail,
-    ),
+    AncovaUnits: replace(_UNITS, slope=mixed.slope),
+    WedgeMeans: replace(_UNITS, preconditioner=wedge_means.preconditioner, detail=wedge_means.detail),
     WedgeProportions: Solver(
         wedge_proportions.posterior,
         wedge_proportions.component_weights,
@@ -178,54 +176,20 @@ SOLVERS: Final[Mapping[type, Solver]] = {
         preconditioner=wedge_proportions.preconditioner,
         detail=wedge_rates.detail,
     ),
-    UnitProportions: Solver(
-        unit_proportions.posterior,
-        unit_proportions.component_weights,
-        unit_proportions.rao_blackwell,
-        unit_proportions.slope,
-        unit_rates.risk_difference,
-        unit_proportions.preconditioner,
-    ),
-    PairedProportions: Solver(
-        paired_proportions.posterior,
-        paired_proportions.component_weights,
-        paired_proportions.rao_blackwell,
-        raw=paired_proportions.risk_difference,
-        preconditioner=paired_proportions.preconditioner,
-    ),
-    UnitCounts: Solver(
-        unit_proportions.posterior,
-        unit_proportions.component_weights,
-        unit_proportions.rao_blackwell,
-        unit_proportions.slope,
-        unit_counts.rate_difference,
-        unit_proportions.preconditioner,
-        unit_counts.detail,
-    ),
-    Shares: Solver(
-        shares.posterior,
-        shares.component_weights,
-        shares.rao_blackwell,
-        raw=shares.difference,
-        preconditioner=shares.preconditioner,
-    ),
-    UnitOrdinal: Solver(
-        unit_ordinal.posterior,
-        unit_ordinal.component_weights,
-        unit_ordinal.rao_blackwell,
-        unit_ordinal.slope,
-        ordinal_effects.mean_difference,
-        unit_ordinal.preconditioner,
-        ordinal_effects.detail,
-    ),
-    PairedOrdinal: Solver(
-        paired_ordinal.posterior,
-        paired_ordinal.component_weights,
-        paired_ordinal.rao_blackwell,
+    UnitProportions: replace(_CELLS, raw=unit_rates.risk_difference),
+    UnitCounts: replace(_CELLS, raw=unit_counts.rate_difference, detail=unit_counts.detail),
+    UnitOrdinal: replace(
+        _on_nodes(unit_ordinal.INTEGRATED),
+        slope=unit_ordinal.slope,
         raw=ordinal_effects.mean_difference,
-        preconditioner=paired_ordinal.preconditioner,
+        preconditioner=unit_ordinal.preconditioner,
         detail=ordinal_effects.detail,
     ),
+    PairedOrdinal: replace(
+        _on_nodes(paired_ordinal.INTEGRATED), raw=ordinal_effects.mean_difference, detail=ordinal_effects.detail
+    ),
+    PairedProportions: replace(_on_nodes(paired_proportions.INTEGRATED), raw=paired_proportions.risk_difference),
+    Shares: replace(_on_nodes(shares.INTEGRATED), raw=shares.difference),
     SeriesCounts: Solver(
         series_counts.posterior,
         series_counts.component_weights,
@@ -235,10 +199,8 @@ SOLVERS: Final[Mapping[type, Solver]] = {
         detail=series_detail.detail,
         cautions=series_cautions.cautions,
     ),
-    Series: Solver(
-        mixed.posterior,
-        mixed.component_weights,
-        _given_hyper,
+    Series: replace(
+        _UNITS,
         preconditioner=series.preconditioner,
         detail=series_detail.detail,
         cautions=series_cautions.cautions,

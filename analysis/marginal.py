@@ -166,6 +166,13 @@ def component_weights(marginal: Marginal, run: Run) -> Array:
     return np.asarray((given_total(run, total)[0] * density).sum(axis=1) / density.sum())
 
 
+def evenly(marginal: Marginal, count: int) -> Array:
+    """So many points (count, d) in even steps of the wide posterior's mass."""
+    weights = marginal.weights(WIDE).ravel()
+    chosen = np.searchsorted(np.cumsum(weights), (np.arange(count) + 0.5) / count)
+    return np.asarray(marginal.points.reshape(len(weights), -1)[chosen])
+
+
 def moments(marginal: Marginal, run: Run) -> tuple[Array, Array]:
     """Posterior mean (d,) and covariance (d, d) of all parameters.
 

@@ -4,7 +4,6 @@ They live there as `z` (SDs through `ramp`, r through Φ), which is also how the
 Gaussian tails there, so that quadrature and sampler meet no long ones.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import singledispatch
@@ -17,6 +16,7 @@ from scipy.special import log_ndtr, ndtr
 from analysis.designs.series_inputs import PHI_PRIOR, Series
 from analysis.designs.unit_inputs import AncovaUnits, Waves
 from analysis.designs.wedge_inputs import WedgeMeans
+from analysis.half_normal import ramp, unramped
 
 Array = NDArray[np.float64]
 UnitInputs = AncovaUnits | Waves | WedgeMeans | Series
@@ -24,8 +24,8 @@ People = AncovaUnits | Waves | Series
 """The models whose hyper-parameters are here; those of `WedgeMeans` are in `wedge_hyper.py`."""
 
 R_MEAN, R_SD, R_HIGH = 0.65, 0.15, 0.95
-TINY, CLOSEST = 1e-16, 1e-12
-"""Smallest SD in scales of its prior, and least distance of r from its bounds as a share: precisions stay finite."""
+CLOSEST = 1e-12
+"""Least distance of r from its bounds as a share: precisions stay finite."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,21 +104,6 @@ def _(inputs: AncovaUnits | Waves | Series, z: Array) -> Hyper:
         unit_time * ramp(z[:, 3]),
         low + (high - low) * np.clip(ndtr(z[:, 4]), CLOSEST, 1 - CLOSEST),
     )
-
-
-def ramp(z: Array) -> Array:
-    """∫ Φ = z Φ(z) + φ(z): near z above 0, vanishing below. An SD so written has Gaussian tails on both sides."""
-    return np.asarray(np.maximum(z * ndtr(z) + np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi), TINY))
-
-
-def unramped(value: Array) -> Array:
-    """The z whose `ramp` is `value`, by bisection."""
-    low, high = np.full(np.shape(value), -30.0), np.maximum(value, 1.0)
-    for _ in range(60):
-        middle = (low + high) / 2
-        below = ramp(middle) < value
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return np.asarray((low + high) / 2)
 
 
 @singledispatch

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from functools import singledispatch
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import cut_points, marginal, paired_ordinal, unit_ordinal
+from analysis import cut_points, paired_ordinal, unit_ordinal
 from analysis.designs.ordinal_inputs import OrdinalInputs, PairedOrdinal, UnitOrdinal
+from analysis.integrated import Integrated
 from analysis.posterior import NormalMixture, Posterior, summary
 from analysis.priors import Run
 
@@ -29,7 +31,7 @@ def mean_difference(inputs: OrdinalInputs, run: Run) -> NormalMixture:
         without, with_ = shares(points)
         return np.asarray((with_ - without) @ inputs.scores)
 
-    return marginal.of_function(_nodes(inputs, run), run, difference)
+    return _integrated(inputs).of_function(inputs, run, difference)
 
 
 def detail(inputs: OrdinalInputs, run: Run, prob: float) -> Mapping[str, object]:
@@ -43,7 +45,7 @@ def detail(inputs: OrdinalInputs, run: Run, prob: float) -> Mapping[str, object]
         without, with_ = shares(points)
         return np.asarray((with_ * (np.cumsum(without, axis=1) - 0.5 * without)).sum(axis=1))
 
-    found = marginal.of_function(_nodes(inputs, run), run, superior)
+    found = _integrated(inputs).of_function(inputs, run, superior)
     two_arms = isinstance(inputs, UnitOrdinal) and not inputs.after.any()
     who, other = ("A treated person", "a control person") if two_arms else ("A person after", "another before")
     told: dict[str, object] = {"higher": _told(found, prob, f"{who} answers a higher category than {other}")}
@@ -61,19 +63,8 @@ def _mirrored(found: NormalMixture) -> NormalMixture:
     return NormalMixture(found.weights, 1 - found.means, found.sds)
 
 
-@singledispatch
-def _nodes(inputs: OrdinalInputs, run: Run) -> marginal.Marginal:
-    raise NotImplementedError(type(inputs))
-
-
-@_nodes.register
-def _(inputs: UnitOrdinal, run: Run) -> marginal.Marginal:
-    return unit_ordinal.nodes_of(inputs, run)
-
-
-@_nodes.register
-def _(inputs: PairedOrdinal, run: Run) -> marginal.Marginal:
-    return paired_ordinal.nodes_of(inputs, run)
+def _integrated(inputs: OrdinalInputs) -> Integrated[Any]:
+    return unit_ordinal.INTEGRATED if isinstance(inputs, UnitOrdinal) else paired_ordinal.INTEGRATED
 
 
 @singledispatch
@@ -83,8 +74,8 @@ def _shares(inputs: OrdinalInputs) -> Shares:
 
 @_shares.register
 def _(inputs: PairedOrdinal) -> Shares:
-    def shares(points: Array) -> tuple[Array, Array]:
-        cuts, half = cut_points.cut_points(points[:, : inputs.cuts]), 0.5 * inputs.kappa * points[:, -1]
+    def shares(z: Array) -> tuple[Array, Array]:
+        cuts, half = cut_points.cut_points(z[:, : inputs.cuts]), 0.5 * inputs.kappa * z[:, -1]
         return cut_points.shares(-half, cuts), cut_points.shares(half, cuts)
 
     return shares
@@ -98,8 +89,7 @@ def _(inputs: UnitOrdinal) -> Shares:
     people = np.bincount(which.ravel(), inputs.n[exposed])
     weights = _WEIGHTS / _WEIGHTS.sum()
 
-    def shares(points: Array) -> tuple[Array, Array]:
-        z = unit_ordinal.filled(inputs, points)
+    def shares(z: Array) -> tuple[Array, Array]:
         cuts = cut_points.cut_points(z[:, : inputs.cuts])
         su, sv = unit_ordinal.logit_sds(inputs, z)
         spread = np.sqrt(su**2 + sv**2)

@@ -6,7 +6,7 @@ Dale's model (1986): a cumulative logit in each wave with the same cut-points, s
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,8 @@ from scipy.special import expit
 
 from analysis import cut_points, marginal
 from analysis.designs.ordinal_inputs import CUTS, PairedOrdinal
+from analysis.integrated import Integrated
 from analysis.paired_proportions import ASSOCIATION_MEAN, ASSOCIATION_SD, TINY
-from analysis.posterior import Density, NormalMixture, SampledAlong
-from analysis.priors import Run
 
 Array = NDArray[np.float64]
 DIMENSION = CUTS + 2
@@ -59,27 +58,6 @@ def log_likelihood(inputs: PairedOrdinal, points: Array) -> Array:
     return np.asarray(value)
 
 
-def posterior(inputs: PairedOrdinal, run: Run) -> Density | NormalMixture:
-    """The posterior of δ."""
-    return marginal.posterior(nodes_of(inputs, run), run)
-
-
-def component_weights(inputs: PairedOrdinal, run: Run) -> Array:
-    """Posterior weight of each component of the prior."""
-    return marginal.component_weights(nodes_of(inputs, run), run)
-
-
-def nodes_of(inputs: PairedOrdinal, run: Run) -> marginal.Marginal:
-    """The nodes all runs share, or a run's own where its prior leads elsewhere."""
-    common = _integrated(inputs, marginal.WIDE)
-    return common if common.serves(run) else _integrated(inputs, run)
-
-
-@lru_cache(maxsize=32)
-def _integrated(inputs: PairedOrdinal, run: Run) -> marginal.Marginal:
-    return marginal.integrated(_target(inputs), run)
-
-
 def _target(inputs: PairedOrdinal) -> marginal.Target:
     """Cut-points keep their prior in every run: nothing is called an intercept."""
 
@@ -91,19 +69,17 @@ def _target(inputs: PairedOrdinal) -> marginal.Target:
     return marginal.Target(log_density, lambda points: np.zeros(len(points)), start)
 
 
-def preconditioner(inputs: PairedOrdinal, run: Run) -> dict[str, Array]:
-    """Where NUTS shall look: `location` (12,) and `factor` (12, 12); they change how fast it mixes and nothing else."""
-    mean, covariance = marginal.moments(nodes_of(inputs, run), run)
-    on = np.append(np.arange(CUTS) < inputs.cuts, [True, True])
-    location, factor = np.zeros(DIMENSION), np.eye(DIMENSION)
-    location[on] = mean
-    factor[np.ix_(on, on)] = np.linalg.cholesky(covariance)
-    return {"location": location, "factor": factor}
+def active(inputs: PairedOrdinal) -> Array:
+    """Which parameters (12,) there are."""
+    return np.append(np.arange(CUTS) < inputs.cuts, [True, True])
 
 
-def rao_blackwell(inputs: PairedOrdinal, run: Run, draws: Mapping[str, Array]) -> SampledAlong:
-    """Draws of δ with the conditional distributions of Δ beside them."""
-    line = cut_points.on_line(draws["cut_points"][..., : inputs.cuts])
-    rest = np.stack([draws["log_odds_ratio"], draws["total"]], axis=-1)
-    points = np.concatenate([line, rest], axis=-1)
-    return marginal.along_lines(_target(inputs), nodes_of(inputs, run), run, points, draws["delta"])
+def positions(inputs: PairedOrdinal, draws: Mapping[str, Array]) -> Array:
+    """Draws as points `z` (chain, draw, 12)."""
+    z = np.zeros((*draws["total"].shape, DIMENSION))
+    z[..., : inputs.cuts] = cut_points.on_line(draws["cut_points"][..., : inputs.cuts])
+    z[..., CUTS], z[..., CUTS + 1] = draws["log_odds_ratio"], draws["total"]
+    return z
+
+
+INTEGRATED: Final[Integrated[PairedOrdinal]] = Integrated(_target, active, positions)

@@ -5,7 +5,7 @@ distribution gives the cells. Points are (centre, log ψ, Δ), with logit p = ce
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ from scipy.special import expit
 
 from analysis import marginal
 from analysis.designs.binary_inputs import PairedProportions
-from analysis.posterior import Density, NormalMixture, SampledAlong
+from analysis.integrated import Integrated
+from analysis.posterior import NormalMixture
 from analysis.priors import Run
 
 Array = NDArray[np.float64]
@@ -49,27 +50,6 @@ def log_likelihood(inputs: PairedProportions, points: Array) -> Array:
     return np.asarray(value + once.sum(axis=1))
 
 
-def posterior(inputs: PairedProportions, run: Run) -> Density | NormalMixture:
-    """The posterior of δ."""
-    return marginal.posterior(nodes_of(inputs, run), run)
-
-
-def component_weights(inputs: PairedProportions, run: Run) -> Array:
-    """Posterior weight of each component of the prior."""
-    return marginal.component_weights(nodes_of(inputs, run), run)
-
-
-def nodes_of(inputs: PairedProportions, run: Run) -> marginal.Marginal:
-    """The nodes all runs share, or a run's own where its prior leads elsewhere."""
-    common = _integrated(inputs, marginal.WIDE)
-    return common if common.serves(run) else _integrated(inputs, run)
-
-
-@lru_cache(maxsize=32)
-def _integrated(inputs: PairedProportions, run: Run) -> marginal.Marginal:
-    return marginal.integrated(_target(inputs), run)
-
-
 def _target(inputs: PairedProportions) -> marginal.Target:
     def log_density(points: Array) -> Array:
         return log_likelihood(inputs, points) - 0.5 * ((points[:, 1] - ASSOCIATION_MEAN) / ASSOCIATION_SD) ** 2
@@ -80,16 +60,12 @@ def _target(inputs: PairedProportions) -> marginal.Target:
     return marginal.Target(log_density, lambda points: -0.5 * (points[:, 0] / INTERCEPT_SD) ** 2, start)
 
 
-def preconditioner(inputs: PairedProportions, run: Run) -> dict[str, Array]:
-    """Where NUTS shall look: `location` (3,) and `factor` (3, 3); they change how fast it mixes and nothing else."""
-    mean, covariance = marginal.moments(nodes_of(inputs, run), run)
-    return {"location": mean, "factor": np.linalg.cholesky(covariance)}
+def positions(inputs: PairedProportions, draws: Mapping[str, Array]) -> Array:  # noqa: ARG001
+    """Draws as points (chain, draw, 3)."""
+    return np.stack([draws["centre"], draws["log_odds_ratio"], draws["total"]], axis=-1)
 
 
-def rao_blackwell(inputs: PairedProportions, run: Run, draws: Mapping[str, Array]) -> SampledAlong:
-    """Draws of δ with the conditional distributions of Δ beside them."""
-    points = np.stack([draws["centre"], draws["log_odds_ratio"], draws["total"]], axis=-1)
-    return marginal.along_lines(_target(inputs), nodes_of(inputs, run), run, points, draws["delta"])
+INTEGRATED: Final[Integrated[PairedProportions]] = Integrated(_target, lambda _: np.ones(DIMENSION, bool), positions)
 
 
 def risk_difference(inputs: PairedProportions, run: Run) -> NormalMixture:
@@ -99,4 +75,4 @@ def risk_difference(inputs: PairedProportions, run: Run) -> NormalMixture:
         half = 0.5 * inputs.kappa * points[:, 2]
         return np.asarray(expit(points[:, 0] + half) - expit(points[:, 0] - half))
 
-    return marginal.of_function(nodes_of(inputs, run), run, difference)
+    return INTEGRATED.of_function(inputs, run, difference)

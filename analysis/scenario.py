@@ -179,12 +179,15 @@ class SimulateRequest(Scenario):
     @model_validator(mode="after")
     def _arms_agree(self) -> Self:
         arms = self.arms
+        compared = f"the plan compares {_listed(arms)}"
+        if len(arms) == 1:
+            compared = f"in this design everybody is counted under the treated arm, {_listed(arms)}"
         if not self.people and not self._in_months:
-            raise ValueError(f"give `people`, how many are analysed in each arm; the plan compares {_listed(arms)}")
+            raise ValueError(f"give `people`, how many are analysed in each arm; {compared}")
         people = self.people or None
         for name, given in (("people", people), ("units", self.units), ("attrition", self.attrition)):
             if given is not None and set(given) != set(arms):
-                raise ValueError(f"{name} names {_listed(given)}; the plan compares {_listed(arms)}")
+                raise ValueError(f"{name} names {_listed(given)}; {compared}")
         for arm, k in self.units_by_arm.items() if self.people else ():
             if self.people[arm] < 2 * k:
                 raise ValueError(

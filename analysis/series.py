@@ -6,8 +6,9 @@ from scipy.special import ndtri
 
 from analysis import mixed
 from analysis.designs.series_inputs import COEFFICIENTS, Months, Series
+from analysis.half_normal import unramped
 from analysis.mixed_equations import log_sum
-from analysis.mixed_hyper import CLOSEST, hyper_of, unramped
+from analysis.mixed_hyper import CLOSEST, hyper_of
 from analysis.priors import Run
 
 Array = NDArray[np.float64]

@@ -11,12 +11,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
-from scipy.special import log_ndtr, ndtr, ndtri
+from scipy.special import ndtr, ndtri
 
 from analysis import marginal
 from analysis.designs.series_inputs import PHI_PRIOR, SeriesCounts
+from analysis.half_normal import log_half_normal, ramp, unramped
 from analysis.laplace_months import Found, Poisson, backward, integrate
-from analysis.mixed_hyper import CLOSEST, ramp, unramped
+from analysis.mixed_hyper import CLOSEST
 from analysis.posterior import Density, NormalMixture, SampledAlong
 from analysis.priors import Run, log_total_prior
 from analysis.series import placed
@@ -78,7 +79,7 @@ def _target(inputs: SeriesCounts, intercept: float) -> marginal.Target:
     def log_density(z: Array) -> Array:
         _, phi = hyper_of(inputs, z)
         log_prior = -0.5 * precision * (phi - mean) ** 2 - 0.5 * z[:, 0] ** 2
-        log_prior += log_ndtr(z[:, 1]) - 0.5 * ramp(z[:, 1]) ** 2
+        log_prior += log_half_normal(z[:, 1])
         return np.asarray(given(inputs, z, intercept).log_value + log_prior)
 
     begin = np.array([float(ndtri(0.65)), float(unramped(np.array(0.3))), float(_rough(inputs).theta[0, -1])])

@@ -10,23 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from analysis import marginal
 from analysis.designs.cell_inputs import COEFFICIENTS
 from analysis.designs.count_inputs import LEAST, UnitCounts
+from analysis.half_normal import ramp
 from analysis.percent import PercentChange
 from analysis.posterior import NormalMixture
 from analysis.priors import Run
-from analysis.unit_proportions import (
-    TOTAL,
-    BinomialForm,
-    binomial_form,
-    empirical,
-    filled,
-    half_line,
-    logit_sds,
-    nodes_of,
-    posterior,
-)
+from analysis.unit_proportions import INTEGRATED, TOTAL, BinomialForm, binomial_form, empirical, logit_sds
 
 Array = NDArray[np.float64]
 DISPERSION = COEFFICIENTS + 2
@@ -38,7 +28,7 @@ def phi_of(inputs: UnitCounts, z: Array) -> Array:
     """φ (K,) at points `z` (K, 9): 1/φ is the square of the dispersion and of its least value added up."""
     if not inputs.dispersed:
         return np.full(len(z), inputs.poisson)
-    return np.asarray(1 / (half_line(z[:, DISPERSION]) ** 2 + LEAST**2))
+    return np.asarray(1 / (ramp(z[:, DISPERSION]) ** 2 + LEAST**2))
 
 
 def log_gammas(inputs: UnitCounts, phi: Array) -> Array:
@@ -80,20 +70,19 @@ def rate_difference(inputs: UnitCounts, run: Run) -> NormalMixture:
     exposure = np.bincount(which.ravel(), (inputs.records * inputs.expected)[exposed])
     share = exposure / exposure.sum()
 
-    def difference(part: Array) -> Array:
-        z = filled(inputs, part)
+    def difference(z: Array) -> Array:
         su, sv = logit_sds(inputs, z)
         level = kinds[:, :-1] @ z[:, :COEFFICIENTS].T + 0.5 * (su**2 + sv**2)
         moved = inputs.kappa * z[:, TOTAL]
         of_each = np.exp(level + kinds[:, -1:] * moved) - np.exp(level + (kinds[:, -1:] - 1.0) * moved)
         return np.asarray(inputs.rate * (share @ of_each))
 
-    return marginal.of_function(nodes_of(inputs, run), run, difference)
+    return INTEGRATED.of_function(inputs, run, difference)
 
 
 def detail(inputs: UnitCounts, run: Run, prob: float) -> Mapping[str, object]:
     """The ratio of the rate with the intervention to the rate without."""
-    change = PercentChange(posterior(inputs, run), inputs.kappa)
+    change = PercentChange(INTEGRATED.posterior(inputs, run), inputs.kappa)
     ends = [1 + change.quantile(p) / 100 for p in ((1 - prob) / 2, (1 + prob) / 2)]
     interval = {"low": ends[0], "high": ends[1], "prob": prob, "kind": "equal-tailed"}
     return {"rate_ratio": {"mean": 1 + change.mean / 100, "sd": change.sd / 100, "interval": interval}}

@@ -6,7 +6,7 @@ form too, and ordered categories as one such term a cut-point. Units come last i
 longest axis.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +40,23 @@ class Rule:
     def points(self) -> int:
         """Nodes of both rules together."""
         return len(self.outer) * len(self.inner)
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """The rules as a PyMC model takes them: nodes and weights (2, R)."""
+        return {
+            "outer": np.stack([self.outer, self.outer_weights]),
+            "inner": np.stack([self.inner, self.inner_weights]),
+        }
+
+
+def fitting(rules: Sequence[Rule], log_likelihood: Callable[[Rule], Array], tolerance: float) -> Rule:
+    """The first rule whose error against the last one, as an SD over the points of `log_likelihood`, is small.
+
+    An error that is the same everywhere changes no posterior.
+    """
+    fine = log_likelihood(rules[-1])
+    return next((rule for rule in rules[:-1] if np.std(log_likelihood(rule) - fine) < tolerance), rules[-1])
 
 
 def _hermite(count: int) -> tuple[Array, Array]:

@@ -7,18 +7,19 @@ does not have is 0.
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_ndtr
 
 from analysis import cut_points, marginal, unit_integral, unit_rates
 from analysis.designs.ordinal_inputs import CUTS, UnitOrdinal
-from analysis.posterior import Density, NormalMixture, SampledAlong
+from analysis.half_normal import log_half_normal, ramp, unramped
+from analysis.integrated import Integrated
+from analysis.posterior import NormalMixture
 from analysis.priors import Run
 from analysis.unit_integral import AT_ONCE, RULES, Integrand, Rule
-from analysis.unit_proportions import CHECKED, TOLERANCE, half_line, on_the_line
+from analysis.unit_proportions import CHECKED, TOLERANCE
 
 Array = NDArray[np.float64]
 SLOPE, UNIT, UNIT_TIME, TOTAL = CUTS, CUTS + 1, CUTS + 2, CUTS + 3
@@ -52,46 +53,16 @@ def rule_with(inputs: UnitOrdinal, outer: int, inner: int) -> Rule:
 def logit_sds(inputs: UnitOrdinal, z: Array) -> tuple[Array, Array]:
     """SD of u and of v in logits (K,), 0 where there is no such effect."""
     kappa = abs(inputs.kappa)
-    u, v = half_line(z[:, UNIT]), half_line(z[:, UNIT_TIME])
+    u, v = ramp(z[:, UNIT]), ramp(z[:, UNIT_TIME])
     return kappa * inputs.unit * inputs.unit_scale * u, kappa * inputs.unit_time * inputs.unit_time_scale * v
 
 
 # --- posterior ----------------------------------------------------------------------------------------------------
 
 
-def posterior(inputs: UnitOrdinal, run: Run) -> Density | NormalMixture:
-    """The posterior of δ."""
-    return marginal.posterior(nodes_of(inputs, run), run)
-
-
-def component_weights(inputs: UnitOrdinal, run: Run) -> Array:
-    """Posterior weight of each component of the prior."""
-    return marginal.component_weights(nodes_of(inputs, run), run)
-
-
 def slope(inputs: UnitOrdinal, run: Run) -> tuple[float, float] | None:
     """Mean and SD of the slope on the units' baseline means; None where there is none."""
-    if not inputs.has_slope:
-        return None
-    mean, covariance = marginal.moments(nodes_of(inputs, run), run)
-    return float(mean[inputs.cuts]), float(np.sqrt(covariance[inputs.cuts, inputs.cuts]))
-
-
-def nodes_of(inputs: UnitOrdinal, run: Run) -> marginal.Marginal:
-    """The nodes all runs share, or a run's own where its prior leads elsewhere."""
-    common = _integrated(inputs, marginal.WIDE)
-    return common if common.serves(run) else _integrated(inputs, run)
-
-
-@lru_cache(maxsize=32)
-def _integrated(inputs: UnitOrdinal, run: Run) -> marginal.Marginal:
-    return marginal.placed(_target(inputs, rule_of(inputs)), _sought(inputs, run))
-
-
-@lru_cache(maxsize=32)
-def _sought(inputs: UnitOrdinal, run: Run) -> marginal.Proposal:
-    """Where the nodes shall lie: the cheapest rule tells that well enough, the weights make up for it."""
-    return marginal.sought(_target(inputs, rule_with(inputs, *RULES[0])), run)
+    return INTEGRATED.of_parameter(inputs, run, SLOPE) if inputs.has_slope else None
 
 
 @lru_cache(maxsize=32)
@@ -99,16 +70,9 @@ def rule_of(inputs: UnitOrdinal) -> Rule:
     """The smallest rule whose error, against a far larger one, is below `TOLERANCE` where the posterior lies."""
     if not (inputs.unit or inputs.unit_time):
         return rule_with(inputs, 1, 1)
+    z = INTEGRATED.pilot(inputs, CHECKED)
     rules = [rule_with(inputs, *counts) for counts in RULES]
-    pilot = _sought(inputs, marginal.WIDE).pilot
-    weights = pilot.weights(marginal.WIDE).ravel()
-    chosen = np.searchsorted(np.cumsum(weights), (np.arange(CHECKED) + 0.5) / CHECKED)
-    z = filled(inputs, pilot.points.reshape(len(weights), -1)[chosen])
-    fine = log_likelihood(inputs, z, rules[-1])
-    for rule in rules[:-1]:
-        if np.std(log_likelihood(inputs, z, rule) - fine) < TOLERANCE:
-            return rule
-    return rules[-1]
+    return unit_integral.fitting(rules, lambda rule: log_likelihood(inputs, z, rule), TOLERANCE)
 
 
 def active(inputs: UnitOrdinal) -> Array:
@@ -116,27 +80,18 @@ def active(inputs: UnitOrdinal) -> Array:
     return np.array([*(np.arange(CUTS) < inputs.cuts), inputs.has_slope, inputs.unit > 0, inputs.unit_time > 0, True])
 
 
-def filled(inputs: UnitOrdinal, part: Array) -> Array:
-    """Points `z` (K, 14) of the active parameters alone."""
-    z = np.zeros((len(part), DIMENSION))
-    z[:, active(inputs)] = part
-    return z
-
-
 def _target(inputs: UnitOrdinal, rule: Rule) -> marginal.Target:
     """Cut-points keep their prior in every run: nothing is called an intercept."""
     on = active(inputs)
+    spreads = UNIT + np.flatnonzero(on[UNIT:TOTAL])
     mean, precision = inputs.slope_prior
 
     def log_density(part: Array) -> Array:
-        z = filled(inputs, part)
+        z = INTEGRATED.filled(inputs, part)
         value = log_likelihood(inputs, z, rule) + cut_points.log_prior(z[:, : inputs.cuts])
         if on[SLOPE]:
             value += -0.5 * precision * (z[:, SLOPE] - mean) ** 2
-        for column in (UNIT, UNIT_TIME):
-            if on[column]:
-                value += -0.5 * half_line(z[:, column]) ** 2 + log_ndtr(z[:, column])
-        return np.asarray(value)
+        return np.asarray(value + log_half_normal(z[:, spreads]).sum(axis=1))
 
     return marginal.Target(log_density, lambda part: np.zeros(len(part)), _start(inputs)[on])
 
@@ -148,39 +103,27 @@ def _start(inputs: UnitOrdinal) -> Array:
     return z
 
 
-def rao_blackwell(inputs: UnitOrdinal, run: Run, draws: Mapping[str, Array]) -> SampledAlong:
-    """Draws of δ with the conditional distributions of Δ beside them."""
-    points = positions(inputs, draws)[..., active(inputs)]
-    return marginal.along_lines(_target(inputs, rule_of(inputs)), nodes_of(inputs, run), run, points, draws["delta"])
-
-
 def positions(inputs: UnitOrdinal, draws: Mapping[str, Array]) -> Array:
     """Draws as points `z` (chain, draw, 14)."""
     z = np.zeros((*draws["total"].shape, DIMENSION))
     z[..., : inputs.cuts] = cut_points.on_line(draws["cut_points"][..., : inputs.cuts])
     z[..., SLOPE], z[..., TOTAL] = draws["slope"], draws["total"]
-    z[..., UNIT] = on_the_line(draws["unit_sd"] / inputs.unit_scale)
-    z[..., UNIT_TIME] = on_the_line(draws["unit_time_sd"] / inputs.unit_time_scale)
+    z[..., UNIT] = unramped(draws["unit_sd"] / inputs.unit_scale)
+    z[..., UNIT_TIME] = unramped(draws["unit_time_sd"] / inputs.unit_time_scale)
     return z
 
 
-def preconditioner(inputs: UnitOrdinal, run: Run) -> dict[str, Array]:
-    """Where NUTS shall look, `location` (14,) and `factor` (14, 14), and the quadrature of its likelihood.
+INTEGRATED: Final[Integrated[UnitOrdinal]] = Integrated(
+    lambda inputs: _target(inputs, rule_of(inputs)),
+    active,
+    positions,
+    rough=lambda inputs: _target(inputs, rule_with(inputs, *RULES[0])),
+)
 
-    The first two change how fast the sampler mixes and nothing else.
-    """
-    mean, covariance = marginal.moments(nodes_of(inputs, run), run)
-    on = active(inputs)
-    location, factor = np.zeros(DIMENSION), np.eye(DIMENSION)
-    location[on] = mean
-    factor[np.ix_(on, on)] = np.linalg.cholesky(covariance)
-    rule = rule_of(inputs)
-    return {
-        "location": location,
-        "factor": factor,
-        "outer": np.stack([rule.outer, rule.outer_weights]),
-        "inner": np.stack([rule.inner, rule.inner_weights]),
-    }
+
+def preconditioner(inputs: UnitOrdinal, run: Run) -> dict[str, Array]:
+    """Where NUTS shall look, and the quadrature of its likelihood."""
+    return INTEGRATED.preconditioner(inputs, run) | rule_of(inputs).arrays
 
 
 # --- units --------------------------------------------------------------------------------------------------------
@@ -188,8 +131,8 @@ def preconditioner(inputs: UnitOrdinal, run: Run) -> dict[str, Array]:
 
 def departures_of_nodes(inputs: UnitOrdinal, run: Run) -> Iterator[tuple[dict[str, Any], NormalMixture, NormalMixture]]:
     """As `unit_rates.departures`, by the exact engine's nodes."""
-    nodes = nodes_of(inputs, run)
-    z = filled(inputs, nodes.points.reshape(-1, nodes.points.shape[-1]))
+    nodes = INTEGRATED.nodes(inputs, run)
+    z = INTEGRATED.filled(inputs, nodes.points.reshape(-1, nodes.points.shape[-1]))
     return _departures(inputs, unit_rates.evenly(z, nodes.weights(run), z[:, UNIT_TIME if inputs.unit_time else UNIT]))
 
 

@@ -1,7 +1,7 @@
 """Exact posteriors of proportions with unit effects, which are integrated out within the likelihood; counts share it.
 
 Given coefficients and SDs a unit's u and its slots' v are integrated by nested Gauss-Hermite rules about their joint
-mode. Parameters live on the real line as `z` (K, d): coefficients, the spreads as `half_line` of z (the SDs of u and
+mode. Parameters live on the real line as `z` (K, d): coefficients, the spreads as `ramp` of z (the SDs of u and
 of v, of counts their dispersion too), Δ last; that is also how the PyMC models sample them. What is particular to a
 family is its `binomial_form` and its `empirical` predictor.
 """
@@ -9,26 +9,23 @@ family is its `binomial_form` and its `empirical` predictor.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, singledispatch
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_ndtr, ndtr
 
 from analysis import marginal, unit_integral
 from analysis.designs.binary_inputs import UnitProportions
 from analysis.designs.cell_inputs import COEFFICIENTS, UnitCells
-from analysis.posterior import Density, NormalMixture, SampledAlong
+from analysis.half_normal import log_half_normal, ramp, unramped
+from analysis.integrated import Integrated
 from analysis.priors import Run
 from analysis.unit_integral import AT_ONCE, RULES, Integrand, Rule
 
 Array = NDArray[np.float64]
 UNIT, UNIT_TIME, TOTAL = COEFFICIENTS, COEFFICIENTS + 1, -1
-_LINE = np.linspace(-8.0, 12.0, 20_001)
 TOLERANCE, CHECKED = 1e-4, 50
-"""SD of the error of the log likelihood, over all units, at so many points spread over the posterior's mass.
-
-An error that is the same everywhere changes no posterior.
-"""
+"""SD of the error of the log likelihood, over all units, at so many points spread over the posterior's mass."""
 
 
 # --- likelihood ---------------------------------------------------------------------------------------------------
@@ -103,65 +100,20 @@ def rule_with(inputs: UnitCells, outer: int, inner: int) -> Rule:
     return Rule.of(outer, inner, unit=inputs.unit > 0, unit_time=inputs.unit_time > 0)
 
 
-def half_line(z: Array) -> Array:
-    """The function z Φ(z) + φ(z): the real line onto the positive half, with slope Φ(z).
-
-    Under it a half-normal has a density on the line with the tails of a normal on both sides; that of a softplus falls
-    no faster than e^z, and quasi-random nodes would miss it.
-    """
-    return np.asarray(z * ndtr(z) + np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi))
-
-
-def on_the_line(values: Array) -> Array:
-    """The inverse of `half_line`, by interpolation."""
-    return np.asarray(np.interp(values, half_line(_LINE), _LINE))
-
-
 def logit_sds(inputs: UnitCells, z: Array) -> tuple[Array, Array]:
     """SD of u and of v (K,) in logits (of counts in logs: a logit less log φ), 0 where there is no such effect."""
     kappa = abs(inputs.kappa)
-    u, v = half_line(z[:, UNIT]), half_line(z[:, UNIT_TIME])
+    u, v = ramp(z[:, UNIT]), ramp(z[:, UNIT_TIME])
     return kappa * inputs.unit * inputs.unit_scale * u, kappa * inputs.unit_time * inputs.unit_time_scale * v
 
 
 # --- posterior ----------------------------------------------------------------------------------------------------
 
 
-def posterior(inputs: UnitCells, run: Run) -> Density | NormalMixture:
-    """The posterior of δ."""
-    return marginal.posterior(nodes_of(inputs, run), run)
-
-
-def component_weights(inputs: UnitCells, run: Run) -> Array:
-    """Posterior weight of each component of the prior."""
-    return marginal.component_weights(nodes_of(inputs, run), run)
-
-
 def slope(inputs: UnitCells, run: Run) -> tuple[float, float] | None:
     """Mean and SD of the slope on the units' baseline logits; None where there is none."""
     of_slope = np.flatnonzero(inputs.used & (inputs.intercepts == 0))
-    if not len(of_slope):
-        return None
-    mean, covariance = marginal.moments(nodes_of(inputs, run), run)
-    place = int(np.flatnonzero(active(inputs)).searchsorted(of_slope[0]))
-    return float(mean[place]), float(np.sqrt(covariance[place, place]))
-
-
-def nodes_of(inputs: UnitCells, run: Run) -> marginal.Marginal:
-    """The nodes all runs share, or a run's own where its prior leads elsewhere."""
-    common = _integrated(inputs, marginal.WIDE)
-    return common if common.serves(run) else _integrated(inputs, run)
-
-
-@lru_cache(maxsize=32)
-def _integrated(inputs: UnitCells, run: Run) -> marginal.Marginal:
-    return marginal.placed(_target(inputs, rule_of(inputs)), _sought(inputs, run))
-
-
-@lru_cache(maxsize=32)
-def _sought(inputs: UnitCells, run: Run) -> marginal.Proposal:
-    """Where the nodes shall lie: the cheapest rule tells that well enough, the weights make up for it."""
-    return marginal.sought(_target(inputs, rule_with(inputs, *RULES[0])), run)
+    return INTEGRATED.of_parameter(inputs, run, int(of_slope[0])) if len(of_slope) else None
 
 
 @lru_cache(maxsize=32)
@@ -169,16 +121,9 @@ def rule_of(inputs: UnitCells) -> Rule:
     """The smallest rule whose error, against a far larger one, is below `TOLERANCE` where the posterior lies."""
     if not (inputs.unit or inputs.unit_time):
         return rule_with(inputs, 1, 1)
+    z = INTEGRATED.pilot(inputs, CHECKED)
     rules = [rule_with(inputs, *counts) for counts in RULES]
-    pilot = _sought(inputs, marginal.WIDE).pilot
-    weights = pilot.weights(marginal.WIDE).ravel()
-    chosen = np.searchsorted(np.cumsum(weights), (np.arange(CHECKED) + 0.5) / CHECKED)
-    z = filled(inputs, pilot.points.reshape(len(weights), -1)[chosen])
-    fine = log_likelihood(inputs, z, rules[-1])
-    for rule in rules[:-1]:
-        if np.std(log_likelihood(inputs, z, rule) - fine) < TOLERANCE:
-            return rule
-    return rules[-1]
+    return unit_integral.fitting(rules, lambda rule: log_likelihood(inputs, z, rule), TOLERANCE)
 
 
 def dimension(inputs: UnitCells) -> int:
@@ -192,31 +137,23 @@ def active(inputs: UnitCells) -> Array:
     return np.array([*inputs.used, *spreads, True])
 
 
-def filled(inputs: UnitCells, part: Array) -> Array:
-    """Points `z` (K, d) of the active parameters alone."""
-    z = np.zeros((len(part), dimension(inputs)))
-    z[:, active(inputs)] = part
-    return z
-
-
 def _target(inputs: UnitCells, rule: Rule) -> marginal.Target:
     mean, precision = inputs.prior.T
     on = active(inputs)
+    spreads = UNIT + np.flatnonzero(on[UNIT:TOTAL])
 
     def squares(z: Array, which: Array) -> Array:
         return np.asarray(-0.5 * ((z[:, :COEFFICIENTS] - mean) ** 2 @ (precision * which)))
 
     def log_density(part: Array) -> Array:
-        z = filled(inputs, part)
+        z = INTEGRATED.filled(inputs, part)
         value = log_likelihood(inputs, z, rule) + squares(z, 1 - inputs.intercepts)
-        for column in range(UNIT, UNIT + inputs.spreads):
-            if on[column]:
-                value += -0.5 * half_line(z[:, column]) ** 2 + log_ndtr(z[:, column])
-        return value
+        return np.asarray(value + log_half_normal(z[:, spreads]).sum(axis=1))
 
-    return marginal.Target(
-        log_density, lambda part: squares(filled(inputs, part), inputs.intercepts), _start(inputs)[on]
-    )
+    def log_intercepts(part: Array) -> Array:
+        return squares(INTEGRATED.filled(inputs, part), inputs.intercepts)
+
+    return marginal.Target(log_density, log_intercepts, _start(inputs)[on])
 
 
 def _start(inputs: UnitCells) -> Array:
@@ -231,33 +168,21 @@ def _start(inputs: UnitCells) -> Array:
     return z
 
 
-def rao_blackwell(inputs: UnitCells, run: Run, draws: Mapping[str, Array]) -> SampledAlong:
-    """Draws of δ with the conditional distributions of Δ beside them."""
-    points = positions(inputs, draws)[..., active(inputs)]
-    return marginal.along_lines(_target(inputs, rule_of(inputs)), nodes_of(inputs, run), run, points, draws["delta"])
-
-
 def positions(inputs: UnitCells, draws: Mapping[str, Array]) -> Array:
     """Draws as points `z` (chain, draw, d); spreads go back to the line by interpolation."""
     scales = {"unit_sd": inputs.unit_scale, "unit_time_sd": inputs.unit_time_scale, "dispersion": 1.0}
-    on_line = [on_the_line(draws[name] / scales[name])[..., None] for name in list(scales)[: inputs.spreads]]
+    on_line = [unramped(draws[name] / scales[name])[..., None] for name in list(scales)[: inputs.spreads]]
     return np.concatenate([draws["coefficients"], *on_line, draws["total"][..., None]], axis=-1)
 
 
-def preconditioner(inputs: UnitCells, run: Run) -> dict[str, Array]:
-    """Where NUTS shall look, `location` (d,) and `factor` (d, d), and the quadrature of its likelihood.
+INTEGRATED: Final[Integrated[UnitCells]] = Integrated(
+    lambda inputs: _target(inputs, rule_of(inputs)),
+    active,
+    positions,
+    rough=lambda inputs: _target(inputs, rule_with(inputs, *RULES[0])),
+)
 
-    The first two change how fast the sampler mixes and nothing else.
-    """
-    mean, covariance = marginal.moments(nodes_of(inputs, run), run)
-    on = active(inputs)
-    location, factor = np.zeros(len(on)), np.eye(len(on))
-    location[on] = mean
-    factor[np.ix_(on, on)] = np.linalg.cholesky(covariance)
-    rule = rule_of(inputs)
-    return {
-        "location": location,
-        "factor": factor,
-        "outer": np.stack([rule.outer, rule.outer_weights]),
-        "inner": np.stack([rule.inner, rule.inner_weights]),
-    }
+
+def preconditioner(inputs: UnitCells, run: Run) -> dict[str, Array]:
+    """Where NUTS shall look, and the quadrature of its likelihood."""
+    return INTEGRATED.preconditioner(inputs, run) | rule_of(inputs).arrays

@@ -17,7 +17,7 @@ from analysis.designs.ordinal_inputs import UnitOrdinal
 from analysis.posterior import NormalMixture
 from analysis.priors import Run
 from analysis.unit_integral import Integrand
-from analysis.unit_proportions import TOTAL, UNIT, UNIT_TIME, filled, integrand, logit_sds, nodes_of, positions, rule_of
+from analysis.unit_proportions import INTEGRATED, TOTAL, UNIT, UNIT_TIME, integrand, logit_sds, positions, rule_of
 
 Array = NDArray[np.float64]
 InUnits = UnitCells | UnitOrdinal
@@ -38,8 +38,7 @@ def risk_difference(inputs: UnitProportions, run: Run) -> NormalMixture:
     people = np.bincount(which, inputs.n[exposed])
     share = people / people.sum()
 
-    def difference(part: Array) -> Array:
-        z = filled(inputs, part)
+    def difference(z: Array) -> Array:
         su, sv = logit_sds(inputs, z)
         spread = np.sqrt(su**2 + sv**2)[:, None] * _NODES
         value = np.zeros(len(z))
@@ -50,7 +49,7 @@ def risk_difference(inputs: UnitProportions, run: Run) -> NormalMixture:
                 value += sign * weight * (expit(eta[:, None] + spread) @ _WEIGHTS) / _WEIGHTS.sum()
         return value
 
-    return marginal.of_function(nodes_of(inputs, run), run, difference)
+    return INTEGRATED.of_function(inputs, run, difference)
 
 
 def selected_nodes(inputs: UnitCells, run: Run) -> Array:
@@ -58,8 +57,8 @@ def selected_nodes(inputs: UnitCells, run: Run) -> Array:
 
     In the order of Δ and, within it, of the SD that shrinks the units: an even selection holds the whole of both.
     """
-    nodes = nodes_of(inputs, run)
-    z = filled(inputs, nodes.points.reshape(-1, nodes.points.shape[-1]))
+    nodes = INTEGRATED.nodes(inputs, run)
+    z = INTEGRATED.filled(inputs, nodes.points.reshape(-1, nodes.points.shape[-1]))
     return evenly(z, nodes.weights(run), z[:, UNIT_TIME if inputs.unit_time else UNIT])
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_ndtr
 
 from analysis.designs.wedge_inputs import STEP_SCALE, WedgeMeans
-from analysis.mixed_hyper import active, hyper_of, hyper_of_draws, log_prior, ramp, scales_of, start, unramped
+from analysis.half_normal import log_half_normal, ramp, unramped
+from analysis.mixed_hyper import active, hyper_of, hyper_of_draws, log_prior, scales_of, start
 
 Array = NDArray[np.float64]
 NAMES = ("sigma_control", "sigma_treated", "unit_sd", "unit_time_sd", "step_sd")
@@ -59,7 +59,7 @@ def _(inputs: WedgeMeans, draws: Mapping[str, Array]) -> WedgeHyper:  # noqa: AR
 
 @log_prior.register
 def _(inputs: WedgeMeans, z: Array) -> Array:  # noqa: ARG001
-    return log_half_normal(z)
+    return np.asarray(log_half_normal(z).sum(axis=1))
 
 
 @start.register
@@ -68,8 +68,3 @@ def _(inputs: WedgeMeans) -> Array:
     found = np.sqrt(inputs.squares / np.maximum(inputs.free, 1.0)) / inputs.sigma_scale
     z[:2] = np.where(inputs.free >= 1, unramped(np.maximum(found, 1e-6)), 0.0)
     return z
-
-
-def log_half_normal(z: Array) -> Array:
-    """Log prior density of half-normal SDs written as `ramp` of nodes `z` (K, d), up to a constant."""
-    return np.asarray((log_ndtr(z) - 0.5 * ramp(z) ** 2).sum(axis=1))

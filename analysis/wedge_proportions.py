@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from analysis import integration, marginal, unit_integral
 from analysis.designs.wedge_inputs import STEP_SCALE, WedgeProportions
+from analysis.half_normal import log_half_normal, ramp, unramped
 from analysis.mixed_equations import Equations, Given, coefficients, log_sum, of_cells
-from analysis.mixed_hyper import ramp, unramped
 from analysis.posterior import Density, NormalMixture, SampledAlong
 from analysis.priors import Run
 from analysis.unit_integral import AT_ONCE, RULES, Rule
-from analysis.wedge_hyper import WedgeHyper, log_half_normal
+from analysis.wedge_hyper import WedgeHyper
 from analysis.wedge_means import Walk
 
 Array = NDArray[np.float64]
@@ -165,7 +165,7 @@ def _target(near: Nearby, rule: Rule) -> marginal.Target:
     def log_density(part: Array) -> Array:
         at = meant(part)
         value = log_likelihood(inputs, at, part[:, -1], rule) + at.log_volume
-        return np.asarray(value + log_half_normal(part[:, :active]) - 0.5 * at.theta**2 @ precision)
+        return np.asarray(value + log_half_normal(part[:, :active]).sum(axis=1) - 0.5 * at.theta**2 @ precision)
 
     def log_intercepts(part: Array) -> Array:
         return np.asarray(-0.5 * LEVEL_PRECISION * meant(part).theta[:, 0] ** 2)
@@ -181,7 +181,7 @@ def _start(near: Nearby, run: Run) -> integration.Peak:
     def density(part: Array) -> Array:
         z = np.zeros((len(part), SDS))
         z[:, :active] = part
-        return log_sum(coefficients(near.equations(z), run)) + log_half_normal(part)
+        return log_sum(coefficients(near.equations(z), run)) + log_half_normal(part).sum(axis=1)
 
     top = integration.peak(density, np.zeros(active))
     z = np.zeros((1, SDS))
@@ -240,17 +240,10 @@ def _sought(inputs: WedgeProportions, run: Run) -> marginal.Proposal:
 @lru_cache(maxsize=32)
 def rule_of(inputs: WedgeProportions) -> Rule:
     """The smallest rule whose error, against a far larger one, is below `TOLERANCE` where the posterior lies."""
-    rules = [Rule.of(*counts, unit=True, unit_time=True) for counts in RULES]
-    pilot = _sought(inputs, marginal.WIDE).pilot
-    weights = pilot.weights(marginal.WIDE).ravel()
-    chosen = np.searchsorted(np.cumsum(weights), (np.arange(CHECKED) + 0.5) / CHECKED)
-    part = pilot.points.reshape(len(weights), -1)[chosen]
+    part = marginal.evenly(_sought(inputs, marginal.WIDE).pilot, CHECKED)
     at = natural(nearby(inputs, marginal.WIDE), part)
-    fine = log_likelihood(inputs, at, part[:, -1], rules[-1])
-    for rule in rules[:-1]:
-        if np.std(log_likelihood(inputs, at, part[:, -1], rule) - fine) < TOLERANCE:
-            return rule
-    return rules[-1]
+    rules = [Rule.of(*counts, unit=True, unit_time=True) for counts in RULES]
+    return unit_integral.fitting(rules, lambda rule: log_likelihood(inputs, at, part[:, -1], rule), TOLERANCE)
 
 
 def rao_blackwell(inputs: WedgeProportions, run: Run, draws: Mapping[str, Array]) -> SampledAlong:
@@ -291,9 +284,4 @@ def preconditioner(inputs: WedgeProportions, run: Run) -> dict[str, Array]:
     values = np.concatenate([z, theta], axis=1)
     mean = weights @ values
     covariance = (weights[:, None] * (values - mean)).T @ (values - mean)
-    rule = rule_of(inputs)
-    return {
-        **walk.sampled_by(inputs, np.arange(SDS) < inputs.active, mean, covariance),
-        "outer": np.stack([rule.outer, rule.outer_weights]),
-        "inner": np.stack([rule.inner, rule.inner_weights]),
-    }
+    return walk.sampled_by(inputs, np.arange(SDS) < inputs.active, mean, covariance) | rule_of(inputs).arrays

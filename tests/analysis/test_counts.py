@@ -15,8 +15,9 @@ from analysis import exact, gates, predictive, unit_proportions
 from analysis.designs.count_cells import Records
 from analysis.designs.count_inputs import KAPPA_LOG, LEAST, UnitCounts
 from analysis.designs.dispersion import Dispersion, poisson_group
+from analysis.half_normal import ramp
 from analysis.unit_counts import phi_of
-from analysis.unit_proportions import half_line, logit_sds
+from analysis.unit_proportions import logit_sds
 from tests.analysis.binary_cases import ADJUSTED, EVIDENCE, OBSERVED, agree, summed
 from tests.analysis.record_cases import (
     answer,
@@ -67,10 +68,10 @@ def brute_force(inputs: UnitCounts, z: Any) -> float:
 @pytest.mark.parametrize("design", DESIGNS)
 def test_the_likelihood_is_that_of_negative_binomial_records_with_unit_effects(design: str) -> None:
     inputs = inputs_of(data_of(design), design=design)
-    nodes = unit_proportions.nodes_of(inputs, OBSERVED)
+    nodes = unit_proportions.INTEGRATED.nodes(inputs, OBSERVED)
     weights = nodes.weights(OBSERVED).ravel()
     chosen = np.searchsorted(np.cumsum(weights), [0.1, 0.5, 0.9])
-    z = unit_proportions.filled(inputs, nodes.points.reshape(len(weights), -1)[chosen])
+    z = unit_proportions.INTEGRATED.filled(inputs, nodes.points.reshape(len(weights), -1)[chosen])
     rule = unit_proportions.rule_of(inputs)
     errors = unit_proportions.log_likelihood(inputs, z, rule) - [brute_force(inputs, point) for point in z]
     assert np.std(errors) < 3e-4
@@ -81,14 +82,14 @@ def test_two_arms_of_people_against_a_plain_grid() -> None:
     inputs = inputs_of(rows(counts))
     rate = 28 / 15
     eta, spread, total = np.linspace(-2.5, 2.5, 61), np.linspace(-6, 3.5, 64), np.linspace(-2.5, 3.5, 81)
-    phi = 1 / (half_line(spread) ** 2 + LEAST**2)
+    phi = 1 / (ramp(spread) ** 2 + LEAST**2)
     log_value = np.zeros((len(eta), len(spread), len(total)))
     for (arm, _), values in counts.items():
         moved = -KAPPA_LOG * total * (0.5 if arm == "t" else -0.5)
         mean = rate * np.exp(eta[:, None, None] + moved)
         for count in values:
             log_value += nbinom.logpmf(count, phi[:, None], phi[:, None] / (phi[:, None] + mean))
-    log_value += norm.logcdf(spread)[:, None] - 0.5 * half_line(spread)[:, None] ** 2
+    log_value += norm.logcdf(spread)[:, None] - 0.5 * ramp(spread)[:, None] ** 2
     for run in (OBSERVED, EVIDENCE):
         value = log_value - 0.5 * run.intercept * (eta[:, None, None] / 1.5) ** 2
         density = np.exp(value - value.max()).sum(axis=(0, 1))

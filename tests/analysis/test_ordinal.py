@@ -83,10 +83,10 @@ def test_unit_effects_are_integrated_out(kind: str, unit_time: float) -> None:
         "many": rng.multinomial(1500, [0.1, 0.6, 0.3], (3, 2)),
     }[kind]
     inputs = in_slots(counts, unit=1.0, unit_time=unit_time, after=(0.0, 1.0))
-    nodes = unit_ordinal.nodes_of(inputs, OBSERVED)
+    nodes = unit_ordinal.INTEGRATED.nodes(inputs, OBSERVED)
     weights = nodes.weights(OBSERVED).ravel()
     chosen = np.searchsorted(np.cumsum(weights), [0.1, 0.5, 0.9])
-    z = unit_ordinal.filled(inputs, nodes.points.reshape(len(weights), -1)[chosen])
+    z = unit_ordinal.INTEGRATED.filled(inputs, nodes.points.reshape(len(weights), -1)[chosen])
     found = unit_ordinal.log_likelihood(inputs, z, unit_ordinal.rule_of(inputs))
     assert np.std(found - [brute_force(inputs, point) for point in z]) < 2e-4
 

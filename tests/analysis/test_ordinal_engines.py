@@ -32,7 +32,7 @@ def test_the_sampled_likelihood_is_that_of_the_exact_engine_and_its_gradient_the
     inputs = simulated(rng, kind)
     assert isinstance(inputs, UnitOrdinal)
     rule = unit_ordinal.rule_with(inputs, 25, 17)
-    z = unit_ordinal.filled(inputs, 0.5 * rng.normal(size=(2, int(unit_ordinal.active(inputs).sum()))))
+    z = unit_ordinal.INTEGRATED.filled(inputs, 0.5 * rng.normal(size=(2, int(unit_ordinal.active(inputs).sum()))))
     x, n = inputs.steps
     nodes = np.stack([rule.outer, rule.outer_weights]), np.stack([rule.inner, rule.inner_weights])
 

@@ -11,7 +11,7 @@ from analysis import exact, gates, predictive
 from analysis.designs.binary_inputs import KAPPA_LOGIT
 from analysis.designs.count_inputs import LEAST
 from analysis.designs.share_inputs import Shares
-from analysis.unit_proportions import half_line
+from analysis.half_normal import ramp
 from tests.analysis.binary_cases import ADJUSTED, OBSERVED, agree, summed
 from tests.analysis.record_cases import effect, prepared, refusal
 
@@ -41,10 +41,8 @@ def test_two_arms_of_records_against_a_plain_grid() -> None:
     control, treated = [12, 3, 20, 9], [5, 2, 11, 1, 8]
     inputs = inputs_of(shares(control, treated))
     eta, spread, total = np.linspace(-4, 2.5, 53), np.linspace(-6, 3, 61), np.linspace(-1.5, 2.5, 81)
-    phi = (1 / (half_line(spread) ** 2 + LEAST**2))[:, None]
-    log_value = (
-        norm.logcdf(spread)[:, None] - 0.5 * half_line(spread)[:, None] ** 2 - 0.5 * (eta[:, None, None] / 1.5) ** 2
-    )
+    phi = (1 / (ramp(spread) ** 2 + LEAST**2))[:, None]
+    log_value = norm.logcdf(spread)[:, None] - 0.5 * ramp(spread)[:, None] ** 2 - 0.5 * (eta[:, None, None] / 1.5) ** 2
     for values, side in ((control, 0.5), (treated, -0.5)):
         p = expit(eta[:, None, None] + side * KAPPA_LOGIT * total)
         for x in values:

@@ -9,9 +9,10 @@ from scipy.stats import binom, norm
 from analysis import exact, gates, marginal, predictive, unit_proportions, unit_rates
 from analysis.designs.binary_inputs import KAPPA_LOGIT, PairedProportions, UnitProportions
 from analysis.documents import NormalPrior
+from analysis.half_normal import ramp
 from analysis.priors import NO_BIAS, Run, normal
 from analysis.unit_integral import RULES
-from analysis.unit_proportions import half_line, log_likelihood, rule_of, rule_with
+from analysis.unit_proportions import log_likelihood, rule_of, rule_with
 from tests.analysis.binary_cases import EVIDENCE, OBSERVED, SCEPTICAL, agree, in_arms, over_time, summed
 
 Array = NDArray[np.float64]
@@ -56,10 +57,10 @@ CELLS = {
 def test_unit_effects_are_integrated_out_to_a_ten_thousandth(cells: str, unit_time: float) -> None:
     x, n = CELLS[cells]
     inputs = over_time(x, n, [0, 1, 1], unit_time=unit_time)
-    nodes = unit_proportions.nodes_of(inputs, OBSERVED)
+    nodes = unit_proportions.INTEGRATED.nodes(inputs, OBSERVED)
     weights = nodes.weights(OBSERVED).ravel()
     chosen = np.searchsorted(np.cumsum(weights), [0.1, 0.5, 0.9])
-    z = unit_proportions.filled(inputs, nodes.points.reshape(len(weights), -1)[chosen])
+    z = unit_proportions.INTEGRATED.filled(inputs, nodes.points.reshape(len(weights), -1)[chosen])
     errors = log_likelihood(inputs, z, rule_of(inputs)) - [brute_force(inputs, point) for point in z]
     assert np.std(errors) < 2e-4
 
@@ -76,7 +77,7 @@ def test_without_unit_effects_the_likelihood_is_binomial() -> None:
 def test_a_half_normal_stays_one_on_the_line() -> None:
     """Density exp(−σ²/2) dσ/dz has the moments of a half-normal."""
     z = np.linspace(-12, 12, 200_001)
-    sd = half_line(z)
+    sd = ramp(z)
     density = np.exp(-0.5 * sd**2 + log_ndtr(z))
     assert np.allclose(np.gradient(sd, z)[1:-1], ndtr(z)[1:-1], atol=1e-7)
     assert density @ sd / density.sum() == pytest.approx(np.sqrt(2 / np.pi), abs=1e-6)
@@ -220,7 +221,7 @@ def test_the_risk_difference_of_units_by_drawing() -> None:
     rng = np.random.default_rng(2)
     values = []
     for point in z:
-        su = KAPPA_LOGIT * 0.25 * half_line(point[5:6])
+        su = KAPPA_LOGIT * 0.25 * ramp(point[5:6])
         eta = inputs.columns[inputs.treated == 1, 0] @ point[:5] + su * rng.standard_normal((4000, 1))
         half = 0.5 * KAPPA_LOGIT * point[7]
         values.append(float((expit(eta + half) - expit(eta - half)).mean(axis=0) @ [30, 16]) / 46)

@@ -59,12 +59,24 @@ def test_ready_within_three_seconds(tmp_path: Path, port: int) -> None:
     env = environment(tmp_path, PILOTLIGHT_PORT=str(port))
     for _ in range(2):  # the second time there is nothing to do
         subprocess.run([PILOTLIGHT, "migrate"], env=env, cwd=tmp_path, check=True, capture_output=True)
+    # Three seconds, or what a slow processor makes of them: the same libraries alone take 0.5 to 0.7 s on an idle one.
+    allowed = max(3.0, 4.5 * _seconds_to_import())
     quickest = _seconds_to_ready(env, tmp_path, port)
     for _ in range(5):  # files were read for the first time, or a shared machine was slow
-        if quickest <= 3:
+        if quickest <= allowed:
             break
         quickest = min(quickest, _seconds_to_ready(env, tmp_path, port))
-    assert quickest <= 3, f"ready after {quickest:.1f} s"
+    assert quickest <= allowed, f"ready after {quickest:.1f} s, allowed {allowed:.1f} s"
+
+
+def _seconds_to_import() -> float:
+    """The quickest of three starts of a process that imports what every such service does."""
+    took = []
+    for _ in range(3):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import fastapi, sqlmodel, uvicorn, alembic.command"], check=True)
+        took.append(time.perf_counter() - began)
+    return min(took)
 
 
 def _waited_for_a_processor(pid: int) -> float:
