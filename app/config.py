@@ -35,10 +35,22 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=16 * 2**20, ge=2**10)
     import_max_bytes: int = Field(default=512 * 2**20, ge=2**10, description="Of a file that is imported")
     analysis_timeout_seconds: float = Field(default=600, gt=0)
+    analysis_memory_bytes: int = Field(
+        default=4 * 2**30, ge=2**28, description="What one piece of work may take before it is ended as too large"
+    )
     analysis_attempts: int = Field(default=3, ge=1, description="Tries before an analysis is given up as failed")
     lease_seconds: float = Field(default=15, gt=0, description="Silence after which a worker counts as dead")
     smallest_cell: int = Field(
         default=5, ge=1, le=1000, description="Groups of fewer people are not shown; 1 shows everything"
+    )
+    requests_per_minute: int = Field(
+        default=12_000, ge=0, description="Of one key, at each API process; 0: as many as come"
+    )
+    queue_per_organization: int = Field(
+        default=200, ge=1, description="Analyses (simulations, imports, …) of an organization that may wait at once"
+    )
+    metrics_port: int = Field(
+        default=0, ge=0, le=65535, description="Where a worker alone offers its metrics; 0: nowhere"
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -1,15 +1,12 @@
-"""Whether the service lives, is ready, and how it fares (Prometheus)."""
+"""Whether the service lives and is ready."""
 
-import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from fastapi import APIRouter, FastAPI, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from fastapi import APIRouter, Request
 from sqlalchemy import Engine
 
 import migrations
@@ -61,30 +58,3 @@ def ready(request: Request) -> dict[str, Any]:
         raise Unready(msg)
     runner = request.app.state.runner
     return {"status": "ready", "revision": found, "warm_workers": runner.warm if runner is not None else None}
-
-
-@router.get("/metrics", include_in_schema=False)
-def metrics(request: Request) -> Response:
-    """Requests by route, method and status, in Prometheus' format."""
-    return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_LATEST)
-
-
-def measure_requests(app: FastAPI) -> None:
-    """Count and time every request under its route (never under its raw path, which holds ids)."""
-    registry = CollectorRegistry()
-    app.state.registry = registry
-    labels = ["method", "route", "status"]
-    count = Counter("pilotlight_requests", "Requests answered", labels, registry=registry)
-    seconds = Histogram("pilotlight_request_seconds", "Time to the answer", ["method", "route"], registry=registry)
-
-    @app.middleware("http")
-    async def measure(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
-        started = time.perf_counter()
-        response = await proceed(request)
-        route = getattr(request.scope.get("route"), "path", "unknown")
-        count.labels(request.method, route, response.status_code).inc()
-        seconds.labels(request.method, route).observe(time.perf_counter() - started)
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
-        response.headers.setdefault("Cache-Control", "no-store")
-        return response

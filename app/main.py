@@ -7,12 +7,13 @@ import fastapi_swagger
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app import __version__, health, problems
+from app import __version__, health, observing, problems
 from app.allocations.routes import router as allocations
 from app.analyses.output_routes import router as outputs
 from app.analyses.participant_routes import router as participants
 from app.analyses.routes import router as analyses
 from app.analyses.snapshot_routes import router as snapshots
+from app.auth.rate import Rate
 from app.auth.routes import router as keys
 from app.benchmarks.routes import router as benchmarks
 from app.catalog.definition_routes import router as definitions
@@ -117,6 +118,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
     )
     app.state.engine, app.state.settings, app.state.runner = engine, settings, None
     app.state.sender = Sender.of(settings)
+    app.state.rate = Rate(settings.requests_per_minute)
     app.state.revision = health.newest_revision()
     of_pilots = (
         plans,
@@ -143,7 +145,8 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
         app.include_router(router, responses=RESPONSES)
     app.include_router(health.router)
     problems.install(app, settings.max_body_bytes, (IMPORT_PATH, settings.import_max_bytes))
-    health.measure_requests(app)
+    app.include_router(observing.router)
+    observing.observe(app, tell=settings.environment == "production")
     fastapi_swagger.patch_fastapi(app, swagger_ui_parameters=SWAGGER_UI)
     _arrange_document(app)
     return app

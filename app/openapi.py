@@ -69,6 +69,12 @@ REFUSALS: dict[int, tuple[str, str, str, str]] = {
         "the body is larger than the service takes; send it in parts",
     ),
     422: ("Not of the form", "Unprocessable content", "invalid", "the body is not JSON"),
+    429: (
+        "Too often, or too much waiting already; `Retry-After` says when to go on",
+        "Too many requests",
+        "rate_limited",
+        "this key makes more than 12000 requests a minute; go on in 1 s",
+    ),
 }
 
 

@@ -24,7 +24,7 @@ class Operation(Audited, Claimable):
     """Mixin of a table: `request` is word for word what was asked, `provenance` what reproduces the `result`."""
 
     unaudited: ClassVar[frozenset[str]] = frozenset(
-        {"request", "result", "provenance", "warnings", "claim", "lease_expires_at", "progress"}
+        {"request", "result", "provenance", "warnings", "claim", "lease_expires_at", "progress", "request_id"}
     )
 
     request: dict[str, Any] = Field(sa_type=Json)

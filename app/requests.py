@@ -94,6 +94,7 @@ class TransactionalRoute(APIRoute):
                 engine = engine.execution_options(reading=True)
             session = Session(engine, expire_on_commit=False)
             session.info["settings"] = request.app.state.settings
+            session.info["request_id"] = getattr(request.state, "request_id", None)
             request.state.session = session
             _refuse_unknown_query(request, known)
             await self.receive(request)

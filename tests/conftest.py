@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 
 from app.auth.keys import make_key
+from app.auth.rate import Rate
 from app.auth.permissions import Role
 from app.catalog.models import Organization, Unit
 from app.catalog.schemas import OrganizationOut, UnitOut
@@ -220,6 +221,7 @@ def app(built_service: FastAPI, engines: Engines, settings: Settings) -> Iterato
     """The service without a worker, on this test's database and with its settings."""
     state = built_service.state
     state.engine, state.settings = engines.at(settings.url), settings
+    state.rate = Rate(settings.requests_per_minute)
     yield built_service
     state.engine.dispose()
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from analysis.documents import FitRequest, MeasureData, Plan, Role, confirmatory_seed
+from app import metrics
 from app.analyses.asked import asked_of_child
 from app.analyses.context import context_since, context_warnings
 from app.analyses.events import analysis_finished
@@ -309,6 +310,18 @@ def _kept(session: Session, analysis: Analysis, answer: dict[str, Any]) -> None:
     session.add_all(AnalysisPlot(analysis_id=analysis.id, **drawn) for drawn in answer["plots"])
     if answer["plots"]:
         enqueue(session, PICTURES, AnalysisPictures(analysis_id=analysis.id))
+    _measure(analysis)
+
+
+def _measure(analysis: Analysis) -> None:
+    result = analysis.result or {}
+    if analysis.started_at is not None and analysis.finished_at is not None:
+        design, model = analysis.request["plan"]["design"], str(analysis.provenance.get("model"))
+        seconds = (analysis.finished_at - analysis.started_at).total_seconds()
+        metrics.ANALYSES.labels(design, model).observe(seconds)
+    for gate in result.get("gates", []):
+        if gate["passed"] is False:
+            metrics.GATES.labels(gate["name"]).inc()
 
 
 def _ended(session: Session, analysis: Analysis) -> None:

@@ -1,6 +1,7 @@
 """The dependencies of endpoints: who calls, and whether the role may; what may be seen is in `access.py`."""
 
 from dataclasses import dataclass
+from time import monotonic
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -51,7 +52,7 @@ def current_caller(
     session: SessionDep,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Caller:
-    """The caller of this request; 401 without a valid key."""
+    """The caller of this request; 401 without a valid key, 429 for one that asks too often."""
     challenge = {"WWW-Authenticate": 'Bearer realm="pilotlight"'}
     if credentials is None:
         msg = "no key given; send `Authorization: Bearer <key>`"
@@ -61,6 +62,8 @@ def current_caller(
     if key is None:
         msg = "this key is not valid: unknown, revoked or expired; ask an administrator for a new one"
         raise Unauthenticated(msg, headers=challenge)
+    request.app.state.rate.take(key.id, monotonic())
+    request.state.key_id = key.id
     if is_unused_lately(key, at):
         _touch(request, session, key, at)
     session.info["actor"] = {"person": key.person, "key_id": key.id}

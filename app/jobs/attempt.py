@@ -26,6 +26,8 @@ class Attempt[Row: Claimable]:
         self._child = child
         self._stopping = stopping
         self._limit = settings.analysis_timeout_seconds
+        self._memory = settings.analysis_memory_bytes
+        self._swollen = False
         self._pulse = min(BEAT, settings.lease_seconds / 3)
         self._progress = 0.0
         self._obey_by = math.inf
@@ -82,6 +84,7 @@ class Attempt[Row: Claimable]:
         if self._obey_by == math.inf and not self._ledger.beat(self._row, self._progress):
             self._child.cancel()
             self._obey_by = now + PATIENCE
+        self._swollen = self._child.memory() > self._memory
         if self._stop_by == math.inf and self._stopping.is_set():
             self._stop_by = now + GRACE
 
@@ -89,6 +92,8 @@ class Attempt[Row: Claimable]:
         """Whether a time has passed by which the child should have been done; the row is then settled without it."""
         if now >= deadline:
             self._ledger.fail(self._row, failures.timeout(self._limit))
+        elif self._swollen:
+            self._ledger.fail(self._row, failures.too_large(self._memory))
         elif now >= self._obey_by:
             self._ledger.cancelled(self._row)
         elif now >= self._stop_by:

@@ -26,9 +26,30 @@ OVER: dict[str, Any] = {"claim": None, "lease_expires_at": None}
 
 
 def due[Row: Claimable](session: Session, model: type[Row], now: datetime, limit: int = 20) -> Sequence[str]:
-    """Ids of rows that wait for a worker, the oldest first: queued ones and those whose worker fell silent."""
+    """Ids of rows that wait for a worker: queued ones and those whose worker fell silent.
+
+    The oldest first; between organizations in turns. A row waits for as many others as its organization has running
+    and queued before it, so that who asks for a thousand things keeps nobody waiting who asks for one.
+    """
     table = _columns(model)
-    return session.scalars(sa.select(table.id).where(_waits(table, now)).order_by(table.id).limit(limit)).all()
+    waiting = sa.select(table.id).where(_waits(table, now))
+    if not hasattr(table, "organization_id"):
+        return session.scalars(waiting.order_by(table.id).limit(limit)).all()
+    of = table.organization_id
+    running = sa.and_(table.status == JobStatus.RUNNING, table.lease_expires_at >= now)
+    busy = sa.select(of, sa.func.count().label("running")).where(running).group_by(of).subquery()
+    turn = sa.func.row_number().over(partition_by=of, order_by=table.id).label("turn")
+    queue = waiting.add_columns(of, turn).subquery()
+    ahead = queue.c.turn + sa.func.coalesce(busy.c.running, 0)
+    statement = sa.select(queue.c.id).outerjoin(busy, busy.c.organization_id == queue.c.organization_id)
+    return session.scalars(statement.order_by(ahead, queue.c.id).limit(limit)).all()
+
+
+def queued[Row: Claimable](session: Session, model: type[Row], organization_id: str | None) -> int:
+    """How many rows of an organization wait for a worker."""
+    table = _columns(model)
+    mine = table.organization_id == organization_id
+    return session.scalar(sa.select(sa.func.count()).where(table.status == JobStatus.QUEUED, mine)) or 0
 
 
 def claim[Row: Claimable](

@@ -60,6 +60,15 @@ def timeout(seconds: float) -> Failure:
     )
 
 
+def too_large(limit: int) -> Failure:
+    """Say that it took too much memory."""
+    return Failure(
+        code="too_large",
+        message=f"Stopped at the memory limit of {limit / 2**30:g} GiB. A smaller request would help, "
+        "or a higher limit (PILOTLIGHT_ANALYSIS_MEMORY_BYTES).",
+    )
+
+
 def _times(attempts: int) -> str:
     return "once" if attempts == 1 else f"{attempts} times"
 

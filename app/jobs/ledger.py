@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlmodel import Session
 
+from app import metrics
 from app.config import Settings
 from app.db import now, reading, transaction
 from app.jobs import claims
@@ -81,7 +82,7 @@ class Ledger[Row: Claimable]:
 
     def fail(self, row: Row, failure: Failure) -> None:
         """End the row with a reason."""
-        self._log.warning("failed", id=row.id, **failure)
+        self._log.warning("failed", id=row.id, request_id=row.request_id, **failure)
         self._finish(row, JobStatus.FAILED, failure=failure)
 
     def cancelled(self, row: Row) -> None:
@@ -102,7 +103,21 @@ class Ledger[Row: Claimable]:
         if ended is None:
             self._log.warning("late_result_refused", id=row.id, status=status)
         else:
-            self._log.info("ended", id=row.id, status=ended.status, attempts=ended.attempts)
+            self._told(ended)
+
+    def _told(self, row: Row) -> None:
+        seconds = (row.finished_at - row.started_at).total_seconds() if row.finished_at and row.started_at else None
+        self._log.info(
+            "ended",
+            id=row.id,
+            status=row.status,
+            attempts=row.attempts,
+            seconds=seconds,
+            request_id=row.request_id,
+        )
+        metrics.JOBS.labels(self.work.name, row.status).inc()
+        if seconds is not None:
+            metrics.JOB_SECONDS.labels(self.work.name).observe(seconds)
 
     def _ending(self, change: Callable[[Session], Row | None], answer: dict[str, Any] | None = None) -> Row | None:
         """Apply a change and tell the domain, in one transaction; again while the database is away.
@@ -117,6 +132,7 @@ class Ledger[Row: Claimable]:
                     session.info["settings"] = self._settings
                     row = change(session)
                     if row is not None and tell:
+                        session.info["request_id"] = row.request_id  # what follows from it came of that request
                         self.work.settle(session, row, answer)
             except AWAY as error:
                 self._log.warning("database_away", error=str(error))

@@ -41,3 +41,4 @@ class Claimable(SQLModel):
     started_at: datetime | None = instant_field(nullable=True, description="When the last attempt started")
     finished_at: datetime | None = instant_field(nullable=True)
     failure: dict[str, Any] | None = Field(default=None, sa_type=Json, description="Code and message when it failed")
+    request_id: str | None = Field(default=None, max_length=100, description="Of the HTTP request that asked for it")

@@ -11,11 +11,16 @@ from sqlalchemy.orm import Session as AnySession
 from sqlalchemy.orm import SessionTransaction
 from sqlmodel import Session
 
+from app import metrics
+from app.config import Settings
+from app.errors import TooMany
 from app.jobs import claims
 from app.jobs.models import Claimable
 from app.jobs.work import Work
 
 POKED = "app.jobs.poked"
+RETRY_FULL_SECONDS = 30
+"""When somebody whose queue is full may ask again: about what some pieces of work take."""
 
 _wakes: set[Callable[[], None]] = set()
 
@@ -29,8 +34,26 @@ def poke(session: Session, work_name: str, row_id: str) -> None:
         postgres.defer(session, work_name, row_id)
 
 
+class QueueFull(TooMany):
+    """An organization has as much waiting as it may."""
+
+    default_code = "queue_full"
+
+
 def enqueue[Row: Claimable](session: Session, work: Work[Row], row: Row) -> Row:
-    """Add a row for the workers; gives it back."""
+    """Add a row for the workers; gives it back. Raises QueueFull where the organization has too many waiting."""
+    settings: Settings | None = session.info.get("settings")
+    organization_id = getattr(row, "organization_id", None)
+    if settings is not None and organization_id is not None:
+        waiting = claims.queued(session, work.model, organization_id)
+        if waiting >= settings.queue_per_organization:
+            msg = (
+                f"{waiting} others of this kind ({work.name}) of your organization wait for a worker, which is as many "
+                "as may; ask again when some have ended, or cancel what is not needed any more"
+            )
+            metrics.REFUSED.labels("queue_full").inc()
+            raise QueueFull(msg, headers={"Retry-After": str(RETRY_FULL_SECONDS)})
+    row.request_id = session.info.get("request_id")
     session.add(row)
     session.flush()
     poke(session, work.name, row.id)

@@ -11,6 +11,8 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
+
 from app.jobs.failures import Failure
 
 
@@ -129,6 +131,14 @@ class WarmChild:
         if isinstance(message, Nudge):
             self._nudged.clear()
         return message
+
+    def memory(self) -> int:
+        """Bytes that the child and the processes it started hold; 0 when that cannot be told."""
+        try:
+            process = psutil.Process(self.pid)
+            return sum(p.memory_info().rss for p in (process, *process.children(recursive=True)))
+        except psutil.Error:
+            return 0
 
     def close(self, patience: float = 0.5) -> None:
         """End the child: a closed pipe tells it to go, and a signal when it does not within `patience` seconds."""

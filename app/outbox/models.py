@@ -32,6 +32,7 @@ class OutboxEvent(SQLModel, table=True):
     organization_id: str | None = Field(default=None, max_length=36, index=True)
     subject_id: str | None = Field(default=None, max_length=36, index=True)
     payload: bytes | None = Field(description="None: expunged, its time was over")
+    request_id: str | None = Field(default=None, max_length=100, description="Of the HTTP request it came of")
     created_at: datetime = instant_field()
 
 
@@ -73,6 +74,7 @@ def record(
     """Add an event to this transaction and tell the followers; `data` is frozen as JSON now (contract §4)."""
     plain = data.model_dump(mode="json", by_alias=True)
     event = frozen(data.type, plain, at=at, organization_id=organization_id, subject_id=subject_id)
+    event.request_id = session.info.get("request_id")
     session.add(event)
     for follower in _followers:
         follower(session, event, plain)

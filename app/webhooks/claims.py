@@ -43,6 +43,7 @@ class Parcel:
     url: str
     payload: bytes
     sealed: tuple[str, ...]
+    request_id: str | None = None
 
 
 def anything_due(session: Session, now: datetime) -> bool:
@@ -109,7 +110,7 @@ def claim_due(
     sealed = _sealed(session, {webhook.id for webhook, _ in taken}, now)
     claim, parcels, tries = str(uuid4()), [], []
     for webhook, row in taken:
-        payload = payloads[row.event_id]
+        payload, request_id = payloads[row.event_id]
         if payload is None or row.attempts >= limit:
             _fail(session, row.id, EXPUNGED if payload is None else SILENT)
             continue
@@ -125,6 +126,7 @@ def claim_due(
                 url=webhook.url,
                 payload=payload,
                 sealed=sealed.get(webhook.id, ()),
+                request_id=request_id,
             )
         )
         if webhook.rate_limit is not None:
@@ -212,11 +214,11 @@ def _fail(session: Session, delivery_id: str, failure: dict[str, str]) -> None:
     session.execute(mine.values(**at_rest(failure)), execution_options=UNSEEN)
 
 
-def _payloads(session: Session, event_ids: Collection[str]) -> dict[str, bytes | None]:
-    rows = session.execute(
-        sa.select(col(OutboxEvent.id), col(OutboxEvent.payload)).where(col(OutboxEvent.id).in_(event_ids))
-    )
-    return {row.id: row.payload for row in rows}
+def _payloads(session: Session, event_ids: Collection[str]) -> dict[str, tuple[bytes | None, str | None]]:
+    """The bytes of each event, and the request that it came of."""
+    columns = (col(OutboxEvent.id), col(OutboxEvent.payload), col(OutboxEvent.request_id))
+    rows = session.execute(sa.select(*columns).where(col(OutboxEvent.id).in_(event_ids)))
+    return {row.id: (row.payload, row.request_id) for row in rows}
 
 
 def _sealed(session: Session, webhook_ids: Collection[str], now: datetime) -> dict[str, tuple[str, ...]]:

@@ -145,6 +145,7 @@ def _send_alone(
     require_enabled(webhook)
     organization_id = webhook.organization_id
     event = frozen(kind, data, at=at, organization_id=organization_id, subject_id=webhook.id, **extra)
+    event.request_id = session.info.get("request_id")
     note_row(session, "sent_alone", webhook, {"type": kind, "event_id": event.id})
     return send(session, webhook, event)
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 import structlog
 from sqlmodel import Session, col, select
 
+from app import metrics
 from app.webhooks import delivery as rules
 from app.webhooks.claims import Parcel
 from app.webhooks.delivery import Answered, Delivered, GiveUp, Outcome, RetryAt
@@ -108,8 +109,16 @@ def _tried(result: Result) -> dict[str, Any]:
         row |= {"said": outcome.status, "text": _text(outcome.body), "fault": REDIRECT if moved else None}
     else:
         row |= {"fault": {"code": outcome.code, "message": outcome.message}}
-    if not (isinstance(outcome, Answered) and outcome.received):
-        log.info("try_failed", delivery=result.parcel.delivery_id, outcome=rules.told(outcome))
+    received = isinstance(outcome, Answered) and outcome.received
+    log.info(
+        "delivered" if received else "try_failed",
+        delivery=result.parcel.delivery_id,
+        event_id=result.parcel.event_id,
+        outcome=rules.told(outcome),
+        request_id=result.parcel.request_id,
+    )
+    metrics.TRIES.labels("received" if received else "failed").inc()
+    metrics.TRY_SECONDS.observe(result.seconds)
     return row
 
 

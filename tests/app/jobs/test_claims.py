@@ -64,6 +64,18 @@ def test_due_are_the_queued_and_the_silent_oldest_first(engine: sa.Engine) -> No
     assert due(engine, LATER) == [first, third]
 
 
+def test_organizations_take_turns_however_much_one_of_them_asks_for(engine: sa.Engine) -> None:
+    many = [add(engine, "many") for _ in range(5)]
+    few = [add(engine, "few") for _ in range(2)]
+    one = add(engine, "one")
+    assert due(engine, NOW) == [many[0], few[0], one, many[1], few[1], *many[2:]]
+    claimed(engine, many[0])
+    claimed(engine, many[1])
+    assert due(engine, NOW) == [few[0], one, few[1], *many[2:]]
+    # What a dead worker holds is no turn: it waits again, before the others of its organization.
+    assert due(engine, LATER) == [many[0], few[0], one, many[1], few[1], *many[2:]]
+
+
 def test_a_row_of_a_silent_worker_is_taken_over_once_and_its_late_result_refused(engine: sa.Engine) -> None:
     toy = add(engine)
     silent = claimed(engine, toy)

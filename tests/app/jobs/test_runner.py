@@ -43,6 +43,17 @@ def test_poked_work_succeeds_and_its_domain_hears_of_it_once(
 
 
 @on_sqlite
+def test_what_takes_too_much_memory_ends_and_the_next_is_served(engine: sa.Engine, start: Start) -> None:
+    start(analysis_memory_bytes=2**29)
+    toy = ended(engine, add(engine, do="swell"))
+    assert toy.failure is not None
+    assert (toy.status, toy.attempts, toy.failure["code"]) == (JobStatus.FAILED, 1, "too_large")
+    assert "0.5 GiB" in toy.failure["message"]
+    assert "PILOTLIGHT_ANALYSIS_MEMORY_BYTES" in toy.failure["message"]
+    assert ended(engine, add(engine)).status is JobStatus.SUCCEEDED
+
+
+@on_sqlite
 def test_progress_is_seen_and_rises(engine: sa.Engine, start: Start) -> None:
     start()
     toy = add(engine, steps=20, pause=0.08)

@@ -25,7 +25,7 @@ class CodedError(Exception):
         self.message = message
 
 
-def handle(request: dict[str, Any], progress: Callable[[float], None]) -> dict[str, Any]:  # noqa: C901 - a list of oddities
+def handle(request: dict[str, Any], progress: Callable[[float], None]) -> dict[str, Any]:  # noqa: C901, PLR0912 - a list of oddities
     """Do as asked."""
     if "trace" in request:
         with Path(request["trace"]).open("a") as trace:
@@ -45,6 +45,10 @@ def handle(request: dict[str, Any], progress: Callable[[float], None]) -> dict[s
         case "coded error":
             msg = "cell 3 has no people"
             raise CodedError(msg)
+        case "swell":
+            held = bytearray(600 * 2**20)
+            time.sleep(60)
+            return {"held": len(held)}
         case "not json":
             return {"value": object()}
         case "nan":

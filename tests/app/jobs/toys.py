@@ -28,6 +28,7 @@ class Toy(Apart, table=True):
 
     __tablename__ = "toys"
 
+    organization_id: str | None = Field(default=None, max_length=36)
     request: dict[str, Any] = Field(sa_type=Json)
     answer: dict[str, Any] | None = Field(default=None, sa_type=Json)
 
@@ -83,9 +84,9 @@ def settings(**changes: Any) -> Settings:
     return Settings(**{**times, **changes})
 
 
-def add(engine: sa.Engine, **request: Any) -> str:
+def add(engine: sa.Engine, organization_id: str | None = None, **request: Any) -> str:
     """Queue a toy as a request of the API would."""
-    toy = Toy(request=request)
+    toy = Toy(request=request, organization_id=organization_id)
     with transaction(engine) as session:
         session.add(toy)
         poke(session, WORK.name, toy.id)
