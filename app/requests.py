@@ -40,7 +40,7 @@ class IdempotentAnswer(SQLModel, table=True):
     status: int | None = None
     headers: dict[str, str] | None = Field(default=None, sa_type=Json)
     body: bytes | None = None
-    created_at: datetime = instant_field()
+    created_at: datetime = instant_field(index=True)
 
 
 class Replay(Exception):

@@ -11,6 +11,7 @@ import app.catalog.models
 import app.context.models
 import app.decisions.models
 import app.imports.models
+import app.jobs.chores
 import app.lifecycle.models
 import app.measures.models
 import app.measures.reminders

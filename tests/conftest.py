@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 
 from app.auth.keys import make_key
-from app.auth.rate import Rate
 from app.auth.permissions import Role
+from app.auth.rate import Rate
 from app.catalog.models import Organization, Unit
 from app.catalog.schemas import OrganizationOut, UnitOut
 from app.config import Settings

@@ -1,7 +1,7 @@
 """Reminders of waves that are due: each state of a wave is told once, whatever the number of workers."""
 
-import threading
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 import sqlalchemy as sa
 import structlog
@@ -9,15 +9,13 @@ from sqlalchemy import Engine
 from sqlmodel import Field, Session, SQLModel, UniqueConstraint, col, select
 
 from app.config import Settings
-from app.db import id_field, instant_field, now, reading, text_enum, transaction
+from app.db import id_field, instant_field, reading, text_enum, transaction
+from app.jobs.chores import Chore
 from app.jobs.ledger import AWAY
 from app.measures.due import DueState
 from app.measures.due_waves import DueWave, due_waves
 from app.measures.events import wave_due
 from app.pilots.models import Pilot
-
-EVERY = 3600.0  # seconds between two looks for what became due
-AGAIN = 60.0  # seconds after a look that failed
 
 log = structlog.get_logger(__name__)
 
@@ -91,28 +89,4 @@ def _tell(engine: Engine, settings: Settings, seen: DueWave, at: datetime) -> bo
     return True
 
 
-class Reminders(threading.Thread):
-    """Looks for what is due when it starts and every hour; runs once, until `stopping` is set."""
-
-    def __init__(self, engine: Engine, settings: Settings, stopping: threading.Event) -> None:
-        super().__init__(name="reminders", daemon=True)
-        self._engine, self._settings, self._stopping = engine, settings, stopping
-
-    def nudge(self) -> None:
-        """Nothing: no change makes a wave due before its day, and an hour later is soon enough."""
-
-    def run(self) -> None:
-        """Remind until the worker stops."""
-        while not self._stopping.is_set():
-            self._stopping.wait(EVERY if self._look() else AGAIN)
-
-    def _look(self) -> bool:
-        try:
-            remind(self._engine, self._settings, now())
-        except AWAY as error:
-            log.warning("database_away", error=str(error))
-            return False
-        except Exception:
-            log.exception("reminders_failed")
-            return False
-        return True
+REMINDERS: Final = Chore("wave_reminders", timedelta(hours=1), remind)

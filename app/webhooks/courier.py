@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import timedelta
 from time import monotonic, sleep
 
 import structlog
@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from app.config import Settings
 from app.db import now, reading, transaction
 from app.jobs.ledger import AWAY
-from app.webhooks import claims, retention
+from app.webhooks import claims
 from app.webhooks.claims import Parcel
 from app.webhooks.delivery import Outcome, Unreached, waits_of
 from app.webhooks.room import Room
@@ -31,7 +31,6 @@ from app.webhooks.signing import Unreadable, readable, signed_headers
 SWEEP = 0.5  # seconds between two looks for what became due, and for what no poke told of
 TOGETHER = 0.03  # seconds in which what ends and what becomes due is gathered into one transaction
 GRACE = 5.0  # seconds that requests may still take when the worker stops
-TIDY_EVERY = timedelta(hours=1)
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +51,6 @@ class Courier(threading.Thread):
         self._awake: Callable[[], object] = lambda: None
         self._under_way: dict[asyncio.Task[None], Parcel] = {}
         self._ended: list[Result] = []
-        self._tidied_at: datetime | None = None
         self._tended = 0.0
 
     def nudge(self) -> None:
@@ -120,7 +118,6 @@ class Courier(threading.Thread):
         """Settle what ended, claim what is due; nothing is lost when the database is away."""
         ended = list(self._ended)
         try:
-            self._tidy()
             if not ended and not self._anything_due():
                 return []
             with transaction(self._engine) as session:
@@ -158,19 +155,6 @@ class Courier(threading.Thread):
                 settled = [result]
             for one in settled:
                 self._ended.remove(one)
-
-    def _tidy(self) -> None:
-        """A batch of what is to be expunged, each turn until nothing is left for this hour."""
-        at = now()
-        if self._tidied_at is not None and at - self._tidied_at < TIDY_EVERY:
-            return
-        try:
-            done = retention.expunge(self._engine, at, timedelta(days=self._settings.webhook_payload_days))
-        except Exception:
-            log.exception("not_tidied")  # deliveries do not wait for it
-            done = True
-        if done:
-            self._tidied_at = at
 
     def _close(self, given_up: list[Parcel]) -> None:
         """Write what ended and give the rest back; what cannot be written is claimed by another worker later."""

@@ -7,7 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Engine
 from sqlmodel import col
 
+from app.config import Settings
 from app.db import reading, transaction
+from app.jobs.chores import Chore
 from app.outbox.models import OutboxEvent
 from app.webhooks.models import Delivery, DeliveryStatus, Try, WebhookSecret
 
@@ -34,6 +36,15 @@ def expunge(engine: Engine, now: datetime, kept: timedelta) -> bool:
     ]
     _delete_expired_secrets(engine, now)
     return max(emptied) < BATCH
+
+
+def expunge_all(engine: Engine, settings: Settings, at: datetime) -> None:
+    """Expunge batch after batch what is older than the settings keep."""
+    while not expunge(engine, at, timedelta(days=settings.webhook_payload_days)):
+        pass
+
+
+RETENTION: Final = Chore("expunge_deliveries", timedelta(hours=1), expunge_all)
 
 
 def _delete_expired_secrets(engine: Engine, now: datetime) -> None:

@@ -54,9 +54,7 @@ def test_keys_do_not_slow_each_other_and_none_limits_where_none_is_set() -> None
 
 @pytest.mark.anyio
 @on_sqlite
-async def test_a_key_that_asks_too_often_is_told_when_to_go_on(
-    app: FastAPI, house: House, anonymous: Client
-) -> None:
+async def test_a_key_that_asks_too_often_is_told_when_to_go_on(app: FastAPI, house: House, anonymous: Client) -> None:
     app.state.rate = Rate(12)
     answers = [await house.lead.get("/v1/pilots") for _ in range(4)]
     assert [a.status_code for a in answers] == [200, 200, 429, 429]

@@ -9,9 +9,8 @@ import pytest
 import time_machine
 from fastapi import FastAPI
 
-from app.config import Settings
 from app.measures import reminders
-from app.measures.reminders import Reminders, remind
+from app.measures.reminders import remind
 from tests.app.measures.test_waves import DATED, WAVES, people
 from tests.app.steps import CHANGES, PLAN, Finish, codes, in_test, move, ok, planned, refused, scaled
 from tests.app.test_outbox import events
@@ -186,30 +185,3 @@ async def test_a_group_of_too_few_is_not_told(app: FastAPI, house: House) -> Non
     assert "some of it was entered" in wave["says"]
     assert look(app, datetime(2026, 1, 22, tzinfo=UTC)) == 1
     assert events(app)[-1]["data"]["responded"] is None
-
-
-async def test_the_worker_looks_when_it_starts_and_again(
-    app: FastAPI, house: House, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await planned(house, DATED)
-    seen = threading.Event()
-    faults = [RuntimeError("the first look fails")]
-
-    def looking(*args: Any) -> int:
-        if faults:
-            raise faults.pop()
-        count = remind(*args)
-        seen.set()
-        return count
-
-    monkeypatch.setattr(reminders, "remind", looking)
-    monkeypatch.setattr(reminders, "AGAIN", 0.05)
-    stopping = threading.Event()
-    loop = Reminders(app.state.engine, settings, stopping)
-    loop.start()
-    loop.nudge()
-    assert seen.wait(10)
-    stopping.set()
-    loop.join(5)
-    assert not loop.is_alive()
-    assert ("pre", "overdue") in told(app)

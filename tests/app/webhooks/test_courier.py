@@ -13,7 +13,7 @@ from app.config import Settings
 from app.db import transaction
 from app.jobs.runner import Runner
 from app.main import create_app
-from app.webhooks import courier, retention, subscription
+from app.webhooks import courier, subscription
 from app.webhooks.models import Webhook
 from app.webhooks.settling import settle
 from app.webhooks.standing import hold
@@ -214,21 +214,6 @@ async def test_a_fault_of_our_own_is_a_failed_try(
     assert found["last_try"]["error"]["code"] == "internal"
     assert "no signature today" not in str(found)
     assert peer.came == []
-
-
-@on_sqlite
-async def test_no_delivery_waits_for_what_cannot_be_expunged(
-    house: House, peer: Peer, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_: object) -> bool:
-        msg = "not today"
-        raise RuntimeError(msg)
-
-    monkeypatch.setattr(retention, "expunge", broken)
-    deliver()
-    hook = await register(house.administrator, peer)
-    sent = await pinged(house.administrator, hook)
-    assert (await rests(house.administrator, sent["id"]))["status"] == "delivered"
 
 
 @on_sqlite
