@@ -13,7 +13,7 @@ import httpx
 import typer
 import uvicorn
 
-from app.commands import analysing, importing, reporting
+from app.commands import analysing, deploying, importing, reporting
 from app.config import Settings
 from app.db import now
 from app.logs import configure_logs
@@ -60,6 +60,25 @@ def _migrate(settings: Settings) -> None:
     engine.dispose()
 
 
+def _join(settings: Settings) -> None:
+    """End with a sentence when this host has another secret key than the deployment; not before there is a schema."""
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - a quick `--help` needs no database
+
+    from app.db import make_engine  # noqa: PLC0415
+    from app.hosts import Stranger, join  # noqa: PLC0415
+
+    engine = make_engine(settings.url)
+    try:
+        join(engine, settings)
+    except Stranger as error:
+        say(f"pilotlight: {error}")
+        raise typer.Exit(1) from error
+    except DBAPIError:
+        pass  # no database, or an older one: `/health/ready` says what is missing
+    finally:
+        engine.dispose()
+
+
 def _put_together(settings: Settings, *, with_worker: bool) -> "FastAPI":
     """The service. What is imported for it stays: to look for garbage in it takes a fifth of the start."""
     gc.disable()
@@ -97,6 +116,7 @@ def serve(
     database = f"the SQLite database under {settings.var_dir}/" if settings.embedded else "the database"
     say(f"pilotlight: bringing {database} up to date …")
     _migrate(settings)
+    _join(settings)
     server = _server(settings, with_worker=True)
     if demo:
         threading.Thread(target=_welcome, args=(settings, server), daemon=True).start()
@@ -179,7 +199,9 @@ def _wants_demonstration(settings: Settings) -> bool:
 @app.command()
 def api(host: Host = None, port: Port = None) -> None:
     """The API alone; run workers beside it."""
-    server = _server(_settings(host, port), with_worker=False)
+    settings = _settings(host, port)
+    _join(settings)
+    server = _server(settings, with_worker=False)
     server.run()
     if not server.started:
         raise typer.Exit(1)
@@ -193,6 +215,13 @@ def worker() -> None:
     from app.works import LOOPS, WORKS  # noqa: PLC0415
 
     settings = _settings()
+    _join(settings)
+    if settings.metrics_port:
+        from prometheus_client import start_http_server  # noqa: PLC0415
+
+        from app.metrics import REGISTRY  # noqa: PLC0415
+
+        start_http_server(settings.metrics_port, settings.host, REGISTRY)
     Runner(make_engine(settings.url), settings, WORKS, LOOPS).run_forever()
 
 
@@ -289,6 +318,8 @@ def demo(
 app.command("import")(importing.import_file)
 app.command("analyse")(analysing.analyse)
 app.command("report")(reporting.report)
+for command in (deploying.doctor, deploying.backup, deploying.restore, deploying.move, deploying.adopt_secret_key):
+    app.command()(command)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import app.catalog.definitions
 import app.catalog.models
 import app.context.models
 import app.decisions.models
+import app.hosts
 import app.imports.models
 import app.jobs.chores
 import app.lifecycle.models

@@ -24,7 +24,8 @@ class RateLimited(TooMany):
 
 def wait(due: float, now: float, per_minute: int) -> float:
     """Seconds until a key whose evenly paced requests reach to the instant `due` may make one more; 0: now."""
-    seconds = due + 60.0 / per_minute - now - AHEAD
+    each = 60.0 / per_minute
+    seconds = due + each - now - max(AHEAD, each)
     return seconds if seconds > ROUNDING else 0.0
 
 

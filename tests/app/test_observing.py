@@ -20,7 +20,7 @@ SCENARIO: dict[str, Any] = {"people": {"intervention": 60, "control": 60}, "effe
 
 
 def metric(text: str, name: str, **labels: str) -> float | None:
-    told = ",".join(f'{key}="{value}"' for key, value in labels.items())
+    told = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
     found = re.search(rf"^{name}{re.escape('{' + told + '}') if told else ''} (\S+)$", text, re.MULTILINE)
     return float(found[1]) if found else None
 
