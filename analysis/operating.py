@@ -5,24 +5,24 @@ of its own, so the answer is the same whatever their number. One pilot is in `si
 """
 
 import json
-import math
 import multiprocessing
 import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from analysis.answer import versions
 from analysis.designs.prepared import Note
-from analysis.documents import Design, Role
+from analysis.documents import Design
 from analysis.errors import Refused
 from analysis.operating_says import assumptions, says
-from analysis.scenario import SimulateRequest
-from analysis.simulation import Ended, Simulation, design_prior
+from analysis.scenario import Chunk, SimulateRequest, stretches
+from analysis.simulation import Simulation, design_prior
+from analysis.tally import Tally, as_json, assurance, counted, from_json, tally_of
 
 POOL_FROM = 4.0
 """Seconds of work from which more processes are started; each takes about two to load."""
@@ -33,8 +33,6 @@ FIRST = 10
 """Pilots after which the time of one is known."""
 
 Progress = Callable[[float], None]
-Chunk = tuple[int, int, int]
-"""Truth (0: drawn from the design prior), first pilot, and the one after the last."""
 
 
 def simulate(
@@ -49,58 +47,84 @@ def simulate(
         simulation = Simulation.of(request).rehearsed()
     except Refused as refusal:
         return {"refused": refusal.as_dict()}
-    ended = _run(simulation, progress or (lambda _: None), processes or os.process_cpu_count() or 1)
-    answer = _answer(simulation, ended)
-    json.dumps(answer, allow_nan=False)
-    return answer
+    every = [(truth, 0, request.pilots_each) for truth in range(len(request.effects) + 1)]
+    return _answer(simulation, _run(simulation, every, progress, processes))
+
+
+def part(
+    request: SimulateRequest,
+    chunks: Sequence[Chunk],
+    progress: Progress | None = None,
+    *,
+    processes: int | None = None,
+) -> dict[str, Any]:
+    """Tallies of some of the pilots of a request, as JSON: the same whoever computes them, and when."""
+    try:
+        simulation = Simulation.of(request).rehearsed()
+    except Refused as refusal:
+        return {"refused": refusal.as_dict()}
+    tallies = _run(simulation, [(truth, start, stop) for truth, start, stop in chunks], progress, processes)
+    return {"tallies": [[truth, as_json(tally)] for truth, tally in sorted(tallies.items())]}
+
+
+def merged(request: SimulateRequest, answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The answer of `simulate` from those of all its parts."""
+    for answer in answers:
+        if "refused" in answer:
+            return dict(answer)
+    tallies: dict[int, Tally] = {truth: Counter() for truth in range(len(request.effects) + 1)}
+    for answer in answers:
+        for truth, plain in answer["tallies"]:
+            tallies[truth] += from_json(plain)
+    if any(tally.total() != request.pilots_each for tally in tallies.values()):
+        raise ValueError("the parts do not make up the whole")
+    return _answer(Simulation.of(request).rehearsed(), tallies)
 
 
 # --- running ----------------------------------------------------------------------------------------------------
 
 
-def _run(simulation: Simulation, progress: Progress, processes: int) -> list[list[Ended]]:
-    """Every pilot, by truth and in order."""
-    request = simulation.request
-    truths, pilots = len(request.effects) + 1, request.pilots_each
-    ended: list[list[Ended]] = [[] for _ in range(truths)]
-    found: dict[Chunk, list[Ended]] = {}
+def _run(
+    simulation: Simulation, asked: Sequence[Chunk], progress: Progress | None, processes: int | None
+) -> dict[int, Tally]:
+    """The pilots that are asked for, counted by truth."""
+    processes = processes or os.process_cpu_count() or 1
+    tallies: dict[int, Tally] = {truth: Counter() for truth, _, _ in asked}
+    total = sum(stop - start for _, start, stop in asked)
+    noted: set[Chunk] = set()
     done = 0
 
-    def note(chunk: Chunk, results: list[Ended]) -> None:
+    def note(chunk: Chunk, tally: Tally) -> None:
         nonlocal done
-        found[chunk] = results
-        done += len(results)
-        progress(done / (truths * pilots))
+        noted.add(chunk)
+        tallies[chunk[0]] += tally
+        done += chunk[2] - chunk[1]
+        if progress is not None:
+            progress(done / total)
 
     started = time.perf_counter()
-    first = (0, 0, min(FIRST, pilots))
+    truth, start, stop = asked[0]
+    first = (truth, start, min(start + FIRST, stop))
     note(first, _chunk(simulation, first))
-    each = (time.perf_counter() - started) / first[2]
-    chunks = list(_chunks(truths, pilots, first[2], max(1, min(LARGEST_CHUNK, int(CHUNK_SECONDS / each)))))
-    if processes > 1 and each * (truths * pilots - first[2]) > POOL_FROM:
+    each = (time.perf_counter() - started) / (first[2] - start)
+    size = max(1, min(LARGEST_CHUNK, int(CHUNK_SECONDS / each)))
+    left = [(truth, first[2], stop), *asked[1:]]
+    chunks = [chunk for of in left for chunk in stretches(*of, size)]
+    if processes > 1 and each * (total - done) > POOL_FROM:
         _in_processes(simulation, chunks, processes, note)
     for chunk in chunks:
-        if chunk not in found:
+        if chunk not in noted:
             note(chunk, _chunk(simulation, chunk))
-    for chunk in sorted(found):
-        ended[chunk[0]] += found[chunk]
-    return ended
+    return tallies
 
 
-def _chunks(truths: int, pilots: int, done: int, size: int) -> Iterator[Chunk]:
-    """Stretches of `size` pilots; the first `done` of truth 0 are left out."""
-    for truth in range(truths):
-        for start in range(done if truth == 0 else 0, pilots, size):
-            yield truth, start, min(start + size, pilots)
-
-
-def _chunk(simulation: Simulation, chunk: Chunk) -> list[Ended]:
+def _chunk(simulation: Simulation, chunk: Chunk) -> Tally:
     truth, start, stop = chunk
-    return [simulation.pilot(truth, number) for number in range(start, stop)]
+    return tally_of((simulation.pilot(truth, number) for number in range(start, stop)), simulation.primary.mmd)
 
 
 def _in_processes(
-    simulation: Simulation, chunks: Sequence[Chunk], processes: int, note: Callable[[Chunk, list[Ended]], None]
+    simulation: Simulation, chunks: Sequence[Chunk], processes: int, note: Callable[[Chunk, Tally], None]
 ) -> None:
     """Run chunks in a pool; where processes cannot be started or die, what is missing is left to the caller."""
     context = multiprocessing.get_context("spawn")
@@ -127,64 +151,15 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-# --- counting ---------------------------------------------------------------------------------------------------
-
-
-def share(count: int, of: int) -> dict[str, float]:
-    """A share of simulated pilots and its Monte-Carlo standard error."""
-    p = count / of
-    return {"share": p, "mcse": math.sqrt(p * (1 - p) / of)}
-
-
-def counted(ended: Sequence[Ended]) -> dict[str, Any]:
-    """Outcome shares, what stood in the way of `scale`, and at which look pilots ended."""
-    n = len(ended)
-    outcomes = Counter(e.outcome for e in ended)
-    looks = [e.looks for e in ended]
-    mean = sum(looks) / n
-    spread = math.sqrt(sum((k - mean) ** 2 for k in looks) / n)
-    return {
-        "pilots": n,
-        **{name: share(outcomes[name], n) for name in ("scale", "refine", "replace", "refused")},
-        "provisional": share(sum(e.provisional for e in ended), n),
-        "stopped_for_futility": share(sum(e.stopped for e in ended), n),
-        "looks": {"mean": mean, "mcse": spread / math.sqrt(n)},
-        "unmet": _reasons([e.unmet for e in ended]),
-        "replaced_by": _reasons([e.replaced_by for e in ended]),
-    }
-
-
-def _reasons(named: Sequence[Sequence[tuple[str, str | None]]]) -> list[dict[str, Any]]:
-    """How often each criterion was named, the most frequent first."""
-    counts = Counter(reason for reasons in named for reason in set(reasons))
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0][0], item[0][1] or ""))
-    return [{"name": name, "measure": measure, **share(count, len(named))} for (name, measure), count in ranked]
-
-
-def assurance(ended: Sequence[Ended], mmd: float) -> dict[str, Any]:
-    """Shares over the design prior, and given that the true effect is meaningful or that a pilot scaled; null: none."""
-    scaled = [e for e in ended if e.outcome == "scale"]
-    meaningful = [e for e in ended if e.effect > mmd]
-    both = sum(e.outcome == "scale" for e in meaningful)
-    rest = len(ended) - len(meaningful)
-    return {
-        **counted(ended),
-        "scale_given_meaningful": share(both, len(meaningful)) if meaningful else None,
-        "scale_given_not_meaningful": share(len(scaled) - both, rest) if rest else None,
-        "meaningful_given_scale": share(both, len(scaled)) if scaled else None,
-    }
-
-
 # --- answering --------------------------------------------------------------------------------------------------
 
 
-def _answer(simulation: Simulation, ended: Sequence[Sequence[Ended]]) -> dict[str, Any]:
-    request, prior = simulation.request, design_prior(simulation.request)
-    primary = next(m for m in simulation.measures if m.role is Role.PRIMARY)
-    rows = [{"effect": effect, **counted(e)} for effect, e in zip(request.effects, ended[1:], strict=True)]
-    belief = {"design_prior": {"mean": prior.mean, "sd": prior.sd}, **assurance(ended[0], primary.mmd)}
+def _answer(simulation: Simulation, tallies: Mapping[int, Tally]) -> dict[str, Any]:
+    request, prior, primary = simulation.request, design_prior(simulation.request), simulation.primary
+    rows = [{"effect": effect, **counted(tallies[i])} for i, effect in enumerate(request.effects, start=1)]
+    belief = {"design_prior": {"mean": prior.mean, "sd": prior.sd}, **assurance(tallies[0])}
     grade = simulation.graded.letter if simulation.graded is not None else None
-    return {
+    answer = {
         "measure": primary.measure,
         "mmd": primary.mmd,
         "grade": grade,
@@ -204,7 +179,7 @@ def _answer(simulation: Simulation, ended: Sequence[Sequence[Ended]]) -> dict[st
             "bias": request.bias,
         },
         "assumptions": assumptions(request, simulation.measures),
-        "warnings": [note.as_dict() for note in _notes(simulation, ended)],
+        "warnings": [note.as_dict() for note in _notes(simulation, tallies)],
         "provenance": {
             "seed": request.seed,
             "pilots": request.pilots_each,
@@ -213,9 +188,11 @@ def _answer(simulation: Simulation, ended: Sequence[Sequence[Ended]]) -> dict[st
             "versions": dict(versions()),
         },
     }
+    json.dumps(answer, allow_nan=False)
+    return answer
 
 
-def _notes(simulation: Simulation, ended: Sequence[Sequence[Ended]]) -> list[Note]:
+def _notes(simulation: Simulation, tallies: Mapping[int, Tally]) -> list[Note]:
     """What the answer does not cover."""
     message = "Gates of sampling do not apply: the exact engine analysed every pilot. A real pilot is sampled as well."
     notes = [Note("exact_engine", message)]
@@ -233,7 +210,7 @@ def _notes(simulation: Simulation, ended: Sequence[Sequence[Ended]]) -> list[Not
     if simulation.plan.attrition is None:
         message = "No attrition is planned: the grade is not lowered for it and the tipping point is not assessed."
         notes.append(Note("attrition_unknown", message))
-    if refused := sum(e.outcome == "refused" for group in ended for e in group):
+    if refused := sum(n for tally in tallies.values() for e, n in tally.items() if e.outcome == "refused"):
         message = f"{refused} simulated pilots had no answer (too few people or events in one of the arms)."
         notes.append(Note("pilots_refused", message))
     return notes

@@ -3,7 +3,7 @@
 How data are made of it is in `pilots.py`, what is counted in `operating.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -27,15 +27,19 @@ EventRate = Annotated[float, Field(gt=0, le=1e6)]
 Dispersion = Annotated[float, Field(ge=0, le=10)]
 Trials = Annotated[int, Field(ge=1, le=1_000_000)]
 PILOTS: Final[Mapping[str, tuple[int, int]]] = {
-    "two arms": (1000, 20_000),
-    "waves or units": (400, 10_000),
-    "waves or units, binary": (200, 4_000),
+    "two arms": (1000, 1_000_000),
+    "waves or units": (400, 200_000),
+    "waves or units, binary": (200, 50_000),
 }
-"""Simulated pilots of one true effect by default, and the most of one request: 5, 40 and 200 ms each, some minutes."""
+"""Simulated pilots of one true effect by default, and the most of one request: 5, 40 and 200 ms each, hours of work."""
+PART: Final[Mapping[str, int]] = {"two arms": 4000, "waves or units": 500, "waves or units, binary": 100}
+"""Pilots that are some twenty seconds of work: what one worker does at a time of a large request."""
+ALONE = 5
+"""Parts up to which a request is not worth being split."""
 SLOW = frozenset({Family.BINARY, Family.ORDINAL})
 """Families without a closed form, whose linked people come one by one."""
 MOST_UNITS = 100
-MOST_ROWS = 20_000_000
+MOST_ROWS = 200_000_000
 """Simulated rows of single people, over all pilots; most designs need none."""
 RECORDS = frozenset({Family.COUNT, Family.SHARE})
 """Families whose records are drawn one by one, and that take longer to analyse."""
@@ -154,7 +158,7 @@ class Scenario(Document):
         description="Share expected to be lost in each arm; null: what the plan declares. Moves grade "
         "and tipping point only: `people` are those analysed",
     )
-    pilots: Annotated[int, Field(ge=50, le=10_000)] | None = Field(
+    pilots: Annotated[int, Field(ge=50, le=100_000)] | None = Field(
         default=None,
         description="Simulated pilots for each true effect, and as many for the assurance; null: 1,000 for the design "
         "`parallel`, 400 for the others, 200 where these have binary measures: their pilots take longer to analyse",
@@ -262,6 +266,12 @@ class SimulateRequest(Scenario):
         return self.pilots or PILOTS[self._effort][0]
 
     @property
+    def part_size(self) -> int | None:
+        """Pilots of one part where the request is large enough to be split; None: one worker does it all."""
+        size = PART[self._effort]
+        return size if self.pilots_each * (len(self.effects) + 1) > ALONE * size else None
+
+    @property
     def _effort(self) -> str:
         """How long a pilot takes to analyse, as a key of `PILOTS`."""
         if any(m.family in RECORDS for m in self.deciding):
@@ -353,3 +363,19 @@ class SimulateRequest(Scenario):
 
 def _listed(keys: object) -> str:
     return ", ".join(repr(k) for k in sorted(keys))  # type: ignore[call-overload]
+
+
+Chunk = tuple[int, int, int]
+"""Truth (0: drawn from the design prior), first pilot, and the one after the last."""
+
+
+def stretches(truth: int, first: int, stop: int, size: int) -> Iterator[Chunk]:
+    """Stretches of at most `size` pilots of one truth."""
+    for start in range(first, stop, size):
+        yield truth, start, min(start + size, stop)
+
+
+def parts_of(request: SimulateRequest, size: int) -> list[list[Chunk]]:
+    """All pilots of a request in parts of at most so many, for `operating.part`."""
+    truths = range(len(request.effects) + 1)
+    return [[chunk] for truth in truths for chunk in stretches(truth, 0, request.pilots_each, size)]

@@ -59,6 +59,11 @@ class Simulation:
         return cls(request, plan, tuple(groups_of(request)), able)
 
     @property
+    def primary(self) -> PlannedMeasure:
+        """The primary measure."""
+        return next(m for m in self.measures if m.role is Role.PRIMARY)
+
+    @property
     def in_units(self) -> bool:
         """Whether the design's people are grouped in units."""
         return self.plan.design in IN_UNITS

@@ -11,12 +11,21 @@ from app.jobs.chores import Chore, Chores
 from app.jobs.runner import MakeLoop
 from app.jobs.work import Work
 from app.measures.reminders import REMINDERS
-from app.simulations.service import WORK as SIMULATIONS
+from app.simulations.parts import PARTS as SIMULATION_PARTS
+from app.simulations.parts import WORK as SIMULATIONS
 from app.syntheses.service import WORK as SYNTHESES
 from app.webhooks.courier import Courier
 from app.webhooks.retention import RETENTION
 
-# A slot takes what comes first here first: pictures wait for whoever waits for numbers.
-WORKS: Final[tuple[Work[Any], ...]] = (ANALYSES, IMPORTS, SIMULATIONS, SYNTHESES, PICTURES)
+# A slot takes what comes first here first: pictures wait for whoever waits for numbers, parts of
+# large simulations for small ones.
+WORKS: Final[tuple[Work[Any], ...]] = (
+    ANALYSES,
+    IMPORTS,
+    SIMULATIONS,
+    SYNTHESES,
+    PICTURES,
+    SIMULATION_PARTS,
+)
 CHORES: Final[tuple[Chore, ...]] = (REMINDERS, RETENTION, ANSWERS)
 LOOPS: Final[tuple[MakeLoop, ...]] = (Courier, partial(Chores, CHORES))

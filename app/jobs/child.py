@@ -33,7 +33,13 @@ class Cancelled(BaseException):  # an order, not an error; no `except Exception`
     """The requester no longer wants the answer; raised out of `progress`."""
 
 
-def serve(handle: Handle, warm: Step = lambda: None, later: Callable[[], Iterable[Step]] = tuple) -> None:
+def serve(
+    handle: Handle,
+    warm: Step = lambda: None,
+    later: Callable[[], Iterable[Step]] = tuple,
+    *,
+    niceness: int = NICENESS,
+) -> None:
     """Warm up, say so, then answer requests until the parent goes away.
 
     The steps that `later()` names are done in the background, one by one, and none begins while a request is worked
@@ -44,7 +50,7 @@ def serve(handle: Handle, warm: Step = lambda: None, later: Callable[[], Iterabl
     """
     _die_with_parent()
     if hasattr(os, "nice"):
-        os.nice(NICENESS)
+        os.nice(niceness)
     _Conversation(*_own_pipes()).run(handle, warm, later)
 
 

@@ -5,6 +5,7 @@
       │   cancel         │  lease runs out: claimed by another, or ended when cancelled or tried too often
       └────release───────┘
 
+A row whose work is split is set aside (`park`): running under no token, until its parts are done.
 A guard that matches nothing means that somebody else was faster: the function returns None and nothing has changed.
 A worker passes the row as it claimed it: `row.claim` is its token, whatever the database says by now.
 """
@@ -118,13 +119,45 @@ def release[Row: Claimable](session: Session, row: Row, now: datetime, *, counte
     )
 
 
+def park[Row: Claimable](session: Session, row: Row, now: datetime) -> Row | None:
+    """Set a queued row aside: `running`, but no worker's own; its parts are worked on instead."""
+    table = _columns(type(row))
+    queued = (table.id == row.id, table.status == JobStatus.QUEUED)
+    return _change(session, type(row), queued, status=JobStatus.RUNNING, started_at=now, **OVER)
+
+
+def advance[Row: Claimable](session: Session, row: Row, progress: float) -> Row | None:
+    """Raise the progress of a row set aside."""
+    table = _columns(type(row))
+    return _change(session, type(row), (*_parked(row), table.progress < progress), progress=progress)
+
+
+def resume[Row: Claimable](session: Session, row: Row) -> Row | None:
+    """Let a worker take a row that was set aside: all its parts are done."""
+    return _change(session, type(row), _parked(row), status=JobStatus.QUEUED)
+
+
+def give_up[Row: Claimable](session: Session, row: Row, now: datetime, failure: Failure) -> Row | None:
+    """End a row that was set aside: a part of it failed."""
+    ended = {**OVER, "finished_at": now, "failure": failure}
+    return _change(session, type(row), _parked(row), status=JobStatus.FAILED, **ended)
+
+
+def _parked(row: Claimable) -> tuple[ColumnElement[bool], ...]:
+    table = _columns(type(row))
+    return table.id == row.id, table.status == JobStatus.RUNNING, table.claim.is_(None)
+
+
 def cancel[Row: Claimable](session: Session, model: type[Row], row_id: str, now: datetime) -> Row | None:
     """End a queued row `cancelled` at once, mark a running one for its worker; None: it was over already."""
     table = _columns(model)
+    nobodys = sa.or_(
+        table.status == JobStatus.QUEUED, sa.and_(table.status == JobStatus.RUNNING, table.claim.is_(None))
+    )
     return _change(
         session,
         model,
-        (table.id == row_id, table.status == JobStatus.QUEUED),
+        (table.id == row_id, nobodys),
         status=JobStatus.CANCELLED,
         cancel_requested_at=now,
         finished_at=now,

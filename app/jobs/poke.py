@@ -3,7 +3,7 @@
 The poke only saves waiting. A lost poke costs half a second: the workers' sweep finds the row.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import event
@@ -42,22 +42,32 @@ class QueueFull(TooMany):
 
 def enqueue[Row: Claimable](session: Session, work: Work[Row], row: Row) -> Row:
     """Add a row for the workers; gives it back. Raises QueueFull where the organization has too many waiting."""
-    settings: Settings | None = session.info.get("settings")
-    organization_id = getattr(row, "organization_id", None)
-    if settings is not None and organization_id is not None:
-        waiting = claims.queued(session, work.model, organization_id)
-        if waiting >= settings.queue_per_organization:
-            msg = (
-                f"{waiting} others of this kind ({work.name}) of your organization wait for a worker, which is as many "
-                "as may; ask again when some have ended, or cancel what is not needed any more"
-            )
-            metrics.REFUSED.labels("queue_full").inc()
-            raise QueueFull(msg, headers={"Retry-After": str(RETRY_FULL_SECONDS)})
-    row.request_id = session.info.get("request_id")
-    session.add(row)
-    session.flush()
-    poke(session, work.name, row.id)
+    enqueue_all(session, work, [row])
     return row
+
+
+def enqueue_all[Row: Claimable](session: Session, work: Work[Row], rows: Sequence[Row]) -> None:
+    """Add rows of one organization for the workers. Raises QueueFull where it has too many waiting already."""
+    _require_room(session, work, getattr(rows[0], "organization_id", None))
+    for row in rows:
+        row.request_id = session.info.get("request_id")
+    session.add_all(rows)
+    session.flush()
+    poke(session, work.name, rows[0].id)
+
+
+def _require_room[Row: Claimable](session: Session, work: Work[Row], organization_id: str | None) -> None:
+    settings: Settings | None = session.info.get("settings")
+    if settings is None or organization_id is None:
+        return
+    waiting = claims.queued(session, work.model, organization_id)
+    if waiting >= settings.queue_per_organization:
+        msg = (
+            f"{waiting} others of this kind ({work.name}) of your organization wait for a worker, which is as many as "
+            "may; ask again when some have ended, or cancel what is not needed any more"
+        )
+        metrics.REFUSED.labels("queue_full").inc()
+        raise QueueFull(msg, headers={"Retry-After": str(RETRY_FULL_SECONDS)})
 
 
 def request_cancel[Row: Claimable](session: Session, work: Work[Row], row: Row, now: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""Asking for a simulation of the current plan and keeping its answer; `run.py` simulates in a child process."""
+"""Asking for a simulation of the current plan; `parts.py` splits large ones, `run.py` simulates in a child process."""
 
 from datetime import datetime
 
@@ -8,10 +8,10 @@ from sqlmodel import Session
 from analysis.scenario import SimulateRequest
 from app.errors import Invalid, fault
 from app.jobs.poke import enqueue
-from app.operations import work_of
 from app.pilots.models import Pilot
 from app.plans.service import current_version, plan_of, require_version
 from app.simulations.models import Simulation
+from app.simulations.parts import WORK, split
 from app.simulations.schemas import ScenarioIn
 
 
@@ -41,7 +41,11 @@ def ask(session: Session, pilot: Pilot, body: ScenarioIn, *, person: str, at: da
         created_by=person,
         created_at=at,
     )
-    return enqueue(session, WORK, simulation)
+    enqueue(session, WORK, simulation)
+    request = SimulateRequest.model_validate(simulation.request)
+    if request.part_size is not None:
+        split(session, simulation, request, request.part_size, at)
+    return simulation
 
 
 def changes_since(session: Session, pilot: Pilot, simulation: Simulation) -> list[dict[str, str]]:
@@ -51,6 +55,3 @@ def changes_since(session: Session, pilot: Pilot, simulation: Simulation) -> lis
         return []
     message = "the plan was changed since; this simulation is of the plan whose hash is in provenance"
     return [{"code": "plan_changed", "message": message}]
-
-
-WORK = work_of(Simulation, name="simulation", child="app.simulations.run")

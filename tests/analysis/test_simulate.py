@@ -1,5 +1,6 @@
 """Simulated pilots: drawn as stated, judged as `fit` judges, counted as a closed form says they must come out."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,14 +11,14 @@ import pytest
 from pydantic import ValidationError
 from scipy.stats import norm
 
-from analysis import operating
+from analysis import operating, tally
 from analysis.designs import OFFERED
 from analysis.documents import Family, FitRequest
 from analysis.fit import fit
 from analysis.operating import simulate
 from analysis.pilots import MAKERS, Group, Truth, groups_of, truth_of
-from analysis.scenario import SimulateRequest
-from analysis.simulation import Simulation
+from analysis.scenario import SimulateRequest, parts_of
+from analysis.simulation import Ended, Simulation
 
 Request = Callable[..., SimulateRequest]
 
@@ -87,10 +88,15 @@ def rows(answer: dict[str, Any]) -> dict[float, dict[str, Any]]:
     return {row["effect"]: row for row in answer["operating_characteristics"]}
 
 
+def counted_of(simulation: Simulation, ended: list[Ended]) -> dict[str, Any]:
+    """What `simulate` counts of these pilots."""
+    return tally.counted(tally.tally_of(ended, simulation.primary.mmd))
+
+
 def counts_of(request: SimulateRequest, truth: int = 1) -> dict[str, Any]:
     """What `simulate` counts of one truth, without the others."""
     simulation = Simulation.of(request).rehearsed()
-    return operating.counted([simulation.pilot(truth, number) for number in range(request.pilots_each)])
+    return counted_of(simulation, [simulation.pilot(truth, number) for number in range(request.pilots_each)])
 
 
 def drawn(request: SimulateRequest, rng: np.random.Generator, truth: Truth, groups: list[Group]) -> Any:
@@ -356,7 +362,7 @@ def test_every_design_of_normal_outcomes_is_simulated(
     simulation = Simulation.of(of_design(asked, design, waves, k, grade, effects=[0.0, 1.5])).rehearsed()
     assert simulation.graded is not None
     assert simulation.graded.letter == grade
-    low, high = (operating.counted([simulation.pilot(truth, number) for number in range(15)]) for truth in (1, 2))
+    low, high = (counted_of(simulation, [simulation.pilot(truth, number) for number in range(15)]) for truth in (1, 2))
     assert low["scale"]["share"] <= 0.1
     assert low["refused"]["share"] == high["refused"]["share"] == 0
     # Two units an arm convince no sceptic of even 1.5 SD: units may differ by as much.
@@ -390,7 +396,7 @@ def test_every_design_of_binary_outcomes_is_simulated(
     simulation = Simulation.of(request).rehearsed()
     assert simulation.graded is not None
     assert simulation.graded.letter == grade
-    bad, good = (operating.counted([simulation.pilot(truth, number) for number in range(8)]) for truth in (1, 2))
+    bad, good = (counted_of(simulation, [simulation.pilot(truth, number) for number in range(8)]) for truth in (1, 2))
     assert bad["refused"]["share"] == good["refused"]["share"] == 0
     assert bad["scale"]["share"] == 0
     unmet = [{r["name"]: r["share"] for r in row["unmet"]} for row in (bad, good)]
@@ -413,7 +419,7 @@ def test_other_families_of_two_arms_are_simulated(asked: Request, family: dict[s
     truth = {key: value for key, value in family.items() if key != "family"}
     primary = {"family": family["family"], "reference_sd": None}
     simulation = Simulation.of(asked(primary=primary, effects=[-1.5, 1.5], pilots=50, **truth)).rehearsed()
-    bad, good = (operating.counted([simulation.pilot(effect, number) for number in range(8)]) for effect in (1, 2))
+    bad, good = (counted_of(simulation, [simulation.pilot(effect, number) for number in range(8)]) for effect in (1, 2))
     assert (good["scale"]["share"], bad["replace"]["share"]) == (1, 1)
 
 
@@ -542,6 +548,33 @@ def test_the_answer_does_not_depend_on_the_processes_but_on_the_seed(
     assert other["operating_characteristics"] != alone["operating_characteristics"]
 
 
+def test_parts_computed_apart_and_in_any_order_merge_into_the_same_answer(asked: Request) -> None:
+    request = asked(effects=[0.0, 0.4], pilots=60)
+    parts = parts_of(request, 25)
+    assert len(parts) == 9
+    answers = [json.loads(json.dumps(operating.part(request, part, processes=1))) for part in reversed(parts)]
+    assert operating.merged(request, answers) == simulate(request, processes=1)
+    with pytest.raises(ValueError, match="do not make up the whole"):
+        operating.merged(request, answers[1:])
+
+
+def test_a_refusal_of_a_part_is_that_of_the_whole(asked: Request) -> None:
+    request = asked(primary={"family": "binary", "reference_sd": None}, rate=1e-9, effects=[0.2], pilots=50)
+    whole = simulate(request, processes=1)
+    assert "refused" in whole
+    answers = [operating.part(request, part) for part in parts_of(request, 50)]
+    assert operating.merged(request, answers) == whole
+
+
+def test_large_requests_are_split_and_usual_ones_are_not(asked: Request) -> None:
+    assert asked().part_size is None
+    large = asked(pilots=20_000, effects=[0.0, 0.1, 0.2, 0.3])
+    assert large.part_size is not None
+    parts = parts_of(large, large.part_size)
+    every = [(truth, i) for part in parts for truth, start, stop in part for i in range(start, stop)]
+    assert len(every) == len(set(every)) == 100_000
+
+
 def test_progress_rises_to_one(asked: Request) -> None:
     seen: list[float] = []
     simulate(asked(effects=[0.2], pilots=100), seen.append)
@@ -615,7 +648,7 @@ def test_no_simulation_loads_pymc(asked: Request) -> None:
         ({"primary": {"family": "share"}, "trials": 20}, "give `rate`"),
         ({"effects": [0.1, 0.1]}, "listed twice"),
         ({"effects": []}, "at least 1 item"),
-        ({"pilots": 10_000}, "at most 20000"),
+        ({"pilots": 100_000, "effects": [i / 10 for i in range(12)]}, "at most 1000000"),
         ({"pilots": 10}, "greater than or equal to 50"),
         ({"r": 1.0}, "less than or equal to 0.95"),
         ({"effects": [float("nan")]}, "finite"),

@@ -65,7 +65,9 @@ async def test_what_it_refuses(house: House) -> None:
 
     assert "plan compares" in (await malformed({"people": {"intervention": 60}}))["detail"]
     assert "primary" in (await malformed({**SMALL, "measures": {"mbi_ee": {"effect": 0.1}}}))["detail"]
-    assert "at most" in (await malformed({**SMALL, "pilots": 10_000}))["detail"]
+    assert (
+        "at most" in (await malformed({**SMALL, "pilots": 100_000, "effects": [i / 10 for i in range(12)]}))["detail"]
+    )
     assert codes(await malformed({**SMALL, "icc": 2}))[0][0][-1] == "icc"
     assert codes(await malformed({**SMALL, "plan": PLAN}))[0][0][-1] == "plan"
     assert "give `people`" in (await malformed({}))["detail"]
