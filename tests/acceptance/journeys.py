@@ -1,7 +1,7 @@
 """Pilots that move, asked for by clients that repeat what was not answered."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +22,9 @@ async def insist(client: httpx.AsyncClient, method: str, path: str, body: Any = 
         try:
             answer = await client.request(method, path, json=body, headers=token)
         except httpx.TransportError:
+            await asyncio.sleep(0.1)
+            continue
+        if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:  # the database is away: nothing was changed
             await asyncio.sleep(0.1)
             continue
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
@@ -65,8 +68,11 @@ class Ward:
         await insist(self.client, "PATCH", path, {**NOTES, "intervention_id": self.intervention})
         return path
 
-    async def journey(self) -> AsyncIterator[dict[str, Any]]:
-        """The five moves of a pilot through an iteration, another one begun and given up; one by one."""
+    async def journey(self, in_test: Callable[[str], Awaitable[None]] | None = None) -> AsyncIterator[dict[str, Any]]:
+        """The five moves of a pilot through an iteration, another one begun and given up; one by one.
+
+        `in_test` is awaited, with the pilot's path, when it has come there.
+        """
         path = await self.pilot()
         for number, stage in enumerate(STAGES):
             if stage == "test":
@@ -75,3 +81,5 @@ class Ward:
             more = ENDS if number > 1 else {}
             stop = {"retirement": "stopped"} if stage == "retired" else {}
             yield await insist(self.client, "POST", f"{path}/moves", {"to": stage, **more, **stop})
+            if stage == "test" and in_test is not None:
+                await in_test(path)
