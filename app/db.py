@@ -34,6 +34,20 @@ WRITER_PATIENCE = 30.0  # seconds
 WRITES = "app.db.writes"
 
 
+CUT_OFF: dict[str, Any] = {
+    "connect_timeout": 10,
+    # This side of a connection whose other side is gone: an error after 20 s instead of waiting for ever.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 20_000,
+    # The server's side: what a host that was cut off holds is free again within half a minute.
+    "options": "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=2 "
+    "-c idle_in_transaction_session_timeout=30s",
+}
+"""How PostgreSQL connections notice that nobody is there any more."""
+
+
 class Instant(TypeDecorator[datetime]):
     """A timezone-aware instant, kept in UTC on either database."""
 
@@ -105,7 +119,8 @@ def make_engine(url: str) -> Engine:
     Its errors do not repeat the values of a statement: they end in logs, and may be about people.
     """
     if not url.startswith("sqlite"):
-        return sa.create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=30, hide_parameters=True)
+        pool: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 30}
+        return sa.create_engine(url, connect_args=CUT_OFF, hide_parameters=True, **pool)
     # isolation_level None leaves BEGIN to us; SQLAlchemy still commits and rolls back.
     engine = sa.create_engine(
         url,
