@@ -12,7 +12,7 @@ WORKERS ?= 2
 # One folder of compile caches for everything that is run from here.
 export PILOTLIGHT_CACHE_DIR ?= $(abspath var/cache)
 
-.PHONY: help setup run test check format slow chaos browser bench lock clean
+.PHONY: help setup run test check format slow chaos browser bench audit lock clean
 
 help: ## What there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -68,6 +68,10 @@ bench: setup ## Measure what the README and the methods claim
 	$(BIN)/python -m benchmarks.api postgresql
 	$(BIN)/python -m benchmarks.webhooks
 	$(BIN)/python -m benchmarks.imports
+
+audit: setup ## Known vulnerabilities of the locked dependencies; asks an advisory database on the internet
+	$(BIN)/uv export --frozen --no-dev --no-emit-project --quiet --output-file var/requirements.txt
+	$(BIN)/uv tool run pip-audit --require-hashes --disable-pip --requirement var/requirements.txt
 
 lock: setup ## Resolve the dependencies anew
 	$(BIN)/uv lock

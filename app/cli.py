@@ -13,9 +13,10 @@ import httpx
 import typer
 import uvicorn
 
-from app.commands import analysing, deploying, importing, reporting
+from app.commands import analysing, importing, reporting
 from app.config import Settings
 from app.db import now
+from app.deployment import commands as operator
 from app.logs import configure_logs
 
 if TYPE_CHECKING:
@@ -318,7 +319,7 @@ def demo(
 app.command("import")(importing.import_file)
 app.command("analyse")(analysing.analyse)
 app.command("report")(reporting.report)
-for command in (deploying.doctor, deploying.backup, deploying.restore, deploying.move, deploying.adopt_secret_key):
+for command in (operator.doctor, operator.backup, operator.restore, operator.move, operator.adopt_secret_key):
     app.command()(command)
 
 

@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     queue_per_organization: int = Field(
         default=200, ge=1, description="Analyses (simulations, imports, …) of an organization that may wait at once"
     )
+    otlp_endpoint: str | None = Field(
+        default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT", description="Collector that spans are sent to"
+    )
     metrics_port: int = Field(
         default=0, ge=0, le=65535, description="Where a worker alone offers its metrics; 0: nowhere"
     )

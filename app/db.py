@@ -41,9 +41,9 @@ CUT_OFF: dict[str, Any] = {
     "keepalives_interval": 5,
     "keepalives_count": 2,
     "tcp_user_timeout": 20_000,
-    # The server's side: what a host that was cut off holds is free again within half a minute.
+    # The server's side: what a host that was cut off holds is free again within a minute.
     "options": "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=2 "
-    "-c idle_in_transaction_session_timeout=30s",
+    "-c idle_in_transaction_session_timeout=60s",
 }
 """How PostgreSQL connections notice that nobody is there any more."""
 

@@ -7,7 +7,7 @@ import fastapi_swagger
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app import __version__, health, observing, problems
+from app import __version__, health, observing, problems, telemetry
 from app.allocations.routes import router as allocations
 from app.analyses.output_routes import router as outputs
 from app.analyses.participant_routes import router as participants
@@ -148,6 +148,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
     app.include_router(observing.router)
     observing.observe(app, tell=settings.environment == "production")
     fastapi_swagger.patch_fastapi(app, swagger_ui_parameters=SWAGGER_UI)
+    telemetry.trace(app, settings)
     _arrange_document(app)
     return app
 

@@ -44,7 +44,7 @@ def copy(source: Connection, target: Connection, table: sa.Table) -> int:
         count += len(part)
     if later:
         its = [table.c[k] == sa.bindparam(f"its_{k}") for k in keys]
-        values = {name: sa.bindparam(name) for name in pointing}
+        values: dict[str, Any] = {name: sa.bindparam(name) for name in pointing}
         target.execute(sa.update(table).where(*its).values(values), later)
     return count
 

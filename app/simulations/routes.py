@@ -13,8 +13,9 @@ from app.operations import cancel
 from app.pilots.models import Pilot
 from app.requests import Cursor, Limit, OnlyIteration, SessionDep, TransactionalRoute, page_of, where_given
 from app.simulations.models import Simulation
+from app.simulations.parts import WORK
 from app.simulations.schemas import ScenarioIn, SimulationLine, SimulationOut
-from app.simulations.service import WORK, ask, changes_since
+from app.simulations.service import ask, changes_since
 
 router = APIRouter(prefix="/v1", tags=["5 Plan"], route_class=TransactionalRoute)
 
