@@ -7,7 +7,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InternalError, OperationalError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.status import HTTP_400_BAD_REQUEST, HTTP_405_METHOD_NOT_ALLOWED, HTTP_413_CONTENT_TOO_LARGE
@@ -110,11 +110,22 @@ async def on_integrity_error(_request: Request, error: Exception) -> JSONRespons
 
 
 async def on_database_away(_request: Request, error: Exception) -> JSONResponse:
-    """The database does not answer, or is locked for too long."""
-    log.error("database_away", error=str(error))
-    return _plain(
-        503, "database_away", "the database does not answer at the moment; nothing was changed", {"Retry-After": "2"}
-    )
+    """The database does not answer, is locked for too long, has no room, or takes no changes."""
+    assert isinstance(error, DBAPIError)  # noqa: S101 - how Starlette registers handlers
+    code, what = next((found for sign, found in UNABLE.items() if sign in _signs(error)), AWAY)
+    log.error(code, error=str(error))
+    return _plain(503, code, f"{what}; nothing was changed", {"Retry-After": "2" if code == AWAY[0] else "60"})
+
+
+AWAY = ("database_away", "the database does not answer at the moment")
+FULL = ("disk_full", "the database's disk is full; whoever runs the service has to make room")
+READ_ONLY = ("read_only", "the database takes no changes at the moment; whoever runs the service has to look after it")
+UNABLE = {"53100": FULL, "disk is full": FULL, "25006": READ_ONLY, "readonly database": READ_ONLY}
+"""What drivers say (PostgreSQL by its code, SQLite by its words) of a database that answers and cannot write."""
+
+
+def _signs(error: DBAPIError) -> str:
+    return f"{getattr(error.orig, 'sqlstate', '')} {error.orig}"
 
 
 async def on_bug(request: Request, error: Exception) -> JSONResponse:
@@ -164,4 +175,5 @@ def install(app: FastAPI, max_body_bytes: int, larger: tuple[str, int]) -> None:
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(IntegrityError, on_integrity_error)
     app.add_exception_handler(OperationalError, on_database_away)
+    app.add_exception_handler(InternalError, on_database_away)
     app.add_exception_handler(Exception, on_bug)

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlmodel import Session
 
 from app import metrics
@@ -20,7 +20,7 @@ from app.jobs.failures import Failure, of
 from app.jobs.models import Claimable, JobStatus
 from app.jobs.work import Work
 
-AWAY = (OperationalError, InterfaceError)  # the database is not to be reached: worth another try
+AWAY = (OperationalError, InterfaceError, InternalError)  # not to be reached, full or read-only: worth another try
 RETRY_SECONDS = 0.5
 PATIENCE_LEASES = 4  # then the row has been silent for so long that starting over is no loss
 

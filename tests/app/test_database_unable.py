@@ -1,0 +1,70 @@
+"""A database that is full or takes no changes: a clear refusal, nothing half done, and all well when it is well again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from fastapi import FastAPI
+
+from app.db import make_engine
+from tests.app.steps import ok, planned, start
+from tests.conftest import House, on_sqlite
+
+pytestmark = pytest.mark.anyio
+
+
+@contextmanager
+def connected_with(app: FastAPI, statement: str) -> Iterator[None]:
+    """The service on connections that begin with a statement."""
+    before = app.state.engine
+    engine = make_engine(app.state.settings.url)
+
+    @sa.event.listens_for(engine, "connect")
+    def _begin(connection: Any, _record: Any) -> None:
+        with_cursor = connection.cursor()
+        with_cursor.execute(statement)
+        with_cursor.close()
+        if engine.dialect.name == "postgresql":
+            connection.commit()
+
+    app.state.engine = engine
+    try:
+        yield
+    finally:
+        app.state.engine = before
+        engine.dispose()
+
+
+async def test_a_read_only_database_is_read_and_not_changed(app: FastAPI, house: House) -> None:
+    path = await start(house)
+    statement = {
+        "sqlite": "PRAGMA query_only=ON",
+        "postgresql": "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+    }[app.state.engine.dialect.name]
+    await ok(house.lead.get(path))  # notes the use of the key, which could not be noted below
+    with connected_with(app, statement):
+        assert (await ok(house.lead.get(path)))["title"]
+        answer = await house.lead.patch(path, json={"title": "Other"})
+        assert (answer.status_code, answer.json()["code"]) == (503, "read_only")
+        assert "nothing was changed" in answer.json()["detail"]
+        assert int(answer.headers["retry-after"]) > 0
+    assert (await ok(house.lead.get(path)))["title"] != "Other"
+    assert (await ok(house.lead.patch(path, json={"title": "Other"})))["title"] == "Other"
+
+
+@on_sqlite
+async def test_a_full_disk_refuses_every_change_whole(app: FastAPI, house: House) -> None:
+    path = await planned(house)
+    rows = [
+        {"measure": "mbi_ee", "wave": wave, "arm": "control", "participant": f"p{i}", "value": 20}
+        for i in range(2000)
+        for wave in ("pre", "post")
+    ]
+    await ok(house.lead.get(path))
+    with connected_with(app, "PRAGMA max_page_count=1"):  # as many pages as there are
+        answer = await house.lead.post(f"{path}/measurements", json={"rows": rows})
+        assert (answer.status_code, answer.json()["code"]) == (503, "disk_full")
+    assert (await ok(house.lead.get(f"{path}/measurements")))["items"] == []
+    assert (await ok(house.lead.post(f"{path}/measurements", json={"rows": rows}), 201))["accepted"] == len(rows)
