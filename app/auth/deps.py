@@ -5,8 +5,10 @@ from time import monotonic
 from typing import Annotated, Any
 
 import sqlalchemy as sa
+import structlog
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.exc import DBAPIError
 
 from app.auth.keys import ApiKey, find_key, is_unused_lately
 from app.auth.permissions import MAY, Permission, Role, roles_that_may
@@ -14,6 +16,7 @@ from app.db import now
 from app.errors import Forbidden, Unauthenticated
 from app.requests import SAFE, IdempotencyKey, SessionDep, begin_idempotent, request_digest
 
+log = structlog.get_logger(__name__)
 bearer = HTTPBearer(
     auto_error=False,
     scheme_name="API key",
@@ -76,8 +79,11 @@ def _touch(request: Request, session: SessionDep, key: ApiKey, at: Any) -> None:
     if request.method not in SAFE:
         session.connection().execute(statement)
         return
-    with request.app.state.engine.begin() as connection:
-        connection.execute(statement)
+    try:
+        with request.app.state.engine.begin() as connection:
+            connection.execute(statement)
+    except DBAPIError as error:  # a database that takes no changes is read all the same
+        log.warning("use_not_noted", key_id=key.id, error=str(error))
 
 
 CallerDep = Annotated[Caller, Depends(current_caller)]

@@ -1,4 +1,4 @@
-"""A database that is full or takes no changes: a clear refusal, nothing half done, and all well when it is well again."""
+"""A database that is full or takes no changes: a clear refusal, nothing half done, all well when it is well again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,7 +43,6 @@ async def test_a_read_only_database_is_read_and_not_changed(app: FastAPI, house:
         "sqlite": "PRAGMA query_only=ON",
         "postgresql": "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
     }[app.state.engine.dialect.name]
-    await ok(house.lead.get(path))  # notes the use of the key, which could not be noted below
     with connected_with(app, statement):
         assert (await ok(house.lead.get(path)))["title"]
         answer = await house.lead.patch(path, json={"title": "Other"})
