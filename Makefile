@@ -64,6 +64,7 @@ browser: setup ## A pilot entered by hand in Swagger UI; needs chromium, PILOTLI
 bench: setup ## Measure what the README and the methods claim
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.designs
 	$(BIN)/python -m benchmarks.webhooks
 	$(BIN)/python -m benchmarks.imports
 
