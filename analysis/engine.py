@@ -26,7 +26,7 @@ _SAMPLERS = {
     "ancova_units": PRECONDITIONED,
     "waves": PRECONDITIONED,
     "wedge_means": CROSSING,
-    "wedge_proportions": CROSSING,
+    "wedge_proportions": Sampler(draws=600, tune=150),
     "series": Sampler(draws=800, tune=250),
     "series_counts": Sampler(draws=800, tune=300, target_accept=0.85),
     "unit_proportions": Sampler(tune=300),
