@@ -42,11 +42,12 @@ REFITS = 2
 """Fits that may follow the first: one with smaller steps, one with more draws."""
 
 
-def refit(settings: Sampler, readings: Mapping[str, float]) -> tuple[Sampler, str] | None:
-    """Settings for a posterior that did not pass with these, and why; None: more sampling is not what it lacks."""
+def refit(settings: Sampler, readings: Mapping[str, float], first: Sampler) -> tuple[Sampler, str] | None:
+    """Settings for a posterior that did not pass, and why; each remedy once. None: sampling is not what it lacks."""
     if readings["divergences"] and settings.target_accept < Sampler.CAREFUL:
         return settings.careful(), f"target_accept {Sampler.CAREFUL} after {readings['divergences']:.0f} divergences"
-    if short := [gate for gate in gates.MORE_DRAWS if not gates.Reading(gate, readings[gate], "", "").passed]:
+    short = [gate for gate in gates.MORE_DRAWS if not gates.Reading(gate, readings[gate], "", "").passed]
+    if short and settings.draws == first.draws:
         return settings.more(4), f"four times the draws ({', '.join(short)})"
     return None
 
@@ -131,12 +132,12 @@ class Work:
 
     def _run(self, prepared: Prepared, run: Run, factor: int = 1) -> FromDraws:
         name, inputs = prepared.measure.measure, prepared.inputs
-        settings = settings_of(prepared).more(factor)
+        settings = asked = settings_of(prepared).more(factor)
         first = factor == 1
         draws = self._sample(prepared, run, settings, first=first)
         readings = gates.sampler_readings(draws.values, draws.divergences, draws.energy)
         for _ in range(REFITS):
-            if (better := refit(settings, readings)) is None:
+            if (better := refit(settings, readings, asked)) is None:
                 break
             settings, why = better
             self.refits.append(f"{name}/{run.name}: {why}")

@@ -16,11 +16,11 @@ def compared(inputs: OrdinalInputs, seed: int) -> dict[str, float]:
     from analysis.engine import _SAMPLERS, REFITS, refit  # noqa: PLC0415
     from analysis.sampling import sample  # noqa: PLC0415
 
-    settings = _SAMPLERS[inputs.structure]
+    settings = asked = _SAMPLERS[inputs.structure]
     for _ in range(1 + REFITS):
         draws = sample(inputs, ADJUSTED, settings, seed, lambda _: None)
         readings = gates.sampler_readings(draws.values, draws.divergences, draws.energy)
-        if (better := refit(settings, readings)) is None:
+        if (better := refit(settings, readings, asked)) is None:
             break
         settings = better[0]
     found = exact.rao_blackwell(inputs, ADJUSTED, draws.values)
