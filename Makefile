@@ -66,6 +66,7 @@ bench: setup ## Measure what the README and the methods claim
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.api
 	$(BIN)/python -m benchmarks.api postgresql
+	$(BIN)/python -m benchmarks.designs
 	$(BIN)/python -m benchmarks.webhooks
 	$(BIN)/python -m benchmarks.imports
 

@@ -1,6 +1,6 @@
 """Computes the posteriors of one request, by NUTS beside the exact engine or by that alone, and reads the gates."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +26,7 @@ _SAMPLERS = {
     "ancova_units": PRECONDITIONED,
     "waves": PRECONDITIONED,
     "wedge_means": CROSSING,
-    "wedge_proportions": CROSSING,
+    "wedge_proportions": Sampler(draws=600, tune=150),
     "series": Sampler(draws=800, tune=250),
     "series_counts": Sampler(draws=800, tune=300, target_accept=0.85),
     "unit_proportions": Sampler(tune=300),
@@ -36,6 +36,20 @@ _SAMPLERS = {
     "unit_ordinal": Sampler(tune=300),
     "paired_ordinal": Sampler(tune=300),
 }
+
+
+REFITS = 2
+"""Fits that may follow the first: one with smaller steps, one with more draws."""
+
+
+def refit(settings: Sampler, readings: Mapping[str, float], first: Sampler) -> tuple[Sampler, str] | None:
+    """Settings for a posterior that did not pass, and why; each remedy once. None: sampling is not what it lacks."""
+    if readings["divergences"] and settings.target_accept < Sampler.CAREFUL:
+        return settings.careful(), f"target_accept {Sampler.CAREFUL} after {readings['divergences']:.0f} divergences"
+    short = [gate for gate in gates.MORE_DRAWS if not gates.Reading(gate, readings[gate], "", "").passed]
+    if short and settings.draws == first.draws:
+        return settings.more(4), f"four times the draws ({', '.join(short)})"
+    return None
 
 
 def settings_of(prepared: Prepared) -> Sampler:
@@ -118,18 +132,16 @@ class Work:
 
     def _run(self, prepared: Prepared, run: Run, factor: int = 1) -> FromDraws:
         name, inputs = prepared.measure.measure, prepared.inputs
-        settings = settings_of(prepared).more(factor)
+        settings = asked = settings_of(prepared).more(factor)
         first = factor == 1
         draws = self._sample(prepared, run, settings, first=first)
         readings = gates.sampler_readings(draws.values, draws.divergences, draws.energy)
-        again, why = None, ""
-        if draws.divergences:
-            again, why = settings.careful(), f"target_accept 0.99 after {draws.divergences} divergences"
-        elif short := [gate for gate in gates.MORE_DRAWS if not gates.Reading(gate, readings[gate], "", "").passed]:
-            again, why = settings.more(4), f"four times the draws ({', '.join(short)})"
-        if again is not None:
+        for _ in range(REFITS):
+            if (better := refit(settings, readings, asked)) is None:
+                break
+            settings, why = better
             self.refits.append(f"{name}/{run.name}: {why}")
-            draws = self._sample(prepared, run, again, first=False)
+            draws = self._sample(prepared, run, settings, first=False)
             readings = gates.sampler_readings(draws.values, draws.divergences, draws.energy)
         if first:
             self.done += 1

@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,7 @@ class Sampler:
     draws: int = 1000
     tune: int = 500
     target_accept: float = 0.9
+    CAREFUL: ClassVar[float] = 0.99
 
     def more(self, factor: int) -> "Sampler":
         """The same with `factor` times the draws."""
@@ -61,7 +62,7 @@ class Sampler:
 
     def careful(self) -> "Sampler":
         """The same with smaller steps, for a posterior that made trajectories diverge."""
-        return replace(self, target_accept=0.99, tune=2 * self.tune)
+        return replace(self, target_accept=self.CAREFUL, tune=2 * self.tune)
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from analysis.half_normal import log_half_normal, ramp, unramped
 from analysis.mixed_equations import Equations, Given, coefficients, log_sum, of_cells
 from analysis.posterior import Density, NormalMixture, SampledAlong
 from analysis.priors import Run
-from analysis.unit_integral import AT_ONCE, RULES, Rule
+from analysis.unit_integral import AT_ONCE, Rule
 from analysis.wedge_hyper import WedgeHyper
 from analysis.wedge_means import Walk
 
@@ -30,7 +30,9 @@ SDS = 3
 LEVEL_PRECISION = 1.5**-2
 FREEDOM_OF_SDS, FREEDOM = 5.0, 30.0
 """Degrees of freedom by which nodes are placed: of the SDs, which are skewed, and of ε, which are near normal."""
-NODES, PILOT = 256, 128
+NODES, PILOT, LINES = 256, 128, 50
+RULES = ((3, 3), *unit_integral.RULES)
+"""Rules tried: cells of dozens of people leave an integrand that three nodes follow."""
 ROUNDS = 12
 TOLERANCE, CHECKED = 3e-3, 50
 """SD of the error of the log likelihood, over all units, at so many points spread over the posterior's mass: it moves
@@ -248,11 +250,13 @@ def rule_of(inputs: WedgeProportions) -> Rule:
 
 def rao_blackwell(inputs: WedgeProportions, run: Run, draws: Mapping[str, Array]) -> SampledAlong:
     """Draws of δ with the conditional distributions of Δ beside them."""
-    step = max(draws["total"].shape[1] // marginal.LINES, 1)
+    step = max(draws["total"].shape[1] // LINES, 1)
     few = {name: values[:, ::step] for name, values in draws.items() if name != "delta"}
     nodes = nodes_of(inputs, run)
     points = positions(nodes.near, few)
-    return marginal.along_lines(_target(nodes.near, rule_of(inputs)), nodes.marginal, run, points, draws["delta"])
+    return marginal.along_lines(
+        _target(nodes.near, rule_of(inputs)), nodes.marginal, run, points, draws["delta"], LINES
+    )
 
 
 def positions(near: Nearby, draws: Mapping[str, Array]) -> Array:

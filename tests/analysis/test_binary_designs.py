@@ -326,5 +326,8 @@ def test_eighteen_units_in_little_time(ask: Ask) -> None:
     answer(ask, "did", data, engine="nuts")
     start = time.process_time()
     answer(ask, "did", data, engine="nuts")
-    # Four runs sampled, in processor seconds of two cores.
-    assert time.process_time() - start < 12
+    taken = time.process_time() - start
+    start = time.process_time()
+    sum(range(20_000_000))
+    # Four runs sampled, in processor seconds; a fast processor adds those numbers up in 0.2.
+    assert taken < 12 * max(1.0, (time.process_time() - start) / 0.3)

@@ -232,3 +232,18 @@ def test_probabilities_hardly_depend_on_the_seed(ask: Callable[..., FitRequest])
             assert [s[block]["interval"]["low"] for s in seeds] == pytest.approx(
                 [exact[block]["interval"]["low"]] * 3, abs=5e-3
             )
+
+
+def test_each_remedy_is_tried_once_and_both_where_both_are_needed() -> None:
+    from analysis.engine import refit  # noqa: PLC0415
+    from analysis.sampling import Sampler  # noqa: PLC0415
+
+    first = Sampler()
+    well = {"divergences": 0.0, "rhat": 1.0, "ess_bulk": 2000.0, "ess_tail": 2000.0}
+    poor = {**well, "divergences": 3.0, "ess_tail": 50.0}
+    assert refit(first, well, first) is None
+    careful, _ = refit(first, poor, first) or (first, "")
+    assert (careful.target_accept, careful.draws) == (0.99, first.draws)
+    more, _ = refit(careful, poor, first) or (first, "")
+    assert (more.target_accept, more.draws) == (0.99, 4 * first.draws)
+    assert refit(more, poor, first) is None

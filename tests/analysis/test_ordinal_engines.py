@@ -12,12 +12,17 @@ from tests.analysis.ordinal_cases import KINDS, simulated
 
 
 def compared(inputs: OrdinalInputs, seed: int) -> dict[str, float]:
-    """What the gates read of NUTS beside the exact engine."""
-    from analysis.engine import _SAMPLERS  # noqa: PLC0415
+    """What the gates read of NUTS, refitted as an analysis is, beside the exact engine."""
+    from analysis.engine import _SAMPLERS, REFITS, refit  # noqa: PLC0415
     from analysis.sampling import sample  # noqa: PLC0415
 
-    draws = sample(inputs, ADJUSTED, _SAMPLERS[inputs.structure], seed, lambda _: None)
-    readings = gates.sampler_readings(draws.values, draws.divergences, draws.energy)
+    settings = asked = _SAMPLERS[inputs.structure]
+    for _ in range(1 + REFITS):
+        draws = sample(inputs, ADJUSTED, settings, seed, lambda _: None)
+        readings = gates.sampler_readings(draws.values, draws.divergences, draws.energy)
+        if (better := refit(settings, readings, asked)) is None:
+            break
+        settings = better[0]
     found = exact.rao_blackwell(inputs, ADJUSTED, draws.values)
     readings |= gates.agreement_readings(found, exact.posterior(inputs, ADJUSTED), (-0.2, 0.0, 0.2))
     readings["predictive"] = gates.predictive_reading(predictive.checks(inputs, draws.values))

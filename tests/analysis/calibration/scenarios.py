@@ -323,6 +323,8 @@ def events(design: Design, units: tuple[int, int], people: int, waves: int) -> C
         new = replace(inputs, events=drawn.sum(axis=-1), squares=(drawn**2).sum(axis=-1), kinds=kinds)
         return Pilot(new, truth)
 
+    return simulate
+
 
 # --- months -------------------------------------------------------------------------------------------------------
 
