@@ -54,11 +54,17 @@ def _settings(host: str | None = None, port: int | None = None) -> Settings:
 
 def _migrate(settings: Settings) -> None:
     from app.db import make_engine  # noqa: PLC0415 - a quick `--help` needs no database
+    from app.migrate import Newer  # noqa: PLC0415
     from app.migrate import migrate as bring_up_to_date  # noqa: PLC0415
 
     engine = make_engine(settings.url)
-    bring_up_to_date(engine)
-    engine.dispose()
+    try:
+        bring_up_to_date(engine)
+    except Newer as error:
+        say(f"pilotlight: {error}")
+        raise typer.Exit(1) from error
+    finally:
+        engine.dispose()
 
 
 def _join(settings: Settings) -> None:

@@ -34,6 +34,7 @@ from app.measures.due_routes import router as due_waves
 from app.measures.routes import router as measures
 from app.measures.series_routes import router as series
 from app.measures.standing_routes import router as standings
+from app.migrate import Revisions
 from app.openapi import RESPONSES, arrange
 from app.pilots.lesson_routes import router as lessons
 from app.pilots.routes import interventions, pilots
@@ -119,7 +120,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
     app.state.engine, app.state.settings, app.state.runner = engine, settings, None
     app.state.sender = Sender.of(settings)
     app.state.rate = Rate(settings.requests_per_minute)
-    app.state.revision = health.newest_revision()
+    app.state.revisions = Revisions.packaged()
     of_pilots = (
         plans,
         allocations,

@@ -1,5 +1,6 @@
 """What every test may use: both databases, migrated; the service over HTTP; keys of each role."""
 
+import logging
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -10,6 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 import sqlalchemy as sa
+import structlog
 from fastapi import FastAPI
 
 from app.auth.keys import make_key
@@ -24,6 +26,9 @@ from app.migrate import migrate
 from app.webhooks.addresses import Allowed
 from app.webhooks.sender import Sender
 from tests.postgresql import on_server, packaged_postgresql
+
+# What the service logs goes where commands print their answers here; as in production, without what is for debugging.
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
 
 DATABASES = ("sqlite", "postgresql")
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

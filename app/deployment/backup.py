@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from app.config import Settings
 from app.db import make_engine
-from app.health import revision_of
+from app.migrate import revision_of
 
 BESIDE = ("-wal", "-shm")
 

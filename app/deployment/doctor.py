@@ -15,9 +15,9 @@ from sqlmodel import Session, col
 
 from app.config import Settings
 from app.db import now, reading
-from app.health import newest_revision, revision_of
 from app.hosts import Stranger, belongs
 from app.jobs.models import JobStatus
+from app.migrate import Revisions, revision_of
 from app.webhooks.models import Delivery, DeliveryStatus, Webhook
 from app.works import WORKS
 
@@ -136,10 +136,13 @@ def _database(engine: Engine, settings: Settings) -> Finding:
 
 
 def _schema(engine: Engine) -> Finding:
-    found, needed = revision_of(engine), newest_revision()
-    if found == needed:
+    found, packaged = revision_of(engine), Revisions.packaged()
+    if found == packaged.newest:
         return Finding("migrations", State.WELL, f"at revision {found}, the newest")
-    says = f"the database is at revision {found}, this version needs {needed}"
+    if packaged.ahead(found):
+        says = f"the database is at revision {found}, of a later version; this one ({packaged.newest}) still works"
+        return Finding("migrations", State.WARNING, says, "install that version here, too")
+    says = f"the database is at revision {found}, this version needs {packaged.newest}"
     return Finding("migrations", State.BROKEN, says, "run `pilotlight migrate`, on one host, once")
 
 

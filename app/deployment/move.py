@@ -6,8 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from app.deployment.tables import copy, digest, tables
-from app.health import newest_revision, revision_of
-from app.migrate import migrate
+from app.migrate import Revisions, migrate, revision_of
 
 SEEDED = frozenset({"drivers", "measures", "program_dimensions", "audit", "ticks", "deployment"})
 """Tables that a new database may have rows in."""
@@ -27,7 +26,7 @@ def move(source: Engine, target: Engine, tell: Tell) -> int:
     if target.dialect.name != "postgresql":
         msg = "the new home has to be a PostgreSQL database: --to postgresql+psycopg://user:password@host/name"
         raise NotMoved(msg)
-    if revision_of(source) != newest_revision():
+    if revision_of(source) != Revisions.packaged().newest:
         msg = "the old database is not at the newest revision: run `pilotlight migrate`, then move"
         raise NotMoved(msg)
     migrate(target)

@@ -9,11 +9,11 @@ import threading
 class Cable:
     """Relays connections to a Unix socket while it is whole. Cut, it takes what is sent and passes nothing on."""
 
-    def __init__(self, to: str) -> None:
-        self._to = to
+    def __init__(self, to: str, at: str = "127.0.0.1") -> None:
+        self._to, self.at = to, at
         self._whole = threading.Event()
         self._whole.set()
-        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening = socket.create_server((at, 0))
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         threading.Thread(target=self._accept, daemon=True).start()
 

@@ -16,11 +16,14 @@ ENDS = {"reason": "As it was agreed.", "lessons": "Coaches have to be found earl
 
 
 async def insist(client: httpx.AsyncClient, method: str, path: str, body: Any = None) -> Any:
-    """The JSON of an answer; asked again, under the same key, as often as the service was away."""
+    """The JSON of an answer to a form or a CSV file; asked again, under one key, as often as the service was away."""
     token = {"Idempotency-Key": str(uuid4())}
+    sent: dict[str, Any] = {"json": body}
+    if isinstance(body, str):
+        token["Content-Type"], sent = "text/csv", {"content": body}
     for _ in range(PATIENCE):
         try:
-            answer = await client.request(method, path, json=body, headers=token)
+            answer = await client.request(method, path, **sent, headers=token)
         except httpx.TransportError:
             await asyncio.sleep(0.1)
             continue

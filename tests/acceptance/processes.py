@@ -44,16 +44,21 @@ def child_of(pid: int, module: str) -> int:
 
 
 class Installation:
-    """Processes of one database; a command is the name of a module and its arguments."""
+    """Processes of one database; a command is the name of a module and its arguments, `prefix` what runs it."""
 
     def __init__(
-        self, commands: Sequence[str], database_url: str, folder: Path, more: Mapping[str, str] = QUICK
+        self,
+        commands: Sequence[str],
+        database_url: str,
+        folder: Path,
+        more: Mapping[str, str] = QUICK,
+        prefix: Sequence[str] = (),
     ) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.url, self.log = f"http://127.0.0.1:{port}", folder / "log"
-        self._commands = commands
+        self._commands, self._prefix = commands, prefix
         own = {
             "PILOTLIGHT_DATABASE_URL": database_url,
             "PILOTLIGHT_VAR_DIR": str(folder / "var"),
@@ -74,7 +79,7 @@ class Installation:
         """Start the process of one of the commands."""
         with self.log.open("a") as output:
             self._processes[number] = subprocess.Popen(
-                [sys.executable, "-m", *self._commands[number].split()],
+                [*self._prefix, sys.executable, "-m", *self._commands[number].split()],
                 cwd=ROOT, env=self._environment, stdout=output, stderr=output,
             )  # fmt: skip
 

@@ -17,7 +17,7 @@ from tests.acceptance import told
 from tests.acceptance.journeys import Ward
 from tests.acceptance.processes import QUICK, Installation, wait_until
 from tests.acceptance.receivers import Receiver
-from tests.acceptance.turmoil import SCENARIOS, Standing, Turmoil, answers, unfinished
+from tests.acceptance.turmoil import SCENARIOS, WORK, Standing, Turmoil, answers, unfinished
 from tests.conftest import DATABASES
 from tests.postgresql import database_on, packaged_postgresql
 
@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.anyio]
 
 KILLS = int(os.environ.get("PILOTLIGHT_KILLS", "100"))
 CLIENTS = 4
+ASKED = {"simulations": len(SCENARIOS), "analyses": 1}
 PROCESSES = {
     "sqlite": ["tests.acceptance.small_parts serve"],
     "postgresql": ["tests.acceptance.small_parts api", "app.cli worker", "app.cli worker"],
@@ -114,7 +115,7 @@ async def test_what_was_acknowledged_stands_once_whatever_was_killed(
     turmoil = Turmoil(ward, kill, CLIENTS, KILLS)
     await turmoil.rage()
     wait_until(installation.ready)
-    wait_until(lambda: not unfinished(engine), 300)
+    wait_until(lambda: not unfinished(engine), 900)
     wait_until(lambda: not told.waiting(engine, hook), 180)
     installation.stop()
     standing, done = Standing.of(engine), turmoil.done
@@ -124,10 +125,12 @@ async def test_what_was_acknowledged_stands_once_whatever_was_killed(
     assert len(events) == told.moves(engine) == done["moves"]
     arrivals = told.heard_all(healthy, events)
     told.in_order(events, healthy)
-    assert standing.simulations == {"succeeded": done["simulations"]}
-    assert standing.ends == {1: done["simulations"]}
-    assert standing.parts == 0
-    assert len(answers(engine)) == len(SCENARIOS)
+    for name, model in WORK.items():
+        assert standing.work[name] == {"succeeded": done[name]}
+        assert standing.ends[name] == {1: done[name]}
+        if name != "imports":
+            assert len(answers(engine, model)) == ASKED[name]
+    assert (standing.finished, standing.left) == (done["analyses"], 0)
     first = told.first_received(arrivals)
     figures = (
         f"{engine.dialect.name}: {len(kinds)} kills: {', '.join(f'{k} {kinds.count(k)}' for k in sorted(set(kinds)))}",

@@ -1,6 +1,8 @@
 """Hosts that share nothing but the database: one is cut off in the middle of an analysis, the other finishes it."""
 
+import contextlib
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from app.migrate import migrate
 from app.outbox.models import OutboxEvent
 from tests.acceptance.cable import Cable
 from tests.acceptance.journeys import LOCKED, Ward, insist
+from tests.acceptance.namespaces import Namespace, namespace
 from tests.acceptance.processes import Installation, wait_until
 from tests.app.steps import CHANGES
 from tests.postgresql import database_on, packaged_postgresql
@@ -45,25 +48,58 @@ def engine(server: str) -> Iterator[sa.Engine]:
     made.dispose()
 
 
-@pytest.fixture
-def cable(server: str) -> Iterator[Cable]:
-    """Between the first worker's host and the database."""
-    made = Cable(f"{sa.make_url(server).query['host']}/.s.PGSQL.5432")
-    yield made
-    made.close()
+@dataclass
+class Line:
+    """What lies between the first worker's host and the database: it can be cut, and mended."""
+
+    cable: Cable
+    host: Namespace | None
+
+    @property
+    def prefix(self) -> tuple[str, ...]:
+        """What runs a command on that host."""
+        return self.host.prefix if self.host else ()
+
+    def cut(self) -> None:
+        """Nothing passes from now on."""
+        if self.host:
+            self.host.unplug()
+        else:
+            self.cable.cut()
+
+    def mend(self) -> None:
+        """It is whole again."""
+        if self.host:
+            self.host.plug()
+        else:
+            self.cable.mend()
+
+
+@pytest.fixture(params=["relay", "namespace"])
+def line(request: pytest.FixtureRequest, server: str) -> Iterator[Line]:
+    """A relay that holds what is sent; or a host in a network namespace, whose wire is pulled."""
+    socket = f"{sa.make_url(server).query['host']}/.s.PGSQL.5432"
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(namespace(1)) if request.param == "namespace" else None
+        if request.param == "namespace" and host is None:
+            pytest.skip("network namespaces cannot be made here")
+        made = Line(Cable(socket, host.gateway if host else "127.0.0.1"), host)
+        stack.callback(made.cable.close)
+        yield made
 
 
 @pytest.fixture
-def hosts(server: str, cable: Cable, tmp_path: Path) -> Iterator[list[Installation]]:
-    """An API and two workers, each in a folder of its own; the first worker behind the cable."""
+def hosts(server: str, line: Line, tmp_path: Path) -> Iterator[list[Installation]]:
+    """An API and two workers, each in a folder of its own; the first worker behind the line."""
     far = sa.make_url(server)
-    behind = far.set(host="127.0.0.1", port=cable.port, query={}).render_as_string(hide_password=False)
+    behind = far.set(host=line.cable.at, port=line.cable.port, query={}).render_as_string(hide_password=False)
     made = []
     for name, command, url in (("api", "api", server), ("first", "worker", behind), ("second", "worker", server)):
         (tmp_path / name).mkdir()
-        made.append(Installation([f"app.cli {command}"], url, tmp_path / name, SETTINGS))
+        prefix = line.prefix if name == "first" else ()
+        made.append(Installation([f"app.cli {command}"], url, tmp_path / name, SETTINGS, prefix))
     yield made
-    cable.mend()
+    line.mend()
     for host in made:
         host.stop()
 
@@ -91,7 +127,7 @@ def running(engine: sa.Engine) -> bool:
 
 
 async def test_what_a_host_that_was_cut_off_had_begun_is_finished_by_another_and_its_late_result_refused(
-    hosts: list[Installation], cable: Cable, ward: Ward, engine: sa.Engine
+    hosts: list[Installation], line: Line, ward: Ward, engine: sa.Engine
 ) -> None:
     _, first, second = hosts
     first.start(0)
@@ -104,13 +140,13 @@ async def test_what_a_host_that_was_cut_off_had_begun_is_finished_by_another_and
     await insist(ward.client, "POST", f"{path}/summaries", CHANGES)
     await insist(ward.client, "POST", f"{path}/analyses", {})
     wait_until(lambda: running(engine))
-    cable.cut()
+    line.cut()
     second.start(0)
     wait_until(lambda: "warm" in second.log.read_text(), 240)
     wait_until(lambda: analysis(engine).status == "succeeded", TAKEN_OVER_WITHIN)
     done = analysis(engine)
     assert done.attempts == 2
-    cable.mend()
+    line.mend()
     wait_until(lambda: "late_result_refused" in first.log.read_text() or "lease_lost" in first.log.read_text(), 90)
     after = analysis(engine)
     assert (after.result, after.finished_at, after.attempts) == (done.result, done.finished_at, 2)

@@ -559,7 +559,7 @@ def test_parts_computed_apart_and_in_any_order_merge_into_the_same_answer(asked:
 
 
 def test_a_refusal_of_a_part_is_that_of_the_whole(asked: Request) -> None:
-    request = asked(primary={"family": "binary", "reference_sd": None}, rate=1e-9, effects=[0.2], pilots=50)
+    request = asked(primary={"role": "secondary"}, effects=[0.2], pilots=50)
     whole = simulate(request, processes=1)
     assert "refused" in whole
     answers = [operating.part(request, part) for part in parts_of(request, 50)]

@@ -1,10 +1,12 @@
 """What those who run the service see: request ids that follow into jobs and deliveries, metrics, headers."""
 
 import json
+import logging
 import re
 from typing import Any
 
 import pytest
+import structlog
 from fastapi import FastAPI
 from sqlmodel import select
 from structlog.testing import capture_logs
@@ -53,8 +55,13 @@ async def test_the_id_follows_into_events_and_work(app: FastAPI, house: House) -
 @on_sqlite
 async def test_a_line_a_request_without_what_was_asked(app: FastAPI, house: House) -> None:
     secret = house.lead.headers["authorization"].removeprefix("Bearer ")
-    with capture_logs() as lines:
-        await house.lead.get("/v1/pilots/0193-some-id?limit=3", headers={"X-Request-Id": "r1"})
+    kept = structlog.get_config()["wrapper_class"]
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG))
+    try:
+        with capture_logs() as lines:
+            await house.lead.get("/v1/pilots/0193-some-id?limit=3", headers={"X-Request-Id": "r1"})
+    finally:
+        structlog.configure(wrapper_class=kept)
     (line,) = [line for line in lines if line["event"] == "request"]
     assert (line["method"], line["route"], line["status"], line["request_id"]) == (
         "GET",

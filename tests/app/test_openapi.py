@@ -143,7 +143,7 @@ def test_refusals_are_shown_by_an_example_each(document: Document) -> None:
         status: told[status]["content"]["application/problem+json"]["example"] for status in told if status >= "400"
     }
     assert {status: str(example["status"]) for status, example in examples.items()} == {s: s for s in examples}
-    assert len({example["detail"] for example in examples.values()}) == len(examples) == 7
+    assert len({example["detail"] for example in examples.values()}) == len(examples) == 8
     for example in examples.values():
         assert jsonschema_rs.is_valid(document["components"]["schemas"]["Problem"], example)
 

@@ -5,7 +5,9 @@ import csv
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -18,10 +20,13 @@ import migrations
 from app.catalog.models import Driver, Measure, ProgramDimension
 from app.db import make_engine, reading, transaction
 from app.lifecycle.models import Review, ReviewKind
-from app.migrate import migrate
+from app.migrate import Newer, Revisions, migrate, revision_of
 from app.pilots.lessons import as_compared
 from app.pilots.models import Lesson, Stage
 from app.tables import metadata
+
+UNUSED: frozenset[str] = frozenset()
+"""Columns that a migration dropped after a whole version had not used them."""
 
 
 @pytest.fixture
@@ -51,6 +56,61 @@ def test_down_to_nothing_and_up_again(engine: sa.Engine) -> None:
     assert set(sa.inspect(engine).get_table_names()) <= {"alembic_version"}
     migrate(engine)
     assert set(sa.inspect(engine).get_table_names()) >= set(metadata.tables)
+
+
+def shape(connection: sa.Connection) -> dict[tuple[str, str], dict[str, Any]]:
+    """Every column that stands, by table and name."""
+    inspector = sa.inspect(connection)
+    tables = [name for name in inspector.get_table_names() if name != "alembic_version"]
+    return {(table, str(column["name"])): dict(column) for table in tables for column in inspector.get_columns(table)}
+
+
+def steps() -> list[tuple[str, str]]:
+    """Each revision that follows another."""
+    packaged = Revisions.packaged()
+    chain = sorted({*packaged.older, packaged.newest})
+    return list(pairwise(chain))
+
+
+@pytest.mark.parametrize(("before", "after"), steps())
+def test_a_migration_leaves_alone_what_the_code_of_the_version_before_writes(
+    engine: sa.Engine, before: str, after: str
+) -> None:
+    with engine.connect() as connection:
+        command.downgrade(alembic(connection), before)
+        connection.commit()
+        had = shape(connection)
+        command.upgrade(alembic(connection), after)
+        connection.commit()
+        has = shape(connection)
+    lost = {column for column in set(had) - set(has) if f"{column[0]}.{column[1]}" not in UNUSED}
+    assert not lost, f"{lost}: the code before still reads them"
+    of_before = {table for table, _ in had}
+    added = [has[column] | {"table": column[0]} for column in set(has) - set(had) if column[0] in of_before]
+    needed = [c for c in added if not c["nullable"] and c["default"] is None]
+    assert not needed, "the code before leaves them empty when it adds a row"
+    stricter = [column for column in set(had) & set(has) if had[column]["nullable"] and not has[column]["nullable"]]
+    assert not stricter, "the code before leaves them empty"
+
+
+def test_a_later_versions_schema_is_not_touched(engine: sa.Engine) -> None:
+    said = sa.text("UPDATE alembic_version SET version_num = :revision")
+    try:
+        with engine.begin() as connection:
+            connection.execute(said, {"revision": "9999"})
+        with pytest.raises(Newer, match="9999"):
+            migrate(engine)
+        assert revision_of(engine) == "9999"
+    finally:
+        with engine.begin() as connection:
+            connection.execute(said, {"revision": Revisions.packaged().newest})
+
+
+def test_an_api_is_ready_on_the_schema_of_a_later_version_and_not_on_that_of_an_earlier() -> None:
+    packaged = Revisions.packaged()
+    assert (packaged.behind(None), packaged.behind("0001"), packaged.behind(packaged.newest)) == (True, True, False)
+    assert (packaged.behind("9999"), packaged.ahead("9999")) == (False, True)
+    assert not packaged.ahead(packaged.newest)
 
 
 def test_the_catalogues_are_seeded_once(engine: sa.Engine) -> None:
