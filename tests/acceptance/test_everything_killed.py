@@ -25,6 +25,8 @@ pytestmark = [pytest.mark.chaos, pytest.mark.anyio]
 
 KILLS = int(os.environ.get("PILOTLIGHT_KILLS", "100"))
 CLIENTS = 4
+GAP_SECONDS = {"sqlite": 4, "postgresql": 2}
+"""On SQLite everything is one process, which needs two seconds to come back."""
 ASKED = {"simulations": len(SCENARIOS), "analyses": 1}
 PROCESSES = {
     "sqlite": ["tests.acceptance.small_parts serve"],
@@ -112,7 +114,7 @@ async def test_what_was_acknowledged_stands_once_whatever_was_killed(
 
     hook, secret = await ward.subscribe(healthy.url)
     healthy.start(secret)
-    turmoil = Turmoil(ward, kill, CLIENTS, KILLS)
+    turmoil = Turmoil(ward, kill, CLIENTS, KILLS, GAP_SECONDS[engine.dialect.name])
     await turmoil.rage()
     wait_until(installation.ready)
     wait_until(lambda: not unfinished(engine), 900)

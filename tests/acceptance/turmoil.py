@@ -27,7 +27,6 @@ from tests.acceptance.spreadsheets import left, of_people
 PEOPLE = 30
 IMPORTED = 500  # people, with two rows each
 ANALYSED_EVERY = 4  # pilots of a client
-GAP_SECONDS = 1.5  # between kills, on average
 WORK: dict[str, type[Operation]] = {"simulations": Simulation, "imports": Import, "analyses": Analysis}
 SMALL: dict[str, Any] = {"people": {"intervention": 40, "control": 40}, "effects": [0.3], "pilots": 50, "seed": 5}
 SCENARIOS = (SMALL, {**SMALL, "pilots": 60, "effects": [0.0, 0.3]})
@@ -41,6 +40,8 @@ class Turmoil:
     kill: Callable[[random.Random], None]
     clients: int
     kills: int
+    gap_seconds: float
+    """Between kills, on average."""
     seed: int = 2026
     done: Counter[str] = field(default_factory=Counter)
     killed: int = 0
@@ -57,7 +58,7 @@ class Turmoil:
 
     async def _kills(self) -> None:
         while self.killed < self.kills:
-            await asyncio.sleep(self._chance.expovariate(1 / GAP_SECONDS))
+            await asyncio.sleep(self._chance.expovariate(1 / self.gap_seconds))
             await asyncio.to_thread(self.kill, self._chance)
             self.killed += 1
 
@@ -93,12 +94,15 @@ class Turmoil:
 
     async def _ask(self, path: str) -> None:
         """Ask for a file to be imported, and for two simulations, one of them large enough to be split."""
-        await insist(self.ward.client, "POST", f"{path}/measurements/import?background=true", of_people(IMPORTED))
+        file = of_people(IMPORTED)
+        asked = await insist(self.ward.client, "POST", f"{path}/measurements/import?background=true", file)
         self.done["imports"] += 1
         self.done["measurements"] += 2 * IMPORTED
         for scenario in SCENARIOS:
             await insist(self.ward.client, "POST", f"{path}/plan/simulate", scenario)
             self.done["simulations"] += 1
+        while (await insist(self.ward.client, "GET", f"/v1/imports/{asked['id']}"))["finished_at"] is None:  # noqa: ASYNC110 - over HTTP
+            await asyncio.sleep(0.2)
 
 
 @dataclass(frozen=True)
