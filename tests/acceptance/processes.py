@@ -33,6 +33,14 @@ def wait_until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     return found
 
 
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 def child_of(pid: int, module: str) -> int:
     """The id of the child of a process that runs a module (Linux)."""
     for task in Path(f"/proc/{pid}/task").iterdir():
@@ -54,9 +62,7 @@ class Installation:
         more: Mapping[str, str] = QUICK,
         prefix: Sequence[str] = (),
     ) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         self.url, self.log = f"http://127.0.0.1:{port}", folder / "log"
         self._commands, self._prefix = commands, prefix
         own = {
