@@ -37,7 +37,8 @@ class Turmoil:
     """`clients` at once, each a pilot after the other, until all `kills` are done; `kill` picks what dies."""
 
     ward: Ward
-    kill: Callable[[random.Random], None]
+    kill: Callable[[random.Random], bool]
+    """Whether there was something to kill."""
     clients: int
     kills: int
     gap_seconds: float
@@ -59,8 +60,7 @@ class Turmoil:
     async def _kills(self) -> None:
         while self.killed < self.kills:
             await asyncio.sleep(self._chance.expovariate(1 / self.gap_seconds))
-            await asyncio.to_thread(self.kill, self._chance)
-            self.killed += 1
+            self.killed += await asyncio.to_thread(self.kill, self._chance)
 
     async def _client(self) -> None:
         while self.killed < self.kills:
