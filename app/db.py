@@ -43,9 +43,11 @@ CUT_OFF: dict[str, Any] = {
     "tcp_user_timeout": 20_000,
     # The server's side: what a host that was cut off holds is free again within a minute.
     "options": "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=2 "
-    "-c idle_in_transaction_session_timeout=60s",
+    "-c idle_in_transaction_session_timeout=60s "
+    # Nobody waits for ever: for a row that another holds, or for a statement that finds no end.
+    "-c lock_timeout=30s -c statement_timeout=300s",
 }
-"""How PostgreSQL connections notice that nobody is there any more."""
+"""How PostgreSQL connections notice that nobody is there any more, and what ends that takes too long."""
 
 
 class Instant(TypeDecorator[datetime]):

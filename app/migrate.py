@@ -62,7 +62,11 @@ def migrate(engine: Engine) -> None:
     config = _config()
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
+            connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
+            connection.execute(sa.text("SET LOCAL lock_timeout = 0"))
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+            # Requests queue up behind a change of a table that waits for one of them: rather try again later.
+            connection.execute(sa.text("SET LOCAL lock_timeout = '30s'"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         connection.commit()

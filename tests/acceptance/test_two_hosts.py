@@ -1,6 +1,8 @@
 """Hosts that share nothing but the database: one is cut off in the middle of an analysis, the other finishes it."""
 
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +27,7 @@ from tests.postgresql import database_on, packaged_postgresql
 
 pytestmark = [pytest.mark.chaos, pytest.mark.anyio]
 
-SETTINGS = {"PILOTLIGHT_SECRET_KEY": "the same on every host", "PILOTLIGHT_LEASE_SECONDS": "3"}
+SETTINGS = {"PILOTLIGHT_SECRET_KEY": "the same on every host", "PILOTLIGHT_LEASE_SECONDS": "5"}
 TAKEN_OVER_WITHIN = 60
 
 
@@ -130,19 +132,20 @@ async def test_what_a_host_that_was_cut_off_had_begun_is_finished_by_another_and
     hosts: list[Installation], line: Line, ward: Ward, engine: sa.Engine
 ) -> None:
     _, first, second = hosts
-    first.start(0)
-    wait_until(lambda: "warm" in first.log.read_text(), 240)
+    for host in (first, second):
+        host.start(0)
+        wait_until(lambda host=host: "warm" in host.log.read_text(), 240)
     path = await ward.pilot()
     await insist(ward.client, "POST", f"{path}/moves", {"to": "develop"})
     await insist(ward.client, "PUT", f"{path}/plan", LOCKED)
     await insist(ward.client, "POST", f"{path}/plan/lock")
     await insist(ward.client, "POST", f"{path}/moves", {"to": "test"})
     await insist(ward.client, "POST", f"{path}/summaries", CHANGES)
+    os.kill(second.pid(0), signal.SIGSTOP)  # so that it is the first that takes it
     await insist(ward.client, "POST", f"{path}/analyses", {})
     wait_until(lambda: running(engine))
     line.cut()
-    second.start(0)
-    wait_until(lambda: "warm" in second.log.read_text(), 240)
+    os.kill(second.pid(0), signal.SIGCONT)
     wait_until(lambda: analysis(engine).status == "succeeded", TAKEN_OVER_WITHIN)
     done = analysis(engine)
     assert done.attempts == 2

@@ -53,6 +53,21 @@ async def test_a_read_only_database_is_read_and_not_changed(app: FastAPI, house:
     assert (await ok(house.lead.patch(path, json={"title": "Other"})))["title"] == "Other"
 
 
+async def test_nobody_waits_for_ever_for_what_another_holds(app: FastAPI, house: House) -> None:
+    path = await start(house)
+    before: sa.Engine = app.state.engine
+    statement = {"sqlite": "PRAGMA busy_timeout=200", "postgresql": "SET lock_timeout = '200ms'"}[before.dialect.name]
+    # On SQLite every transaction that may write holds the database.
+    held = {"sqlite": "SELECT 1", "postgresql": "SELECT * FROM pilots FOR UPDATE"}[before.dialect.name]
+    with connected_with(app, statement), before.connect() as other:
+        other.exec_driver_sql(held)
+        answer = await house.lead.patch(path, json={"title": "Other"})
+        assert answer.status_code == 503
+        assert "nothing was changed" in answer.json()["detail"]
+        other.rollback()
+        assert (await ok(house.lead.patch(path, json={"title": "Other"})))["title"] == "Other"
+
+
 @on_sqlite
 async def test_a_full_disk_refuses_every_change_whole(app: FastAPI, house: House) -> None:
     path = await planned(house)
