@@ -10,6 +10,7 @@ from app.audit.models import note
 from app.imports.judging import named_arms
 from app.imports.models import STAGED
 from app.imports.staging import counted_anew
+from app.jobs.failures import AGAIN, DATABASE_AWAY
 from app.measures.models import UNASSIGNED, Measurement, Revision, RevisionKind
 from app.measures.revisions import revise
 from app.measures.rules import Context
@@ -20,7 +21,13 @@ TAKEN = ("id", "measure", "wave", "arm", "unit_id", "participant", "value", "col
 
 
 class Lost(RuntimeError):
-    """Rows that were staged are no longer all there: a database that crashed forgets them."""
+    """Rows that were staged are no longer all there: a database that crashed forgets them. Another attempt has them."""
+
+    code = DATABASE_AWAY
+
+    def __init__(self, found: int, staged: int) -> None:
+        super().__init__()
+        self.message = f"The database crashed and kept {found} of {staged} rows that had been read, {AGAIN}"
 
 
 def enter(
@@ -68,8 +75,7 @@ def enter(
     inserting = sa.insert(table).from_select([*TAKEN, *constant, "created_at"], chosen)
     entered = connection.execute(inserting, execution_options={"preserve_rowcount": True}).rowcount
     if entered != fresh:
-        msg = f"{entered} of {fresh} staged rows are there; import the file again"
-        raise Lost(msg)
+        raise Lost(entered, fresh)
     counted_anew(connection, "measurements", fresh)
     grouped = connection.execute(
         sa.select(s.measure, s.wave, sa.func.count(), sa.func.min(s.arm))

@@ -4,8 +4,11 @@ import signal
 from typing import TypedDict
 
 LONGEST = 500  # characters of a message; the whole of it is in the log
-OF_A_CONNECTION = frozenset({"OperationalError", "InterfaceError"})
+OF_A_CONNECTION = frozenset({"OperationalError", "InterfaceError", "InternalError"})
 """Errors of database drivers whose messages name hosts and users: for the log only."""
+DATABASE_AWAY = "database_away"
+PASSING = frozenset({DATABASE_AWAY})
+"""What may be gone at the next attempt."""
 
 
 class Failure(TypedDict):
@@ -13,6 +16,9 @@ class Failure(TypedDict):
 
     code: str
     message: str
+
+
+AGAIN = "each time this was tried. Ask for it again; `pilotlight doctor` says how the database fares."
 
 
 def of(error: BaseException) -> Failure:
@@ -29,7 +35,7 @@ def of(error: BaseException) -> Failure:
         return Failure(code=code, message=told[:LONGEST])
     told = f"{type(error).__name__}: {error}".partition("\n")[0][:LONGEST]
     if type(error).__name__ in OF_A_CONNECTION:
-        told = type(error).__name__
+        return Failure(code=DATABASE_AWAY, message=f"The database went away in the middle, {AGAIN}")
     return Failure(code="error", message=f"Stopped by an unexpected error ({told}). The log has the details.")
 
 

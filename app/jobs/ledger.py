@@ -16,7 +16,7 @@ from app import metrics
 from app.config import Settings
 from app.db import now, reading, transaction
 from app.jobs import claims
-from app.jobs.failures import Failure, of
+from app.jobs.failures import PASSING, Failure, of
 from app.jobs.models import Claimable, JobStatus
 from app.jobs.work import Work
 
@@ -81,7 +81,11 @@ class Ledger[Row: Claimable]:
             self.fail(row, of(error))
 
     def fail(self, row: Row, failure: Failure) -> None:
-        """End the row with a reason."""
+        """End the row with a reason; one that may be gone at the next attempt gives it back, as long as it has one."""
+        if failure["code"] in PASSING and row.attempts < self.attempts:
+            self._log.warning("starts_anew", id=row.id, request_id=row.request_id, why=failure["code"])
+            self.release(row, counted=True)
+            return
         self._log.warning("failed", id=row.id, request_id=row.request_id, **failure)
         self._finish(row, JobStatus.FAILED, failure=failure)
 

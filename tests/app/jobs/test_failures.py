@@ -35,8 +35,9 @@ def test_statements_of_the_database_stay_in_the_log() -> None:
 def test_where_the_database_is_stays_in_the_log() -> None:
     lost = Exception('connection to server at "db.internal", port 5432 failed: no password for user "owner"')
     assert failures.of(OperationalError(None, None, lost)) == {
-        "code": "error",
-        "message": "Stopped by an unexpected error (OperationalError). The log has the details.",
+        "code": "database_away",
+        "message": "The database went away in the middle, each time this was tried. Ask for it again; `pilotlight "
+        "doctor` says how the database fares.",
     }
 
 

@@ -153,6 +153,20 @@ def test_a_crash_is_tried_again(engine: sa.Engine, start: Start, tmp_path: Path)
     assert told(engine, toy.id) == ["succeeded"]
 
 
+@on_sqlite
+def test_a_child_that_lost_the_database_starts_anew(engine: sa.Engine, start: Start, tmp_path: Path) -> None:
+    start(analysis_attempts=2)
+    trace = {"trace": str(tmp_path / "pids")}
+    toy = ended(engine, add(engine, do="lose the database once", **trace))
+    assert (toy.status, toy.attempts) == (JobStatus.SUCCEEDED, 2)
+    assert told(engine, toy.id) == ["succeeded"]
+    toy = ended(engine, add(engine, do="lose the database", **trace))
+    assert (toy.status, toy.attempts) == (JobStatus.FAILED, 2)
+    assert toy.failure is not None
+    assert toy.failure["code"] == "database_away"
+    assert told(engine, toy.id) == ["database_away"]
+
+
 def test_work_that_crashes_each_time_ends_with_a_reason(engine: sa.Engine, start: Start) -> None:
     start(analysis_attempts=2)
     toy = ended(engine, add(engine, do="crash"))

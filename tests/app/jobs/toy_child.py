@@ -25,6 +25,10 @@ class CodedError(Exception):
         self.message = message
 
 
+class OperationalError(Exception):
+    """What drivers of databases raise when there is none any more."""
+
+
 def handle(request: dict[str, Any], progress: Callable[[float], None]) -> dict[str, Any]:  # noqa: C901, PLR0912 - a list of oddities
     """Do as asked."""
     if "trace" in request:
@@ -35,6 +39,10 @@ def handle(request: dict[str, Any], progress: Callable[[float], None]) -> dict[s
             os.kill(os.getpid(), signal.SIGKILL)
         case "exit once" if len(Path(request["trace"]).read_text().split()) == 1:
             os._exit(3)
+        case "lose the database":
+            raise OperationalError
+        case "lose the database once" if len(Path(request["trace"]).read_text().split()) == 1:
+            raise OperationalError
         case "ignore":
             time.sleep(60)
         case "hold":
