@@ -41,7 +41,11 @@ TABLES = sa.text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int) -> None:
-    """`make test` asks for both databases: say so when the PostgreSQL half did not run."""
+    """What tests measured. `make test` asks for both databases: say so when the PostgreSQL half did not run."""
+    for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):
+        for name, value in report.user_properties:
+            if name == "figures":
+                terminalreporter.write_line(value)
     if os.environ.get("PILOTLIGHT_TEST_BOTH") and not _ran_on_postgresql(terminalreporter):
         terminalreporter.write_line("no test passed on PostgreSQL: the suite is not complete", red=True)
 

@@ -2,21 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from app.db import make_engine
 from tests.acceptance.receivers import Receiver
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print what tests measured."""
-    for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):
-        for name, value in report.user_properties:
-            if name == "figures":
-                terminalreporter.write_line(value)
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 import ast
 import csv
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from importlib.resources import files
 from itertools import pairwise
@@ -16,6 +18,7 @@ from alembic.config import Config
 from sqlmodel import select
 
 import app as package
+import app.migrate as migrate_module
 import migrations
 from app.catalog.models import Driver, Measure, ProgramDimension
 from app.db import make_engine, reading, transaction
@@ -91,6 +94,40 @@ def test_a_migration_leaves_alone_what_the_code_of_the_version_before_writes(
     assert not needed, "the code before leaves them empty when it adds a row"
     stricter = [column for column in set(had) & set(has) if had[column]["nullable"] and not has[column]["nullable"]]
     assert not stricter, "the code before leaves them empty"
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_migration_beside_a_service_at_work_tries_again(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrate_module, "LOCK_TIMEOUT", "100ms")
+    newest = Revisions.packaged().newest
+    with engine.connect() as connection:
+        command.downgrade(alembic(connection), "-1")
+        connection.commit()
+    with engine.connect() as busy, ThreadPoolExecutor(1) as pool:
+        busy.execute(sa.text("SELECT count(*) FROM outbox_events"))
+        migrating = pool.submit(migrate, engine)
+        time.sleep(1)
+        assert not migrating.done()
+        assert revision_of(engine) != newest
+        busy.rollback()
+        migrating.result(20)
+    assert revision_of(engine) == newest
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_migration_that_finds_no_moment_changes_nothing(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("LOCK_TIMEOUT", "50ms"), ("ATTEMPTS", 2), ("PAUSE", 0)):
+        monkeypatch.setattr(migrate_module, name, value)
+    with engine.connect() as connection:
+        command.downgrade(alembic(connection), "-1")
+        connection.commit()
+    before = revision_of(engine)
+    with engine.connect() as busy:
+        busy.execute(sa.text("SELECT count(*) FROM outbox_events"))
+        with pytest.raises(sa.exc.OperationalError, match="lock timeout"):
+            migrate(engine)
+    assert revision_of(engine) == before
+    migrate(engine)
 
 
 def test_a_later_versions_schema_is_not_touched(engine: sa.Engine) -> None:
