@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -12,7 +12,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, H
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlmodel import col
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.status import HTTP_500_INTERNAL_SERVER_ERROR
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import metrics
 from app.db import new_id, now, reading
@@ -30,6 +32,7 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
     "Content-Security-Policy": "frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
 }
 OVER_TLS = {"Strict-Transport-Security": "max-age=31536000"}
 UNFINISHED = (JobStatus.QUEUED, JobStatus.RUNNING)
@@ -96,34 +99,58 @@ def observe(app: FastAPI, *, tell: bool) -> None:
     count = Counter("pilotlight_requests", "Requests answered", labels, registry=registry)
     seconds = Histogram("pilotlight_request_seconds", "Time to the answer", ["method", "route"], registry=registry)
 
-    @app.middleware("http")
-    async def observed(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
-        started = time.perf_counter()
-        request.state.request_id = request_id = _id_of(request)
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            response = await proceed(request)
+    def note(scope: Scope, status: int, taken: float) -> None:
         # The route and never the raw path, which holds ids.
-        route = getattr(request.scope.get("route"), "path", "unknown")
-        taken = time.perf_counter() - started
-        count.labels(request.method, route, response.status_code).inc()
-        seconds.labels(request.method, route).observe(taken)
-        (log.info if tell or response.status_code >= HTTP_500_INTERNAL_SERVER_ERROR else log.debug)(
+        route = getattr(scope.get("route"), "path", "unknown")
+        count.labels(scope["method"], route, status).inc()
+        seconds.labels(scope["method"], route).observe(taken)
+        (log.info if tell or status >= HTTP_500_INTERNAL_SERVER_ERROR else log.debug)(
             "request",
-            method=request.method,
+            method=scope["method"],
             route=route,
-            status=response.status_code,
+            status=status,
             ms=round(1000 * taken, 1),
-            key_id=getattr(request.state, "key_id", None),
-            request_id=request_id,
+            key_id=scope["state"].get("key_id"),
+            request_id=scope["state"]["request_id"],
         )
-        response.headers[HEADER] = request_id
-        response.headers.setdefault("Cache-Control", "no-store")
-        for name, value in (SECURITY_HEADERS | (OVER_TLS if request.url.scheme == "https" else {})).items():
-            response.headers.setdefault(name, value)
-        return response
+
+    app.add_middleware(Observed, note=note)
 
 
-def _id_of(request: Request) -> str:
+class Observed:
+    """Gives each request its id and its answer the headers, and notes how it ended."""
+
+    def __init__(self, app: ASGIApp, note: Callable[[Scope, int, float], None]) -> None:
+        self.app, self.note = app, note
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass it on."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = _id_of(Headers(scope=scope))
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = HTTP_500_INTERNAL_SERVER_ERROR  # of what is broken, and answered further out
+
+        async def answered(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers[HEADER] = request_id
+                for name, value in (SECURITY_HEADERS | (OVER_TLS if scope["scheme"] == "https" else {})).items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            with structlog.contextvars.bound_contextvars(request_id=request_id):
+                await self.app(scope, receive, answered)
+        finally:
+            self.note(scope, status, time.perf_counter() - started)
+
+
+def _id_of(headers: Headers) -> str:
     """The caller's own id where it has a form that belongs in logs, else a new one."""
-    given = request.headers.get(HEADER, "")
+    given = headers.get(HEADER, "")
     return given if WELL_FORMED.fullmatch(given) else new_id()

@@ -25,12 +25,13 @@ from app.auth.permissions import Role
 from app.catalog.models import Organization, Unit
 from app.db import make_engine, new_id, now, transaction
 from app.migrate import migrate
-from app.pilots.models import Pilot
+from app.pilots.models import Iteration, Pilot
 from tests.postgresql import database_on, packaged_postgresql
 
 API, BARE = 8291, 8292
 ONE_BY_ONE = 400
 FEW, MANY = 100, 100_000
+WARM = 20
 RATE, SECONDS = 100, 30
 
 
@@ -54,8 +55,8 @@ def process(*command: str, environment: dict[str, str], url: str) -> Iterator[No
         started.wait(30)
 
 
-def fill(engine: sa.Engine, count: int) -> tuple[str, str, str]:
-    """An organization with so many pilots: its id, a key of its lead, and the id of one of the pilots."""
+def fill(engine: sa.Engine, count: int) -> tuple[str, list[str]]:
+    """An organization with so many pilots that may leave `discover`: a key of its lead, and their ids."""
     with transaction(engine) as session:
         session.info["actor"] = {"person": "bench", "key_id": None}
         organization = Organization(name=f"Bench {count}")
@@ -64,25 +65,33 @@ def fill(engine: sa.Engine, count: int) -> tuple[str, str, str]:
         unit = Unit(organization_id=organization.id, name="Ward 1", headcount=40)
         session.add(unit)
         _, secret = make_key(session, role=Role.LEAD, label=f"bench {count}", organization_id=organization.id)
-        one = Pilot(organization_id=organization.id, title="Pilot", driver="workload", lead="bench", created_by="bench")
-        session.add(one)
-        session.flush()
-        row = one.model_dump()
-        rest = [{**row, "id": new_id(), "created_at": now()} for _ in range(count - 1)]
-        for start in range(0, len(rest), 2000):
-            session.connection().execute(sa.insert(Pilot), rest[start : start + 2000])
-        return organization.id, secret, one.id
+        note = {"kind": "survey", "text": "Self-valuation lies 0.4 SD below the benchmark."}
+        one = Pilot(
+            organization_id=organization.id,
+            title="Pilot",
+            driver="workload",
+            lead="bench",
+            created_by="bench",
+            discovery_note=note,
+        )
+        pilots = [{**one.model_dump(), "id": new_id(), "created_at": now()} for _ in range(count)]
+        first = {"number": 1, "organization_id": organization.id, "opened_at": now()}
+        iterations = [Iteration(pilot_id=pilot["id"], **first).model_dump() for pilot in pilots]
+        for model, rows in ((Pilot, pilots), (Iteration, iterations)):
+            for start in range(0, count, 2000):
+                session.connection().execute(sa.insert(model), rows[start : start + 2000])
+        return secret, [pilot["id"] for pilot in pilots]
 
 
 async def one_by_one(ask: Callable[[int], Awaitable[httpx.Response]], count: int = ONE_BY_ONE) -> list[float]:
     """Milliseconds of requests one after the other."""
     taken = []
-    for number in range(count + 20):
+    for number in range(count + WARM):
         started = time.perf_counter()
         answer = await ask(number)
         taken.append(1000 * (time.perf_counter() - started))
         answer.raise_for_status()
-    return taken[20:]
+    return taken[WARM:]
 
 
 async def steadily(ask: Callable[[int], Awaitable[httpx.Response]], rate: int, seconds: int) -> list[float]:
@@ -112,8 +121,8 @@ async def measure(url: str) -> None:
     """Run and print."""
     engine = make_engine(url)
     migrate(engine)
-    _, few, pilot = fill(engine, FEW)
-    _, many, _ = fill(engine, MANY)
+    few, (pilot, *_) = fill(engine, FEW)
+    many, pilots = fill(engine, MANY)
     environment = {"PILOTLIGHT_DATABASE_URL": url, "PILOTLIGHT_PORT": str(API), "PILOTLIGHT_REQUESTS_PER_MINUTE": "0"}
     service, bare = f"http://127.0.0.1:{API}", f"http://127.0.0.1:{BARE}"
     with (
@@ -121,13 +130,16 @@ async def measure(url: str) -> None:
         process("benchmarks.bare", url, str(BARE), environment={}, url=f"{bare}/docs"),
     ):
         async with httpx.AsyncClient(timeout=30) as client:
-            await compare(client, service, bare, pilot, few, many)
+            await compare(client, service, bare, {"few": few, "many": many}, [pilot, *pilots])
     engine.dispose()
 
 
-async def compare(client: httpx.AsyncClient, service: str, bare: str, pilot: str, few: str, many: str) -> None:
-    """The table."""
-    of = {name: {"Authorization": f"Bearer {key}"} for name, key in (("few", few), ("many", many))}
+async def compare(
+    client: httpx.AsyncClient, service: str, bare: str, keys: dict[str, str], pilots: Sequence[str]
+) -> None:
+    """The table; the first of the pilots is one of the few."""
+    of = {name: {"Authorization": f"Bearer {key}"} for name, key in keys.items()}
+    pilot = pilots[0]
 
     def read(_: int) -> Any:
         return client.get(f"{service}/v1/pilots/{pilot}", headers=of["few"])
@@ -135,9 +147,18 @@ async def compare(client: httpx.AsyncClient, service: str, bare: str, pilot: str
     def write(number: int) -> Any:
         return client.patch(f"{service}/v1/pilots/{pilot}", json={"title": f"T {number}"}, headers=of["few"])
 
+    def move(number: int) -> Any:
+        return client.post(
+            f"{service}/v1/pilots/{pilots[1 + number]}/moves", json={"to": "develop"}, headers=of["many"]
+        )
+
+    def move_bare(number: int) -> Any:
+        return client.post(f"{bare}/pilots/{pilots[-1 - number]}/moves?to=develop")
+
     pairs = (
         ("read a pilot", read, lambda _: client.get(f"{bare}/pilots/{pilot}")),
         ("change a pilot", write, lambda number: client.post(f"{bare}/pilots/{pilot}?title=T{number}")),
+        ("move a pilot", move, move_bare),
     )
     for name, ours, theirs in pairs:
         mine, least = await one_by_one(ours), await one_by_one(theirs)

@@ -9,6 +9,7 @@ import structlog
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.exc import DBAPIError
+from starlette.concurrency import run_in_threadpool
 
 from app.auth.keys import ApiKey, find_key, is_unused_lately
 from app.auth.permissions import MAY, Permission, Role, roles_that_may
@@ -89,14 +90,15 @@ def _touch(request: Request, session: SessionDep, key: ApiKey, at: Any) -> None:
 CallerDep = Annotated[Caller, Depends(current_caller)]
 
 
-def _idempotent(
+async def _idempotent(
     request: Request,
     session: SessionDep,
     caller: CallerDep,
     token: IdempotencyKey = None,
     digest: Annotated[str, Depends(request_digest)] = "",
 ) -> None:
-    begin_idempotent(request, session, caller.key_id, token, digest)
+    if token is not None:
+        await run_in_threadpool(begin_idempotent, request, session, caller.key_id, token, digest)
 
 
 # For every POST that creates something.

@@ -163,7 +163,7 @@ UploadDep = Annotated[Upload | Invalid, Depends(_given)]
 def _idempotent(
     request: Request, session: SessionDep, caller: CallerDep, upload: UploadDep, token: IdempotencyKey = None
 ) -> None:
-    if isinstance(upload, Invalid):
+    if token is None or isinstance(upload, Invalid):
         return
     described = digest(upload.dictionary)[1] if upload.dictionary is not None else ""
     what = f"{request.method} {request.url.path}?{request.url.query}\n{upload.sha256}{described}{upload.mapping}"

@@ -2,11 +2,22 @@
 
 from collections.abc import Sequence
 
+import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from app.catalog.models import Driver
 from app.pilots.models import Intervention, Pilot, Program, ProgramStatus
 from app.pilots.schemas import Covering
+
+# Put together once: every answer about pilots asks it.
+ACTIVE = (
+    select(Program, Intervention)
+    .join(Intervention, col(Intervention.id) == col(Program.intervention_id))
+    .where(
+        Program.status == ProgramStatus.ACTIVE, col(Intervention.driver).in_(sa.bindparam("drivers", expanding=True))
+    )
+    .order_by(col(Program.id))
+)
 
 
 def covering(session: Session, pilots: Sequence[Pilot]) -> dict[str, list[Covering]]:
@@ -16,12 +27,9 @@ def covering(session: Session, pilots: Sequence[Pilot]) -> dict[str, list[Coveri
     program is not covered by it.
     """
     keys = {pilot.driver for pilot in pilots}
-    found = session.exec(
-        select(Program, Intervention)
-        .join(Intervention, col(Intervention.id) == col(Program.intervention_id))
-        .where(Program.status == ProgramStatus.ACTIVE, col(Intervention.driver).in_(keys))
-        .order_by(col(Program.id))
-    ).all()
+    found = session.exec(ACTIVE, params={"drivers": list(keys)}).all()
+    if not found:
+        return {pilot.id: [] for pilot in pilots}
     own = set(
         session.exec(
             select(Driver.organization_id, Driver.key).where(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
 from sqlmodel import Session, and_, col, or_, select
 
 from app.audit.models import SERVICE, AuditEntry
@@ -103,24 +104,28 @@ def units_of(session: Session, pilot_id: str) -> list[str]:
     return units_of_each(session, [pilot_id])[pilot_id]
 
 
+# Put together once: every answer about pilots asks them.
+IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
+UNITS = (
+    select(PilotUnit.pilot_id, PilotUnit.unit_id)
+    .where(col(PilotUnit.pilot_id).in_(IDS))
+    .order_by(col(PilotUnit.unit_id))
+)
+PREDECESSORS = select(Pilot.id, Pilot.successor_id).where(col(Pilot.successor_id).in_(IDS)).order_by(col(Pilot.id))
+
+
 def units_of_each(session: Session, pilot_ids: Sequence[str]) -> dict[str, list[str]]:
     """The ids of the units of several pilots, in one query."""
     found: dict[str, list[str]] = {pilot_id: [] for pilot_id in pilot_ids}
-    rows = session.exec(
-        select(PilotUnit).where(col(PilotUnit.pilot_id).in_(pilot_ids)).order_by(col(PilotUnit.unit_id))
-    )
-    for row in rows:
-        found[row.pilot_id].append(row.unit_id)
+    for pilot_id, unit_id in session.exec(UNITS, params={"ids": pilot_ids}):
+        found[pilot_id].append(unit_id)
     return found
 
 
 def predecessors_of_each(session: Session, pilot_ids: Sequence[str]) -> dict[str, list[str]]:
     """The ids of the pilots that each of these follows, oldest first, in one query."""
     found: dict[str, list[str]] = {pilot_id: [] for pilot_id in pilot_ids}
-    rows = session.exec(
-        select(Pilot.id, Pilot.successor_id).where(col(Pilot.successor_id).in_(pilot_ids)).order_by(col(Pilot.id))
-    )
-    for predecessor, successor in rows:
+    for predecessor, successor in session.exec(PREDECESSORS, params={"ids": pilot_ids}):
         if successor is not None:
             found[successor].append(predecessor)
     return found
