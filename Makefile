@@ -55,7 +55,7 @@ format: setup ## Put the code into the common format
 slow: setup ## Calibration and other proofs that take long
 	PILOTLIGHT_TEST_BOTH=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow
 
-chaos: setup ## A thousand moves while the worker is killed ten times; prints what became of them
+chaos: setup ## What is killed, cut off or overrun, and what became of it; half an hour
 	$(BIN)/python -m pytest -m chaos
 
 browser: setup ## A pilot entered by hand in Swagger UI; needs chromium, PILOTLIGHT_PICTURES=folder keeps the pictures
@@ -66,6 +66,7 @@ bench: setup ## Measure what the README and the methods claim
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.api
 	$(BIN)/python -m benchmarks.api postgresql
+	$(BIN)/python -m benchmarks.workers
 	$(BIN)/python -m benchmarks.designs
 	$(BIN)/python -m benchmarks.webhooks
 	$(BIN)/python -m benchmarks.imports
