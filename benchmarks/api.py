@@ -6,6 +6,7 @@ Everything on loopback, bounded in count and time. Ratios are of one run; figure
 """
 
 import asyncio
+import gc
 import os
 import statistics
 import subprocess
@@ -103,6 +104,7 @@ async def steadily(ask: Callable[[int], Awaitable[httpx.Response]], rate: int, s
         (await ask(number)).raise_for_status()
         taken.append(1000 * (time.perf_counter() - started))
 
+    gc.freeze()  # of the client, whose pauses are not the service's
     began = time.perf_counter()
     async with asyncio.TaskGroup() as group:
         for number in range(rate * seconds):

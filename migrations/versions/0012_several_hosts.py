@@ -63,12 +63,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("simulation_id", "number", name=op.f("uq_simulation_parts_simulation_id_number")),
     )
     op.create_index("ix_simulation_parts_status", "simulation_parts", ["status"])
+    op.create_index("ix_pilots_organization_id_id", "pilots", ["organization_id", "id"])
+    op.drop_index("ix_pilots_organization_id", "pilots")
     op.create_index("ix_idempotent_answers_created_at", "idempotent_answers", ["created_at"])
 
 
 def downgrade() -> None:
     """Undo."""
     op.drop_index("ix_idempotent_answers_created_at", "idempotent_answers")
+    op.create_index("ix_pilots_organization_id", "pilots", ["organization_id"])
+    op.drop_index("ix_pilots_organization_id_id", "pilots")
     op.drop_table("simulation_parts")
     op.drop_table("deployment")
     op.drop_table("ticks")
