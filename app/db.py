@@ -121,7 +121,8 @@ def make_engine(url: str) -> Engine:
     Its errors do not repeat the values of a statement: they end in logs, and may be about people.
     """
     if not url.startswith("sqlite"):
-        pool: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 30}
+        # What is above the size is closed again when it comes back: to open one costs more than to read.
+        pool: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 20, "max_overflow": 20}
         return sa.create_engine(url, connect_args=CUT_OFF, hide_parameters=True, **pool)
     # isolation_level None leaves BEGIN to us; SQLAlchemy still commits and rolls back.
     engine = sa.create_engine(

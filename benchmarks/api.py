@@ -125,6 +125,8 @@ async def measure(url: str) -> None:
     migrate(engine)
     few, (pilot, *_) = fill(engine, FEW)
     many, pilots = fill(engine, MANY)
+    with engine.begin() as connection:
+        connection.execute(sa.text("ANALYZE"))  # as the server does by itself within a minute
     environment = {"PILOTLIGHT_DATABASE_URL": url, "PILOTLIGHT_PORT": str(API), "PILOTLIGHT_REQUESTS_PER_MINUTE": "0"}
     service, bare = f"http://127.0.0.1:{API}", f"http://127.0.0.1:{BARE}"
     with (

@@ -43,6 +43,7 @@ def move(source: Engine, target: Engine, tell: Tell) -> int:
             if count:
                 tell(f"{table.name}: {count} rows")
             moved += count
+        new.execute(sa.text("ANALYZE"))  # until the server knows how many rows there are it reads whole tables
         old.rollback()
     return moved
 
