@@ -7,6 +7,7 @@ says what a second worker brings on this machine, not what a second machine brin
 """
 
 import asyncio
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -65,6 +66,13 @@ async def analyses(ward: Ward, path: str, count: int) -> float:
     return time.perf_counter() - started
 
 
+async def drawing(ward: Ward) -> bool:
+    """Whether pictures wait or are being drawn."""
+    answer = await ward.client.get("/metrics")
+    counted = re.findall(r'pilotlight_jobs\{status="\w+",work="pictures"\} (\S+)', answer.text)
+    return any(float(number) for number in counted)
+
+
 async def simulated(ward: Ward, path: str, pilots: int) -> float:
     """Seconds for a simulation of so many pilots."""
     started = time.perf_counter()
@@ -89,6 +97,8 @@ async def measure(api: Installation, workers: list[Installation]) -> None:
             minute[number] = 60 * ANALYSES / await analyses(ward, path, ANALYSES)
             print(f"{number} worker(s): {minute[number]:6.1f} analyses a minute", flush=True)
         print(f"two workers beside one: {minute[2] / minute[1]:.2f} times as many", flush=True)
+        while await drawing(ward):  # noqa: ASYNC110 - over HTTP; pictures of the analyses before come first
+            await asyncio.sleep(1)
         cost: dict[int, float] = {}
         for pilots in SIZES:  # small ones by one worker on all cores, the largest in parts by both
             cost[pilots] = 1000 * await simulated(ward, path, pilots) / pilots
