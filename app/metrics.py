@@ -1,4 +1,4 @@
-"""What this process counts for Prometheus; what the whole deployment holds is asked of the database (`health.py`).
+"""What this process counts for Prometheus; what the whole deployment holds is asked of the database (`observing.py`).
 
 A process has its own counts: scrape every API process, and every worker that listens (`PILOTLIGHT_METRICS_PORT`).
 """
