@@ -15,12 +15,10 @@ from typing import Any
 
 import httpx
 
-from app.db import make_engine
-from app.migrate import migrate
 from tests.acceptance.journeys import LOCKED, Ward, insist
 from tests.acceptance.processes import Installation, wait_until
 from tests.app.steps import CHANGES
-from tests.postgresql import database_on, packaged_postgresql
+from tests.postgresql import database_on, migrated, packaged_postgresql
 
 ANALYSES = 40
 SIZES = (1_000, 10_000, 100_000)
@@ -111,10 +109,7 @@ async def measure(api: Installation, workers: list[Installation]) -> None:
 def main() -> None:
     """An API and two workers of a server of their own."""
     with packaged_postgresql(durable=True) as server, tempfile.TemporaryDirectory(prefix="pilotlight-bench-") as folder:
-        url = database_on(server, "bench")
-        engine = make_engine(url)
-        migrate(engine)
-        engine.dispose()
+        url = migrated(database_on(server, "bench"))
         hosts = []
         for name in ("api", "first", "second"):
             (Path(folder) / name).mkdir()

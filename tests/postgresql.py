@@ -9,6 +9,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from app.db import make_engine
+from app.migrate import migrate
+
 
 @contextmanager
 def packaged_postgresql(*, durable: bool) -> Iterator[str]:
@@ -43,3 +46,11 @@ def database_on(server: str, name: str) -> str:
     """The URL of a new, empty database."""
     on_server(server, f'CREATE DATABASE "{name}"')
     return sa.make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+def migrated(url: str) -> str:
+    """The URL of a database, once it has the newest schema."""
+    engine = make_engine(url)
+    migrate(engine)
+    engine.dispose()
+    return url

@@ -12,14 +12,13 @@ import pytest
 import sqlalchemy as sa
 
 from app.db import make_engine
-from app.migrate import migrate
 from tests.acceptance import told
 from tests.acceptance.journeys import Ward
 from tests.acceptance.processes import QUICK, Installation, wait_until
 from tests.acceptance.receivers import Receiver
 from tests.acceptance.turmoil import SCENARIOS, WORK, Standing, Turmoil, answers, unfinished
 from tests.conftest import DATABASES
-from tests.postgresql import database_on, packaged_postgresql
+from tests.postgresql import database_on, migrated, packaged_postgresql
 
 pytestmark = [pytest.mark.chaos, pytest.mark.anyio]
 
@@ -45,18 +44,10 @@ SETTINGS = {
 def own_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A database of this test alone: on PostgreSQL its whole server is, since it is killed."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'own.db'}"
-        engine = make_engine(url)
-        migrate(engine)
-        engine.dispose()
-        yield url
+        yield migrated(f"sqlite:///{tmp_path / 'own.db'}")
         return
     with packaged_postgresql(durable=True) as server:
-        url = database_on(server, "own")
-        engine = make_engine(url)
-        migrate(engine)
-        engine.dispose()
-        yield url
+        yield migrated(database_on(server, "own"))
 
 
 @pytest.fixture

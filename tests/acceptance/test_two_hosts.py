@@ -16,14 +16,13 @@ from sqlmodel import select
 from app.analyses.models import Analysis
 from app.audit.models import AuditEntry
 from app.db import make_engine, reading
-from app.migrate import migrate
 from app.outbox.models import OutboxEvent
 from tests.acceptance.cable import Cable
 from tests.acceptance.journeys import LOCKED, Ward, insist
 from tests.acceptance.namespaces import Namespace, namespace
 from tests.acceptance.processes import Installation, wait_until
 from tests.app.steps import CHANGES
-from tests.postgresql import database_on, packaged_postgresql
+from tests.postgresql import database_on, migrated, packaged_postgresql
 
 pytestmark = [pytest.mark.chaos, pytest.mark.anyio]
 
@@ -35,11 +34,7 @@ TAKEN_OVER_WITHIN = 60
 def server() -> Iterator[str]:
     """A server with a migrated database."""
     with packaged_postgresql(durable=True) as found:
-        url = database_on(found, "shared")
-        engine = make_engine(url)
-        migrate(engine)
-        engine.dispose()
-        yield url
+        yield migrated(database_on(found, "shared"))
 
 
 @pytest.fixture
