@@ -4,6 +4,7 @@ A session that writes on SQLite begins IMMEDIATE, so that two writers queue inst
 a session opened by `reading` begins deferred and blocks nobody.
 """
 
+import select
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -122,8 +123,9 @@ def make_engine(url: str) -> Engine:
     """
     if not url.startswith("sqlite"):
         # What is above the size is closed again when it comes back: to open one costs more than to read.
-        pool: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 20, "max_overflow": 20}
-        return sa.create_engine(url, connect_args=CUT_OFF, hide_parameters=True, **pool)
+        engine = sa.create_engine(url, connect_args=CUT_OFF, hide_parameters=True, pool_size=20, max_overflow=20)
+        _replace_closed(engine)
+        return engine
     # isolation_level None leaves BEGIN to us; SQLAlchemy still commits and rolls back.
     engine = sa.create_engine(
         url,
@@ -140,6 +142,25 @@ def make_engine(url: str) -> Engine:
 
     _queue_writers(engine)
     return engine
+
+
+def _replace_closed(engine: Engine) -> None:
+    """Let no pooled connection be used that the server has closed, without a question over the wire at each use.
+
+    A connection at rest has nothing to read; what can be read is the server's farewell or the error of a line cut off
+    (`CUT_OFF` finds those out).
+    """
+
+    @event.listens_for(engine, "checkout")
+    def _checkout(connection: Any, _record: ConnectionPoolEntry, _proxy: object) -> None:
+        if connection.closed or _has_something_to_read(connection.fileno()):
+            raise sa.exc.InvalidatePoolError
+
+
+def _has_something_to_read(file: int) -> bool:
+    at_hand = select.poll()
+    at_hand.register(file, select.POLLIN)
+    return bool(at_hand.poll(0))
 
 
 def _queue_writers(engine: Engine) -> None:
@@ -172,6 +193,16 @@ def transaction(engine: Engine) -> Iterator[Session]:
     with Session(engine, expire_on_commit=False) as session:
         yield session
         session.commit()
+
+
+def reader(engine: Engine) -> Engine:
+    """`engine` for requests that only read; on PostgreSQL without a transaction around their statements.
+
+    There each statement sees what is committed when it begins, in a transaction (READ COMMITTED) or out of one; the
+    two round trips for BEGIN and ROLLBACK would buy nothing.
+    """
+    options = {"isolation_level": "AUTOCOMMIT"} if engine.dialect.name == "postgresql" else {}
+    return engine.execution_options(reading=True, **options)
 
 
 @contextmanager

@@ -40,6 +40,7 @@ from app.pilots.lesson_routes import router as lessons
 from app.pilots.routes import interventions, pilots
 from app.plans.routes import router as plans
 from app.programs.routes import router as programs
+from app.requests import use_database
 from app.simulations.routes import router as simulations
 from app.syntheses.routes import router as syntheses
 from app.webhooks.catalogue_routes import router as webhook_events
@@ -117,7 +118,8 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
         # Names of endpoints are names of operations: stable, and what generated clients call their methods.
         generate_unique_id_function=lambda route: route.name,
     )
-    app.state.engine, app.state.settings, app.state.runner = engine, settings, None
+    use_database(app, engine)
+    app.state.settings, app.state.runner = settings, None
     app.state.sender = Sender.of(settings)
     app.state.rate = Rate(settings.requests_per_minute)
     app.state.revisions = Revisions.packaged()

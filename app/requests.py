@@ -16,13 +16,13 @@ from typing import Annotated, Any
 
 import sqlalchemy as sa
 from anyio.lowlevel import RunVar
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from sqlmodel import Field, Session, SQLModel
 from starlette.concurrency import run_in_threadpool
 
-from app.db import Json, instant_field
+from app.db import Json, instant_field, reader
 from app.errors import Conflict, Invalid, Stale, fault
 
 SAFE = frozenset({"GET", "HEAD"})
@@ -75,6 +75,11 @@ def _places() -> Semaphore:
         return made
 
 
+def use_database(app: FastAPI, engine: sa.Engine) -> None:
+    """Let the requests of `app` write by `engine`, and read by its `reader`."""
+    app.state.engine, app.state.reader = engine, reader(engine)
+
+
 class TransactionalRoute(APIRoute):
     """A route whose handler runs in one transaction, committed before the answer is sent.
 
@@ -94,12 +99,10 @@ class TransactionalRoute(APIRoute):
         known = _query_names(self.dependant)
 
         async def handle(request: Request) -> Response:
-            engine = request.app.state.engine
-            if request.method in SAFE:
-                engine = engine.execution_options(reading=True)
-            session = Session(engine, expire_on_commit=False)
-            session.info["settings"] = request.app.state.settings
-            session.info["reads"] = request.method in SAFE
+            reads, state = request.method in SAFE, request.app.state
+            session = Session(state.reader if reads else state.engine, expire_on_commit=False)
+            session.info["settings"] = state.settings
+            session.info["reads"] = reads
             session.info["request_id"] = getattr(request.state, "request_id", None)
             request.state.session = session
             _refuse_unknown_query(request, known)
@@ -107,7 +110,7 @@ class TransactionalRoute(APIRoute):
             async with _places():
                 try:
                     response = await inner(request)
-                    if request.method in SAFE:
+                    if reads:
                         _content_etag(response)
                     else:
                         await run_in_threadpool(_conclude, request, session, response)

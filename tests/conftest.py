@@ -23,6 +23,7 @@ from app.config import Settings
 from app.db import make_engine, transaction
 from app.main import create_app
 from app.migrate import migrate
+from app.requests import use_database
 from app.webhooks.addresses import Allowed
 from app.webhooks.sender import Sender
 from tests.postgresql import on_server, packaged_postgresql
@@ -33,6 +34,7 @@ structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.
 DATABASES = ("sqlite", "postgresql")
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """Of tests whose subject is no database: rules, wording, what a form refuses, what a child answers."""
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 SERVER_VARIABLE = "TEST_DATABASE_URL"
 SEEDED = ("drivers", "measures", "program_dimensions")
@@ -229,7 +231,8 @@ def engines() -> Engines:
 def app(built_service: FastAPI, engines: Engines, settings: Settings) -> Iterator[FastAPI]:
     """The service without a worker, on this test's database and with its settings."""
     state = built_service.state
-    state.engine, state.settings = engines.at(settings.url), settings
+    use_database(built_service, engines.at(settings.url))
+    state.settings = settings
     state.rate = Rate(settings.requests_per_minute)
     yield built_service
     state.engine.dispose()

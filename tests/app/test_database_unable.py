@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 
 from app.db import make_engine
+from app.requests import use_database
 from tests.app.steps import ok, planned, start
-from tests.conftest import House, on_sqlite
+from tests.conftest import House, on_postgresql, on_sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -29,11 +30,11 @@ def connected_with(app: FastAPI, statement: str) -> Iterator[None]:
         if engine.dialect.name == "postgresql":
             connection.commit()
 
-    app.state.engine = engine
+    use_database(app, engine)
     try:
         yield
     finally:
-        app.state.engine = before
+        use_database(app, before)
         engine.dispose()
 
 
@@ -79,3 +80,20 @@ async def test_a_full_disk_refuses_every_change_whole(app: FastAPI, house: House
         assert (answer.status_code, answer.json()["code"]) == (503, "disk_full"), answer.text[:500]
     assert (await ok(house.lead.get(f"{path}/measurements")))["items"] == []
     assert (await ok(house.lead.post(f"{path}/measurements", json=body), 201))["accepted"] == len(rows)
+
+
+@on_postgresql
+async def test_connections_that_the_server_closed_meanwhile_cost_nobody_an_error(app: FastAPI, house: House) -> None:
+    path = await start(house)
+    await ok(house.lead.get(path))
+    other = sa.create_engine(app.state.settings.url, poolclass=sa.NullPool)
+    with other.connect() as connection:
+        closed = connection.execute(
+            sa.text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            )
+        ).all()
+    assert closed
+    await ok(house.lead.get(path))
+    await ok(house.lead.patch(path, json={"title": "Other"}))

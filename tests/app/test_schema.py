@@ -27,6 +27,7 @@ from app.migrate import Newer, Revisions, migrate, revision_of
 from app.pilots.lessons import as_compared
 from app.pilots.models import Lesson, Stage
 from app.tables import metadata
+from tests.conftest import on_postgresql
 
 UNUSED: frozenset[str] = frozenset()
 """Columns that a migration dropped after a whole version had not used them."""
@@ -96,7 +97,7 @@ def test_a_migration_leaves_alone_what_the_code_of_the_version_before_writes(
     assert not stricter, "the code before leaves them empty"
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@on_postgresql
 def test_a_migration_beside_a_service_at_work_tries_again(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migrate_module, "LOCK_TIMEOUT", "100ms")
     newest = Revisions.packaged().newest
@@ -114,7 +115,7 @@ def test_a_migration_beside_a_service_at_work_tries_again(engine: sa.Engine, mon
     assert revision_of(engine) == newest
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@on_postgresql
 def test_a_migration_that_finds_no_moment_changes_nothing(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("LOCK_TIMEOUT", "50ms"), ("ATTEMPTS", 2), ("PAUSE", 0)):
         monkeypatch.setattr(migrate_module, name, value)

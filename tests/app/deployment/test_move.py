@@ -10,6 +10,7 @@ from app.db import make_engine
 from app.deployment import move as moving
 from app.deployment.move import NotMoved, move
 from app.deployment.tables import digest, tables
+from app.requests import use_database
 from tests.app.steps import in_test, ok, planned
 from tests.conftest import House, PostgresqlDatabase, on_sqlite
 
@@ -39,10 +40,10 @@ async def test_all_of_it_arrives_and_the_service_goes_on_there(app: FastAPI, hou
     count = move(old, new_home, told.append)
     assert count == sum(counts(old).values()) == sum(counts(new_home).values())
     assert any(line.startswith("pilots: 2") for line in told)
-    app.state.engine = new_home
+    use_database(app, new_home)
     assert [await ok(house.lead.get(address)) for address in shown] == before
     await ok(house.lead.patch(path, json={"title": "In the new home"}))
-    app.state.engine = old
+    use_database(app, old)
     assert (await ok(house.lead.get(path)))["title"] != "In the new home"
 
 

@@ -9,6 +9,7 @@ from app.db import transaction
 from app.jobs import poke
 from app.jobs.runner import Runner
 from tests.app.jobs.toys import WORK, Toy, add, ended, until
+from tests.conftest import on_postgresql
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_what_is_not_poked_wakes_nobody(engine: sa.Engine, woken: list[str]) -> 
     assert woken == []
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@on_postgresql
 def test_the_queue_knows_a_poke_only_when_its_row_is_committed(engine: sa.Engine) -> None:
     with transaction(engine) as session:
         poke.poke(session, WORK.name, "of a request that is refused")
@@ -54,7 +55,7 @@ def test_the_queue_knows_a_poke_only_when_its_row_is_committed(engine: sa.Engine
     assert pokes(engine) == 1
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@on_postgresql
 def test_pokes_of_other_processes_are_heard_and_leave_no_trace(
     engine: sa.Engine, start: Callable[..., Runner], monkeypatch: pytest.MonkeyPatch
 ) -> None:

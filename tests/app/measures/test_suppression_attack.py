@@ -24,7 +24,7 @@ from app.analyses.service import WORK
 from app.config import Settings
 from app.db import reading
 from tests.app.steps import NOTES, Finish, intervention, move, ok
-from tests.conftest import Client, House, on_sqlite
+from tests.conftest import Client, House, on_postgresql, on_sqlite
 
 pytestmark = pytest.mark.anyio
 LEAST = 5
@@ -346,7 +346,7 @@ async def test_small_cells_cannot_be_recovered(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@on_postgresql
 @HIDDEN_AND_SHOWN
 async def test_nor_on_postgresql(house: House, app: FastAPI, least: int, finish: Finish, case: Case) -> None:
     await attack(house, app, least, finish, case)

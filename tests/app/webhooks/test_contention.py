@@ -19,9 +19,8 @@ from app.webhooks.settling import Result, settle
 from tests.app.steps import ok, start
 from tests.app.webhooks.steps import register
 from tests.app.webhooks.test_claims import LEASE, WAITS, Post
-from tests.conftest import House, on_sqlite
+from tests.conftest import House, on_postgresql, on_sqlite
 
-on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 """SQLite has one writer: there nothing happens at once."""
 PATIENCE = 10
 

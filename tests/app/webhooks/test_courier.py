@@ -20,7 +20,7 @@ from app.webhooks.standing import hold
 from tests.app.steps import ok, start
 from tests.app.webhooks.peer import Peer
 from tests.app.webhooks.steps import deliveries, register, rests, until
-from tests.conftest import Client, House, on_sqlite
+from tests.conftest import Client, House, on_postgresql, on_sqlite
 
 pytestmark = pytest.mark.anyio
 type Deliver = Callable[..., Runner]
@@ -111,7 +111,7 @@ async def test_a_worker_that_stops_gives_back_what_is_under_way(house: House, pe
     assert [(t["error"] or {}).get("code") for t in found["log"]] == ["interrupted", None]
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@on_postgresql
 async def test_a_worker_that_stops_writes_what_ended_also_while_another_writes(
     app: FastAPI, house: House, peer: Peer, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
