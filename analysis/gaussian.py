@@ -21,8 +21,10 @@ R_MEAN, R_SD, R_HIGH = 0.65, 0.15, 0.95
 FEWEST_R, MANY_R, MOST_R = 20, 60, 1500
 TAIL_R = 0.9
 """r beyond which the prior leaves so little that nodes may lie wider apart."""
-COARSE, FINE, FINE_R = 15, 41, 29
+COARSE, FINE = 15, 29
 SEARCHES, STRIDE = 200, 2.0
+START = 11.0
+"""Half the width of the first box, in SDs of log σ of one arm alone: mostly the last as well."""
 NEGLIGIBLE = 34.0
 """Nodes whose log weight lies this far below the largest are left out (2e-15)."""
 
@@ -34,7 +36,7 @@ def conditional(inputs: NormalInputs, hyper: Array, run: Run) -> tuple[Array, Ar
     component, up to a constant common to all nodes; the prior of the hyper-parameters is not in it.
     """
     precision, shift, log_rest = _normal_equations(inputs, hyper)
-    precision[:, 0, 0] += run.intercept
+    precision[0, 0] += run.intercept
     known, push, log_rest = _of_total(precision, shift, log_rest)
     weights, means, variances = [], [], []
     for c in run.effect:
@@ -60,19 +62,20 @@ def _of_total(precision: Array, shift: Array, log_rest: Array) -> tuple[Array, A
 
     Gaussian elimination over all nodes at once, far faster than inverses of many small matrices.
     """
-    while shift.shape[1] > 1:
-        pivot, first = precision[:, 0, 0], shift[:, 0]
-        share = precision[:, 0, 1:] / pivot[:, None]
+    while len(shift) > 1:
+        pivot, first = precision[0, 0], shift[0]
+        share = precision[0, 1:] / pivot
         log_rest = log_rest + 0.5 * (first * first / pivot - np.log(pivot))
-        shift = shift[:, 1:] - share * first[:, None]
-        precision = precision[:, 1:, 1:] - share[:, :, None] * precision[:, :1, 1:]
-    return precision[:, 0, 0], shift[:, 0], log_rest
+        shift = shift[1:] - share * first
+        precision = precision[1:, 1:] - share[:, None] * precision[:1, 1:]
+    return precision[0, 0], shift[0], log_rest
 
 
 def coefficients(inputs: NormalInputs, hyper: Array, run: Run) -> Iterator[tuple[Array, Array, Array]]:
     """Of each component of the prior: log evidence (K,), mean (K, p) and covariance (K, p, p) of α, β if any, Δ."""
     precision, shift, log_rest = _normal_equations(inputs, hyper)
-    precision[:, 0, 0] += run.intercept
+    precision[0, 0] += run.intercept
+    precision, shift = np.moveaxis(precision, -1, 0), shift.T
     for c in run.effect:
         prior_mean, prior_precision = total_prior(c, run.bias)
         a = precision.copy()
@@ -94,7 +97,7 @@ def coefficients(inputs: NormalInputs, hyper: Array, run: Run) -> Iterator[tuple
 
 @singledispatch
 def _normal_equations(inputs: NormalInputs, hyper: Array) -> tuple[Array, Array, Array]:
-    """Precision (K, p, p), shift (K, p) and what is left of the log likelihood (K,), without the intercept's prior.
+    """Precision (p, p, K), shift (p, K) and what is left of the log likelihood (K,), without the intercept's prior.
 
     α is the first coefficient and Δ the last.
     """
@@ -103,26 +106,24 @@ def _normal_equations(inputs: NormalInputs, hyper: Array) -> tuple[Array, Array,
 
 @_normal_equations.register
 def _(inputs: TwoMeans, hyper: Array) -> tuple[Array, Array, Array]:
-    variance = hyper**2
-    precision, shift, square = _means(inputs.n / variance, inputs.mean)
-    rest = -(inputs.n * np.log(hyper)).sum(1) - 0.5 * (square + (inputs.ss / variance).sum(1))
+    known = 1 / hyper**2
+    weighted = inputs.n * inputs.mean
+    precision, shift = _means(known, inputs.n, weighted)
+    rest = -np.log(hyper) @ inputs.n - 0.5 * (known @ (weighted * inputs.mean + inputs.ss))
     return precision, shift, rest
 
 
 @_normal_equations.register
 def _(inputs: Ancova, hyper: Array) -> tuple[Array, Array, Array]:
-    variance = hyper**2
-    w = inputs.n / variance
-    plain, plain_shift, square = _means(w, inputs.mean2)
-    precision = np.zeros((len(hyper), 3, 3))
-    precision[:, ::2, ::2] = plain
-    precision[:, 0, 1] = precision[:, 1, 0] = (w * inputs.mean1).sum(1)
-    precision[:, 2, 1] = precision[:, 1, 2] = w[:, 1] * inputs.mean1[1]
-    precision[:, 1, 1] = (w * inputs.mean1**2 + inputs.s11 / variance).sum(1) + inputs.slope_precision
-    cross = (w * inputs.mean1 * inputs.mean2 + inputs.s12 / variance).sum(1)
-    slope_shift = cross + inputs.slope_precision * inputs.slope_mean
-    shift = np.stack([plain_shift[:, 0], slope_shift, plain_shift[:, 1]], axis=1)
-    rest = -(inputs.n * np.log(hyper)).sum(1) - 0.5 * (square + (inputs.s22 / variance).sum(1))
+    known = 1 / hyper**2
+    before, after = inputs.n * inputs.mean1, inputs.n * inputs.mean2
+    precision, shift = np.empty((3, 3, len(hyper))), np.empty((3, len(hyper)))
+    precision[::2, ::2], shift[::2] = _means(known, inputs.n, after)
+    precision[0, 1] = precision[1, 0] = known @ before
+    precision[2, 1] = precision[1, 2] = known[:, 1] * before[1]
+    precision[1, 1] = known @ (before * inputs.mean1 + inputs.s11) + inputs.slope_precision
+    shift[1] = known @ (before * inputs.mean2 + inputs.s12) + inputs.slope_precision * inputs.slope_mean
+    rest = -np.log(hyper) @ inputs.n - 0.5 * (known @ (after * inputs.mean2 + inputs.s22))
     return precision, shift, rest
 
 
@@ -130,18 +131,19 @@ def _(inputs: Ancova, hyper: Array) -> tuple[Array, Array, Array]:
 def _(inputs: AncovaUnknownR, hyper: Array) -> tuple[Array, Array, Array]:
     tau, r = hyper[:, :2], hyper[:, 2:]
     variance = tau**2 * (1 - r**2)
-    precision, shift, square = _means(inputs.n / variance, inputs.mean2 - r * tau / inputs.sd1 * inputs.mean1)
-    spread = (-(inputs.n - 1) * np.log(tau) - inputs.s22 / (2 * tau**2)).sum(1)
-    return precision, shift, spread - 0.5 * (np.log(variance).sum(1) + square)
+    mean = inputs.mean2 - r * tau / inputs.sd1 * inputs.mean1
+    precision, shift = _means(1 / variance, inputs.n, inputs.n * mean)
+    square = np.einsum("ki,ki,ki->k", inputs.n / variance, mean, mean)
+    spread = -np.log(tau) @ (inputs.n - 1) - (1 / tau**2) @ (inputs.s22 / 2)
+    return precision, shift, spread - 0.5 * (np.log(variance[:, 0] * variance[:, 1]) + square)
 
 
-def _means(w: Array, mean: Array) -> tuple[Array, Array, Array]:
-    """Normal equations of (α, Δ) from two means with precisions w (K, 2), and Σ w mean²."""
-    precision = np.empty((len(w), 2, 2))
-    precision[:, 0, 0] = w.sum(1)
-    precision[:, 0, 1] = precision[:, 1, 0] = precision[:, 1, 1] = w[:, 1]
-    weighted = w * mean
-    return precision, np.stack([weighted.sum(1), weighted[:, 1]], axis=1), (weighted * mean).sum(1)
+def _means(known: Array, n: Array, total: Array) -> tuple[Array, Array]:
+    """Normal equations of (α, Δ), (2, 2, K) and (2, K); `known` is 1/σ² (K, 2), totals are (2,) or by node (K, 2)."""
+    precision, weighted = np.empty((2, 2, len(known))), known * total
+    precision[0, 0] = known @ n
+    precision[0, 1] = precision[1, 0] = precision[1, 1] = known[:, 1] * n[1]
+    return precision, np.array([weighted[:, 0] + weighted[:, 1], weighted[:, 1]])
 
 
 def posterior(inputs: NormalInputs, run: Run) -> NormalMixture:
@@ -178,7 +180,7 @@ def _integrate(inputs: NormalInputs, run: Run) -> tuple[Array, Array, Array]:
     if isinstance(inputs, AncovaUnknownR):
         count_r = _nodes_of_r(inputs)
         # At the sizes that need many nodes of r the spreads are all but normal, and few nodes of theirs suffice.
-        count = FINE_R if count_r < MANY_R else COARSE
+        count = FINE if count_r < MANY_R else COARSE
     _, log_weights, means, variances = _evaluate(inputs, run, box, count, count_r)
     return log_weights, means, variances
 
@@ -217,7 +219,7 @@ def _box(inputs: NormalInputs, run: Run) -> Array:
             continue
         grown = np.stack([low - step, high + step], axis=1)
         if (grown[:, 1] - grown[:, 0] > 0.55 * width).all():
-            return box
+            return grown
         box = grown
     raise ArithmeticError("the spread of the arms could not be located")
 
@@ -225,9 +227,15 @@ def _box(inputs: NormalInputs, run: Run) -> Array:
 def _start(inputs: NormalInputs) -> Array:
     """Box in log σ of both arms around what each arm says by itself, (2, 2)."""
     free = np.maximum(inputs.n - 1, 1.0)
-    spread = {TwoMeans: "ss", Ancova: "s22", AncovaUnknownR: "s22"}[type(inputs)]
-    centre = 0.5 * np.log(np.maximum(getattr(inputs, spread), 1e-12) / free)
-    half = 6 / np.sqrt(2 * free) + 0.05
+    match inputs:
+        case TwoMeans():
+            scatter = inputs.ss
+        case Ancova():  # what the baseline does not tell
+            scatter = inputs.s22 - inputs.s12**2 / np.maximum(inputs.s11, 1e-12)
+        case AncovaUnknownR():
+            scatter = inputs.s22
+    centre = 0.5 * np.log(np.maximum(scatter, 1e-12) / free)
+    half = START / np.sqrt(2 * free) + 0.05
     return np.stack([centre - half, centre + half], axis=1)
 
 
@@ -248,10 +256,11 @@ def _evaluate(
 
 def _nodes(inputs: NormalInputs, box: Array, count: int) -> tuple[Array, Array]:
     """Nodes (K, 2) of σ, even in log σ, and the log of their prior density in log σ."""
-    axes = [np.linspace(low, high, count) for low, high in box]
-    u = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
-    sigma = np.exp(u)
-    return sigma, (u - sigma**2 / (2 * inputs.sigma_scale**2)).sum(1)
+    axes = np.linspace(box[:, 0], box[:, 1], count)
+    u = np.column_stack([np.repeat(axes[:, 0], count), np.tile(axes[:, 1], count)])
+    sigma = np.exp(axes)
+    log_prior = axes - sigma**2 / (2 * inputs.sigma_scale**2)
+    return np.exp(u), np.add.outer(log_prior[:, 0], log_prior[:, 1]).ravel()
 
 
 @lru_cache(maxsize=16)

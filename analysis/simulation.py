@@ -15,7 +15,7 @@ from analysis.documents import Family, MeasureData, NormalPrior, Plan, PlannedMe
 from analysis.errors import Refused
 from analysis.fit import exact_verdict
 from analysis.grade import Grade
-from analysis.pilots import MAKERS, Group, groups_of, truth_of
+from analysis.pilots import MAKERS, Group, Truth, groups_of, truth_of
 from analysis.scenario import IN_UNITS, SimulateRequest
 from analysis.verdict import Criterion, Verdict
 
@@ -46,6 +46,8 @@ class Simulation:
     plan: Plan
     groups: tuple[Group, ...]
     measures: tuple[PlannedMeasure, ...]
+    truths: tuple[Truth, ...]
+    """Of each measure, its shift aside: the one thing in which pilots differ."""
     graded: Grade | None = None
 
     @classmethod
@@ -56,7 +58,8 @@ class Simulation:
         measures = [_in_sd_units(m) for m in long.measures]
         plan = long.model_copy(update={"measures": measures, "attrition": attrition})
         able = tuple(m for m in measures if m.role is not Role.SECONDARY and _able(plan, m))
-        return cls(request, plan, tuple(groups_of(request)), able)
+        truths = tuple(truth_of(request, plan, measure, 0.0, 0.0) for measure in able)
+        return cls(request, plan, tuple(groups_of(request)), able, truths)
 
     @property
     def primary(self) -> PlannedMeasure:
@@ -86,8 +89,8 @@ class Simulation:
     def _looked(self, rng: np.random.Generator, effect: float) -> Ended:
         """One pilot, its looks in order until one ends it; raises `Refused` where a look has no answer."""
         drawn = []
-        for measure in self.measures:
-            truth = truth_of(self.request, self.plan, measure, effect, self._bias(rng, measure))
+        for measure, unmoved in zip(self.measures, self.truths, strict=True):
+            truth = replace(unmoved, shift=self.request.effect_of(measure, effect) + self._bias(rng, measure))
             maker = MAKERS[self.plan.design, measure.family]
             drawn.append((maker, truth, maker.draw(rng, truth, self.groups)))
         for seen, look in enumerate(self.plan.looks, start=1):
