@@ -9,6 +9,8 @@ export UV_PYTHON := $(abspath $(BIN)/python)
 export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := $(abspath .venv)
 WORKERS ?= 2
+# Python keeps what it compiled: the tests and the worker start many processes, each of which would compile the same again.
+unexport PYTHONDONTWRITEBYTECODE
 # One folder of compile caches for everything that is run from here.
 export PILOTLIGHT_CACHE_DIR ?= $(abspath var/cache)
 

@@ -15,6 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
+# What lands is tried by `.ci/run` in the same way: the README's command, then both decisions over HTTP.
+pytestmark = pytest.mark.slow
 PILOTLIGHT = Path(sys.executable).with_name("pilotlight")
 WARM_UP = 300  # seconds a cold compile may take on a busy machine
 
@@ -123,7 +125,6 @@ def test_every_plot_of_the_decisions_analysis_is_there(service: Service) -> None
     assert all(plot.status_code == 200 and "</svg>" in plot.text for plot in plots)
 
 
-@pytest.mark.slow
 def test_killed_in_the_middle_it_ends_once(service: Service) -> None:
     with service.client() as client:
         pilot = pilot_named(client, "coaching")
@@ -147,7 +148,6 @@ def test_killed_in_the_middle_it_ends_once(service: Service) -> None:
     assert len(again) == 2
 
 
-@pytest.mark.slow
 def test_attempts_become_a_program_or_do_not(service: Service) -> None:
     """The second demonstration as its command tells it: all criteria are printed, one program passes, one does not."""
     command = [PILOTLIGHT, "demo", "--program", "--url", service.url, "--key", service.key]

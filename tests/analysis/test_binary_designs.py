@@ -101,7 +101,9 @@ def test_arms_that_change_places_turn_the_effect_about(ask: Ask, design: str) ->
     assert theirs["unadjusted"]["p_benefit"] == pytest.approx(1 - mine["unadjusted"]["p_benefit"], abs=2e-3)
 
 
-@pytest.mark.parametrize("design", ["cluster", "did", "paired"])
+@pytest.mark.parametrize(
+    "design", ["cluster", *(pytest.param(name, marks=pytest.mark.slow) for name in ("did", "paired"))]
+)
 def test_by_nuts_with_all_gates(ask: Ask, design: str) -> None:
     sampled, twin = answer(ask, design, engine="nuts"), answer(ask, design)
     assert all(g["passed"] for g in sampled["gates"]), sampled["gates"]

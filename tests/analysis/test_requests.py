@@ -68,7 +68,7 @@ def numbers(answer: dict[str, Any]) -> dict[str, Any]:
 # --- shapes -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("engine", ["exact", "nuts"])
+@pytest.mark.parametrize("engine", ["exact", pytest.param("nuts", marks=pytest.mark.slow)])
 def test_rows_and_their_pairs_give_the_same_posterior_to_the_digit(ask: Ask, engine: str) -> None:
     given = rows()
     primary = {"reference_sd": 5.0}

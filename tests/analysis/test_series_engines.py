@@ -176,7 +176,8 @@ def agreed(found: dict[str, Any]) -> None:
     assert all(gate["passed"] for gate in found["gates"]), found["gates"]
 
 
-@pytest.mark.parametrize("name", ["duration", pytest.param("count", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["duration", "count"])
 def test_nuts_agrees_with_the_exact_engine(name: str) -> None:
     family, plan, control = CASES[name]
     series = points(log_values(31, 26, 13, effect=-0.25), family)
