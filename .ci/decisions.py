@@ -1,4 +1,4 @@
-"""Reads the decisions of the demonstration over HTTP and checks that each is what the rule says and was signed on a confirmatory analysis."""
+"""Reads the demonstration's decisions over HTTP: each is what the rule says, signed on a confirmatory analysis."""
 
 import sys
 
