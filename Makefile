@@ -41,7 +41,7 @@ run: setup ## Serve API, Swagger UI and worker on SQLite, with the demonstration
 
 test: setup ## The tests, on SQLite and PostgreSQL
 	@echo "test: the models compile first where no cache is there; a few minutes in all"
-	PILOTLIGHT_TEST_BOTH=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not chaos and not browser"
+	PILOTLIGHT_TEST_BOTH=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow and not chaos and not browser"
 
 check: setup ## Format, lint, types, import contracts, migrations
 	$(BIN)/ruff format --check .
@@ -74,8 +74,9 @@ bench: setup ## Measure what the README and the methods claim
 	$(BIN)/python -m benchmarks.imports
 
 audit: setup ## Known vulnerabilities of the locked dependencies; asks an advisory database on the internet
+	@# Strict: a registry without advisories must not read as "no known vulnerabilities".
 	$(BIN)/uv export --frozen --no-dev --no-emit-project --quiet --output-file var/requirements.txt
-	$(BIN)/uv tool run pip-audit --require-hashes --disable-pip --requirement var/requirements.txt
+	$(BIN)/uv tool run pip-audit --strict --require-hashes --disable-pip --requirement var/requirements.txt
 
 lock: setup ## Resolve the dependencies anew
 	$(BIN)/uv lock

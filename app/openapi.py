@@ -66,7 +66,7 @@ REFUSALS: dict[int, tuple[str, str, str, str]] = {
         "Larger than the service takes",
         "Content too large",
         "too_large",
-        "the body is larger than the service takes; send it in parts",
+        "the body is larger than the 16777216 bytes this path takes; send it in parts",
     ),
     422: ("Not of the form", "Unprocessable content", "invalid", "the body is not JSON"),
     429: (

@@ -18,7 +18,6 @@ from app.errors import AppError, Conflict, Invalid, Problem, fault
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 TITLES = {404: "Not found", 405: "Method not allowed", 413: "Content too large", 503: "Service unavailable"}
-TOO_LARGE = "the body is larger than the service takes; send it in parts"
 A_DAY = "has to be a day of the calendar as YYYY-MM-DD, such as 2025-03-14"
 # What pydantic says of these names no form, or one of a machine.
 PLAIN = {
@@ -79,7 +78,7 @@ async def on_http_exception(request: Request, error: Exception) -> JSONResponse:
     codes = {
         404: ("no_such_path", f"there is nothing at {request.url.path}; see /docs"),
         405: ("method_not_allowed", f"{request.method} is not offered at {request.url.path}; see /docs"),
-        413: ("too_large", TOO_LARGE),
+        413: ("too_large", str(error.detail)),
     }
     code, detail = codes.get(error.status_code, ("http_error", str(error.detail)))
     headers = dict(error.headers or {})
@@ -152,7 +151,7 @@ class BodyLimit:
         limit = more if scope["path"].endswith(suffix) else self.limit
         declared = Headers(scope=scope).get("content-length", "0")
         if declared.isdecimal() and int(declared) > limit:
-            await _plain(HTTP_413_CONTENT_TOO_LARGE, "too_large", TOO_LARGE)(scope, receive, send)
+            await _plain(HTTP_413_CONTENT_TOO_LARGE, "too_large", _too_large(limit))(scope, receive, send)
             return
         arrived = 0
 
@@ -161,10 +160,14 @@ class BodyLimit:
             message = await receive()
             arrived += len(message.get("body", b""))
             if arrived > limit:
-                raise HTTPException(HTTP_413_CONTENT_TOO_LARGE)
+                raise HTTPException(HTTP_413_CONTENT_TOO_LARGE, _too_large(limit))
             return message
 
         await self.app(scope, counted, send)
+
+
+def _too_large(limit: int) -> str:
+    return f"the body is larger than the {limit} bytes this path takes; send it in parts"
 
 
 def install(app: FastAPI, max_body_bytes: int, larger: tuple[str, int]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 from sqlmodel import Session
 
+from app.db import new_id
 from app.pilots.models import Pilot
 from tests.app.steps import NOTES, PLAN, codes, ok, planned, refused, start
 from tests.conftest import Client, House, on_sqlite
@@ -365,3 +367,9 @@ async def test_odd_numbers_in_queries(house: House) -> None:
     await refused(house.lead.get(f"{path}/plan?iteration=9"), 404, "no_plan")
     await refused(house.lead.get(f"{path}/cells?iteration=9"), 404, "not_found")
     assert (await ok(house.lead.get(f"{path}/analyses?iteration=9")))["items"] == []
+
+
+def test_many_ids_sort_as_they_were_made_and_do_not_run_ahead_of_the_clock() -> None:
+    made = [new_id() for _ in range(50_000)]
+    assert made == sorted(set(made))
+    assert int(made[-1].replace("-", "")[:12], 16) <= time.time() * 1000 + 1

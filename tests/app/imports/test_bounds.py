@@ -110,7 +110,8 @@ async def test_files_may_be_larger_than_other_bodies_up_to_their_own_limit(
             yield b"1\n" * 2**19
 
     await refused(narrow.post(place, content=endless()), 413, "too_large")
-    await refused(narrow.post(place, content=b"1\n" * LIMIT), 413, "too_large")
+    problem = await refused(narrow.post(place, content=b"1\n" * LIMIT), 413, "too_large")
+    assert f" {LIMIT} bytes" in problem["detail"]
     await refused(narrow.post("/v1/pilots", content=b"1\n" * 2**20), 413, "too_large")
     padded = wide() + "\r\n" + BLANK * 1200
     assert 2**20 < len(padded) < LIMIT
