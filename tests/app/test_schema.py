@@ -97,12 +97,16 @@ def test_a_migration_leaves_alone_what_the_code_of_the_version_before_writes(
     assert not stricter, "the code before leaves them empty"
 
 
+BEFORE_OUTBOX_CHANGED = "0011"
+"""The steps after it wait for whoever reads `outbox_events`."""
+
+
 @on_postgresql
 def test_a_migration_beside_a_service_at_work_tries_again(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migrate_module, "LOCK_TIMEOUT", "100ms")
     newest = Revisions.packaged().newest
     with engine.connect() as connection:
-        command.downgrade(alembic(connection), "-1")
+        command.downgrade(alembic(connection), BEFORE_OUTBOX_CHANGED)
         connection.commit()
     with engine.connect() as busy, ThreadPoolExecutor(1) as pool:
         busy.execute(sa.text("SELECT count(*) FROM outbox_events"))
@@ -120,7 +124,7 @@ def test_a_migration_that_finds_no_moment_changes_nothing(engine: sa.Engine, mon
     for name, value in (("LOCK_TIMEOUT", "50ms"), ("ATTEMPTS", 2), ("PAUSE", 0)):
         monkeypatch.setattr(migrate_module, name, value)
     with engine.connect() as connection:
-        command.downgrade(alembic(connection), "-1")
+        command.downgrade(alembic(connection), BEFORE_OUTBOX_CHANGED)
         connection.commit()
     before = revision_of(engine)
     with engine.connect() as busy:

@@ -1,9 +1,14 @@
 """Interventions and pilots: made, changed, and what they may name."""
 
 import pytest
+import sqlalchemy as sa
 
+from app.catalog.models import Organization
+from app.db import make_engine, transaction
+from app.pilots.models import Pilot
+from app.pilots.service import PREDECESSORS
 from tests.app.steps import codes, intervention, ok, refused, start
-from tests.conftest import House
+from tests.conftest import House, on_sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -75,3 +80,23 @@ async def test_a_derivative_says_what_it_comes_from_and_why(house: House, neighb
     for empty in ("title", "description", "driver", "ownership_role"):
         request = neighbour.lead.patch(f"/v1/interventions/{child['id']}", json={empty: None})
         assert codes(await refused(request, 422, "invalid")) == [((empty,), "missing")]
+
+
+@on_sqlite
+def test_statistics_do_not_make_the_database_read_every_pilot(database_url: str) -> None:
+    """Nearly no pilot has a successor; a planner that knows must find those of a page by the index all the same."""
+    engine = make_engine(database_url)
+    with transaction(engine) as session:
+        session.info["actor"] = {"person": "root", "key_id": None}
+        session.add(organization := Organization(name="House"))
+        session.flush()
+        of = {"organization_id": organization.id, "driver": "workload", "lead": "l", "created_by": "l"}
+        session.add_all(Pilot(title=f"Pilot {number}", **of) for number in range(300))
+    with engine.begin() as connection:
+        connection.execute(sa.text("ANALYZE"))
+    engine.dispose()  # statistics are read when a connection is opened
+    asked = PREDECESSORS.params(ids=["x"]).compile(engine, compile_kwargs={"literal_binds": True})
+    with engine.connect() as connection:
+        steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}").all()
+    assert any("ix_pilots_successor_id_some" in step[-1] for step in steps), steps
+    engine.dispose()
