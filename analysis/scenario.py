@@ -32,8 +32,11 @@ PILOTS: Final[Mapping[str, tuple[int, int]]] = {
     "waves or units, binary": (200, 50_000),
 }
 """Simulated pilots of one true effect by default, and the most of one request: 5, 40 and 200 ms each, hours of work."""
-PART: Final[Mapping[str, int]] = {"two arms": 4000, "waves or units": 500, "waves or units, binary": 100}
-"""Pilots that are some twenty seconds of work: what one worker does at a time of a large request."""
+PART: Final[Mapping[str, int]] = {"two arms": 10_000, "waves or units": 1000, "waves or units, binary": 200}
+"""Pilots that are some forty seconds of one processor: what a worker does at a time of a large request.
+
+To begin a part takes some seconds (processes load the libraries); a death costs no more than one.
+"""
 ALONE = 5
 """Parts up to which a request is not worth being split."""
 SLOW = frozenset({Family.BINARY, Family.ORDINAL})

@@ -119,7 +119,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     use_database(app, engine)
-    app.state.settings, app.state.runner = settings, None
+    app.state.settings, app.state.runner, app.state.joined = settings, None, False
     app.state.sender = Sender.of(settings)
     app.state.rate = Rate(settings.requests_per_minute)
     app.state.revisions = Revisions.packaged()

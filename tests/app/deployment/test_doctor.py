@@ -17,8 +17,8 @@ from app.db import make_engine, reading, transaction
 from app.deployment import doctor
 from app.deployment.doctor import Finding, State, examine
 from app.hosts import Mark, Stranger, adopt, belongs, join
-from tests.app.steps import ok, planned
-from tests.conftest import House, on_sqlite
+from tests.app.steps import ok, planned, refused
+from tests.conftest import Client, House, on_sqlite
 
 pytestmark = pytest.mark.anyio
 ASKED: dict[str, Any] = {"people": {"intervention": 60, "control": 60}, "effects": [0.3], "pilots": 50}
@@ -72,6 +72,20 @@ def test_a_host_with_another_secret_key_is_turned_away(app: FastAPI, settings: S
     with reading(app.state.engine) as session:
         (mark,) = session.exec(select(Mark)).all()
         assert other.secret() not in mark.value
+
+
+async def test_who_started_before_the_schema_was_there_is_asked_when_it_is(
+    app: FastAPI, anonymous: Client, settings: Settings, tmp_path: Path
+) -> None:
+    app.state.joined = False
+    assert (await anonymous.get("/health/ready")).status_code == 200
+    with reading(app.state.engine) as session:
+        assert session.exec(select(Mark)).one()
+    app.state.joined, app.state.settings = False, settings.model_copy(update={"var_dir": tmp_path / "other"})
+    app.state.settings.prepare()
+    problem = await refused(anonymous.get("/health/ready"), 503, "not_ready")
+    assert "PILOTLIGHT_SECRET_KEY" in problem["detail"]
+    assert (await anonymous.get("/health/live")).status_code == 200
 
 
 @on_sqlite
