@@ -135,6 +135,18 @@ def test_a_migration_that_finds_no_moment_changes_nothing(engine: sa.Engine, mon
     migrate(engine)
 
 
+def test_a_database_that_ran_the_first_form_of_0012_gets_the_index_of_pages(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        command.downgrade(alembic(connection), "0012")
+        connection.execute(sa.text("DROP INDEX ix_pilots_organization_id_id"))
+        connection.execute(sa.text("CREATE INDEX ix_pilots_organization_id ON pilots (organization_id)"))
+    migrate(engine)
+    with engine.connect() as connection:
+        found = {index["name"] for index in sa.inspect(connection).get_indexes("pilots")}
+    assert "ix_pilots_organization_id_id" in found
+    assert "ix_pilots_organization_id" not in found
+
+
 def test_a_later_versions_schema_is_not_touched(engine: sa.Engine) -> None:
     said = sa.text("UPDATE alembic_version SET version_num = :revision")
     try:
