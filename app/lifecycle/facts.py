@@ -1,5 +1,6 @@
 """Gathers what the rules of `stages.py` ask; judges nothing."""
 
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -11,14 +12,13 @@ from app.analyses.retention import retained
 from app.analyses.service import retention_of
 from app.catalog.models import ProgramDimension
 from app.catalog.service import entry
-from app.decisions.models import Decision
 from app.decisions.service import latest_decision
 from app.lifecycle.schemas import MoveIn
-from app.lifecycle.stages import REVIEW, PilotFacts
+from app.lifecycle.stages import REVIEW, PilotFacts, Retirement
 from app.measures.models import Measurement, Shape, Summary
 from app.measures.series import begins_before
 from app.pilots.coverage import covering
-from app.pilots.models import SCALED, Intervention, Pilot, ProgramStatus, Stage
+from app.pilots.models import Intervention, Pilot, ProgramStatus, Stage
 from app.pilots.service import units_of
 from app.plans.service import current_version, plan_of
 from app.programs.service import program_of
@@ -29,49 +29,78 @@ LONGEST = timedelta(days=731)
 
 
 def facts_of(session: Session, pilot: Pilot, today: date, asked: MoveIn | None = None) -> PilotFacts:
-    """The facts about a pilot and, where given, the move that is asked for."""
-    version = current_version(session, pilot)
-    plan = plan_of(version) if version is not None else None
-    decision = _decision(session, pilot, asked)
+    """The facts about a pilot and, where given, the move that is asked for.
+
+    What only the rules of other stages ask is not looked up: `GATHERED` says what is.
+    """
     review = pilot.sustainability_review or {}
+    gather = GATHERED.get(pilot.stage)
     return PilotFacts(
         stage=pilot.stage,
         has_driver=bool(pilot.driver),
         has_discovery_note=pilot.discovery_note is not None,
-        driver_is_covered=bool(covering(session, [pilot])[pilot.id]),
         has_justification=pilot.justification is not None,
         has_intervention=pilot.intervention_id is not None,
         has_feasibility_note=pilot.feasibility_note is not None,
         has_frontline=pilot.frontline_involved is not None,
-        units=len(units_of(session, pilot.id)),
-        plan_is_locked=version is not None and version.locked_at is not None,
-        has_baseline=plan is not None and _has_baseline(session, pilot, plan),
-        baseline_missing_reason=plan is not None and bool(plan.baseline_missing_reason),
-        decision_named_fits=asked is None or asked.decision_id is None or decision is not None,
-        decision=decision.outcome.value if decision else None,
-        decision_gates_passed=decision is not None and decision.gates_passed,
-        decision_is_provisional=decision is not None and decision.provisional,
+        decision_named_fits=_decision_fits(session, pilot, asked),
         has_controlled_evaluation=_is_promised(pilot, today),
         is_provisional=pilot.provisional,
-        **_of_program(session, pilot, asked),
-        was_effective=_was_effective(session, pilot),
         reviewed=frozenset(name for name in REVIEW if review.get(name)),
         scalable=review.get("scalable"),
         has_reason=asked is not None and asked.reason is not None,
         has_lessons=pilot.lessons is not None or (asked is not None and asked.lessons is not None),
-        retirement=asked.retirement if asked else None,
-        successor=asked.successor_id if asked else None,
-        starts_successor=asked is not None and asked.successor is not None,
-        successor_fits=asked is not None and _successor_fits(session, pilot, asked.successor_id),
+        **_of_retirement(session, pilot, asked),
+        **(gather(session, pilot, asked) if gather is not None else {}),
     )
 
 
-def _decision(session: Session, pilot: Pilot, asked: MoveIn | None) -> Decision | None:
-    """The decision that was named, if it is this iteration's; else the newest."""
-    newest = latest_decision(session, pilot)
+def _decision_fits(session: Session, pilot: Pilot, asked: MoveIn | None) -> bool:
+    """Whether the decision that was named, if one was, is this iteration's newest."""
     if asked is None or asked.decision_id is None:
-        return newest
-    return newest if newest is not None and newest.id == asked.decision_id else None
+        return True
+    newest = latest_decision(session, pilot)
+    return newest is not None and newest.id == asked.decision_id
+
+
+def _of_retirement(session: Session, pilot: Pilot, asked: MoveIn | None) -> dict[str, Any]:
+    """What the rule of retiring asks; every stage has it."""
+    if asked is None:
+        return {}
+    return {
+        "retirement": asked.retirement,
+        "successor": asked.successor_id,
+        "starts_successor": asked.successor is not None,
+        "successor_fits": _successor_fits(session, pilot, asked.successor_id),
+        "was_effective": asked.retirement is Retirement.NOT_SCALABLE and _was_effective(session, pilot),
+    }
+
+
+def _of_driver(session: Session, pilot: Pilot, _asked: MoveIn | None) -> dict[str, Any]:
+    """What leaving `discover` asks."""
+    return {"driver_is_covered": bool(covering(session, [pilot])[pilot.id])}
+
+
+def _of_test(session: Session, pilot: Pilot, _asked: MoveIn | None) -> dict[str, Any]:
+    """What the moves into `test` ask."""
+    version = current_version(session, pilot)
+    plan = plan_of(version) if version is not None else None
+    return {
+        "units": len(units_of(session, pilot.id)),
+        "plan_is_locked": version is not None and version.locked_at is not None,
+        "has_baseline": plan is not None and _has_baseline(session, pilot, plan),
+        "baseline_missing_reason": plan is not None and bool(plan.baseline_missing_reason),
+    }
+
+
+def _of_decision(session: Session, pilot: Pilot, asked: MoveIn | None) -> dict[str, Any]:
+    """What leaving `test` asks of the newest decision, unless another was named."""
+    decision = latest_decision(session, pilot) if _decision_fits(session, pilot, asked) else None
+    return {
+        "decision": decision.outcome.value if decision else None,
+        "decision_gates_passed": decision is not None and decision.gates_passed,
+        "decision_is_provisional": decision is not None and decision.provisional,
+    }
 
 
 def _is_promised(pilot: Pilot, today: date) -> bool:
@@ -81,9 +110,9 @@ def _is_promised(pilot: Pilot, today: date) -> bool:
 
 
 def _of_program(session: Session, pilot: Pilot, asked: MoveIn | None) -> dict[str, Any]:
-    """What the moves to and from `foundational` ask; nothing is gathered where neither is possible."""
+    """What the moves to and from `foundational` ask."""
     intervention = session.get(Intervention, pilot.intervention_id) if pilot.intervention_id else None
-    if pilot.stage not in SCALED or intervention is None:
+    if intervention is None:
         return {}
     program = program_of(session, intervention.id)
     lasting = retention_of(session, pilot)
@@ -99,6 +128,16 @@ def _of_program(session: Session, pilot: Pilot, asked: MoveIn | None) -> dict[st
         and entry(session, ProgramDimension, dimension, pilot.organization_id) is not None,
         "program_is_active": program is not None and program.status is ProgramStatus.ACTIVE,
     }
+
+
+GATHERED: Mapping[Stage, Callable[[Session, Pilot, MoveIn | None], dict[str, Any]]] = {
+    Stage.DISCOVER: _of_driver,
+    Stage.DEVELOP: _of_test,
+    Stage.TEST: _of_decision,
+    Stage.REFINE: _of_test,
+    Stage.SCALE: _of_program,
+    Stage.FOUNDATIONAL: _of_program,
+}
 
 
 def _has_baseline(session: Session, pilot: Pilot, plan: Plan) -> bool:

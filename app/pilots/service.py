@@ -221,11 +221,10 @@ def _require_evaluation(session: Session, pilot: Pilot, other_id: str) -> None:
 def _refuse_frozen(session: Session, pilot: Pilot, changes: dict[str, Any]) -> None:
     """Raise Conflict for what a locked plan or a provisional scale stands on."""
     changed = _real_changes(session, pilot, changes)
-    if iteration_of(session, pilot).plan_locked_at is not None:
-        frozen = sorted({"driver", "intervention_id", "unit_ids"} & changed)
-        if frozen:
-            msg = f"{', '.join(frozen)} cannot change while the iteration's plan is locked; the next iteration may"
-            raise Conflict(msg, "plan_locked")
+    frozen = sorted({"driver", "intervention_id", "unit_ids"} & changed)
+    if frozen and iteration_of(session, pilot).plan_locked_at is not None:
+        msg = f"{', '.join(frozen)} cannot change while the iteration's plan is locked; the next iteration may"
+        raise Conflict(msg, "plan_locked")
     if "controlled_evaluation" in changed and pilot.provisional:
         msg = "the scale is provisional on this very evaluation; its review may be given another date"
         raise Conflict(msg, "provisional")
@@ -233,7 +232,7 @@ def _refuse_frozen(session: Session, pilot: Pilot, changes: dict[str, Any]) -> N
 
 def _real_changes(session: Session, pilot: Pilot, changes: dict[str, Any]) -> set[str]:
     """The names of fields whose value would differ."""
-    before = {"unit_ids": units_of(session, pilot.id)}
+    before = {"unit_ids": units_of(session, pilot.id)} if "unit_ids" in changes else {}
     return {
         name
         for name, value in changes.items()

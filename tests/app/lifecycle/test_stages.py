@@ -1,14 +1,21 @@
 """The rules of the stages, each pair and each condition on its own (Shanafelt et al. 2020)."""
 
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlmodel import Session, SQLModel
 
+import app.tables  # noqa: F401 - rows refer to tables of other modules
+from app.catalog.models import Organization
+from app.lifecycle import facts as gathering
+from app.lifecycle.schemas import MoveIn
 from app.lifecycle.stages import NEXT, REVIEW, PilotFacts, Retirement, missing_for
-from app.pilots.models import Stage
+from app.pilots.models import Intervention, Pilot, Stage
 
 # As `domain.md` draws them, written out once more.
 MOVES = {
@@ -165,20 +172,22 @@ def test_everything_missing_is_named_at_once(stage: Stage, target: Stage, everyt
     assert sorted(codes(target, PilotFacts(stage=stage))) == sorted(everything)
 
 
-@given(
-    facts=st.builds(
-        PilotFacts,
-        stage=st.sampled_from(Stage),
-        **{name: st.booleans() for name, field in PilotFacts.__dataclass_fields__.items() if field.type is bool},
-        units=st.integers(0, 3),
-        decision=st.sampled_from([None, "scale", "refine", "replace"]),
-        reviewed=st.frozensets(st.sampled_from(REVIEW)),
-        scalable=st.sampled_from([None, True, False]),
-        retirement=st.sampled_from([None, *Retirement]),
-        successor=st.sampled_from([None, "another"]),
-    ),
-    target=st.sampled_from(Stage),
+ANY_FACTS = st.builds(
+    PilotFacts,
+    stage=st.sampled_from(Stage),
+    **{name: st.booleans() for name, field in PilotFacts.__dataclass_fields__.items() if field.type is bool},
+    units=st.integers(0, 3),
+    decision=st.sampled_from([None, "scale", "refine", "replace"]),
+    is_retained=st.sampled_from([None, True, False]),
+    synthesis=st.sampled_from([None, "foundational", "stale"]),
+    reviewed=st.frozensets(st.sampled_from(REVIEW)),
+    scalable=st.sampled_from([None, True, False]),
+    retirement=st.sampled_from([None, *Retirement]),
+    successor=st.sampled_from([None, "another"]),
 )
+
+
+@given(facts=ANY_FACTS, target=st.sampled_from(Stage))
 def test_nothing_scales_or_ends_without_its_grounds(facts: PilotFacts, target: Stage) -> None:
     missing = missing_for(target, facts)
     assert all(unmet.code and unmet.message for unmet in missing)
@@ -197,3 +206,40 @@ def test_nothing_scales_or_ends_without_its_grounds(facts: PilotFacts, target: S
         assert facts.has_reason
         assert facts.has_lessons
         assert facts.retirement is not None
+
+
+@pytest.fixture(scope="module")
+def gathered() -> dict[Stage, frozenset[str]]:
+    """The names of the facts that are looked up for a pilot with an intervention, in each stage."""
+    engine = sa.create_engine("sqlite://")
+    SQLModel.metadata.create_all(engine)
+    found = {}
+    with Session(engine) as session, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(gathering, "PilotFacts", lambda **facts: frozenset(facts))
+        organization = Organization(name="Northfield")
+        session.add(organization)
+        session.flush()
+        program = Intervention(
+            title="Coaching", description="D", driver="workload", ownership_role="own", organization_id=organization.id
+        )
+        session.add(program)
+        session.flush()
+        for stage in Stage:
+            pilot = Pilot(
+                title="P",
+                driver="workload",
+                lead="L",
+                created_by="L",
+                organization_id=organization.id,
+                intervention_id=program.id,
+                stage=stage,
+            )
+            found[stage] = gathering.facts_of(session, pilot, date(2026, 3, 2), MoveIn(to=Stage.DEVELOP))
+    engine.dispose()
+    return found
+
+
+@given(facts=ANY_FACTS, target=st.sampled_from(Stage))
+def test_what_a_rule_asks_is_looked_up(gathered: dict[Stage, frozenset[str]], facts: PilotFacts, target: Stage) -> None:
+    known = {name: getattr(facts, name) for name in gathered[facts.stage]}
+    assert missing_for(target, PilotFacts(**known)) == missing_for(target, facts)
