@@ -33,6 +33,8 @@ app.add_typer(keys, name="keys")
 
 # Each `make run` prints a key of its own; they must not pile up as open doors.
 KEY_OF_A_RUN = timedelta(days=30)
+UNTIL_NEXT_LOOK = 2.0
+"""Seconds, for a worker that waits for a database."""
 Host = Annotated[str | None, typer.Option(help="Address to listen on")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on")]
 
@@ -67,8 +69,8 @@ def _migrate(settings: Settings) -> None:
         engine.dispose()
 
 
-def _join(settings: Settings) -> None:
-    """End with a sentence when this host has another secret key than the deployment; not before there is a schema."""
+def _join(settings: Settings) -> bool:
+    """End with a sentence when this host has another secret key than the deployment; False: no schema there yet."""
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - a quick `--help` needs no database
 
     from app.db import make_engine  # noqa: PLC0415
@@ -81,7 +83,9 @@ def _join(settings: Settings) -> None:
         say(f"pilotlight: {error}")
         raise typer.Exit(1) from error
     except DBAPIError:
-        pass  # no database, or an older one: `/health/ready` says what is missing
+        return False  # no database, or an older one: `/health/ready` says what is missing
+    else:
+        return True
     finally:
         engine.dispose()
 
@@ -222,7 +226,9 @@ def worker() -> None:
     from app.works import LOOPS, WORKS  # noqa: PLC0415
 
     settings = _settings()
-    _join(settings)
+    while not _join(settings):  # there is no work yet, and nobody could tell whether this host may do it
+        say("pilotlight: waiting for a database that `pilotlight migrate` has set up")
+        time.sleep(UNTIL_NEXT_LOOK)
     if settings.metrics_port:
         from prometheus_client import start_http_server  # noqa: PLC0415
 

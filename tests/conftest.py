@@ -195,6 +195,9 @@ def _knows_no_names(host: str, _port: int) -> list[str]:
     raise OSError(host)
 
 
+WRITES = frozenset({"INSERT", "UPDATE", "DELETE"})
+
+
 class Engines:
     """An engine for each kind of database, kept from test to test: with it stay the statements it has compiled."""
 
@@ -205,7 +208,7 @@ class Engines:
     def at(self, url: str) -> sa.Engine:
         """The engine that connects to this database from now on."""
         if not url.startswith("sqlite"):
-            return self._made.setdefault(url, make_engine(url))
+            return self._made.get(url) or self._made.setdefault(url, _guarded(make_engine(url)))
         self._file = str(sa.make_url(url).database)
         return self._made.get("sqlite") or self._made.setdefault("sqlite", self._of_files(make_engine(url)))
 
@@ -218,7 +221,20 @@ class Engines:
         def _volatile(connection: Any, _record: Any) -> None:
             connection.execute("PRAGMA synchronous=OFF")  # as on PostgreSQL above: nothing has to survive a power cut
 
-        return engine
+        return _guarded(engine)
+
+
+def _guarded(engine: sa.Engine) -> sa.Engine:
+    """No request that reads may write: on PostgreSQL it has no transaction, so half of what it did would stay."""
+
+    @sa.event.listens_for(engine, "before_cursor_execute")
+    def _refuse(connection: sa.Connection, _cursor: Any, statement: str, *_more: Any) -> None:
+        reads = connection.get_execution_options().get("reading", False)
+        assert not (reads and statement.lstrip()[:6].upper() in WRITES), (
+            f"a request that reads has written: {statement}"
+        )
+
+    return engine
 
 
 @pytest.fixture(scope="session")

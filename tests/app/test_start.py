@@ -11,6 +11,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.config import Settings
+from app.db import make_engine
+from app.hosts import join
+from app.migrate import migrate
+from tests.acceptance.processes import Installation, wait_until
+
 HEAVY = (
     "pymc",
     "numpy",
@@ -125,3 +131,22 @@ def test_not_ready_before_the_schema_is_there(tmp_path: Path, port: int) -> None
     finally:
         api.terminate()
         api.communicate(timeout=20)
+
+
+def test_a_worker_waits_for_a_schema_and_then_says_that_its_key_is_another(tmp_path: Path) -> None:
+    host = Installation(
+        ["app.cli worker"], f"sqlite:///{tmp_path / 'shared.db'}", tmp_path, {"PILOTLIGHT_SECRET_KEY": "its own" * 8}
+    )
+    others = make_engine(f"sqlite:///{tmp_path / 'others.db'}")
+    migrate(others)
+    join(others, Settings(secret_key="of the others" * 4, var_dir=tmp_path / "others"))  # type: ignore[call-arg]
+    others.dispose()
+    host.start(0)
+    try:
+        wait_until(lambda: "waiting for a database" in host.log.read_text())
+        (tmp_path / "others.db").replace(tmp_path / "shared.db")
+        assert host.ended(0) == 1
+    finally:
+        host.stop()
+    assert "secret key is not the one" in host.log.read_text()
+    assert "Traceback" not in host.log.read_text()
