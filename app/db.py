@@ -216,6 +216,36 @@ def reading(engine: Engine) -> Iterator[Session]:
         yield session
 
 
+@contextmanager
+def errors_named() -> Iterator[None]:
+    """Errors that PostgreSQL's driver raises beside SQLAlchemy get SQLAlchemy's names, by which all else knows them."""
+    import psycopg  # noqa: PLC0415 - SQLite needs none
+
+    try:
+        yield
+    except Exception as error:
+        driver = error if isinstance(error, psycopg.Error) else error.__cause__
+        for name in ("OperationalError", "InterfaceError", "InternalError"):
+            if isinstance(driver, getattr(psycopg, name)):
+                raise getattr(sa.exc, name)(None, None, driver) from error
+        raise
+
+
+def one_moment(session: Session) -> None:
+    """Let all that a request still reads be of one moment; on PostgreSQL each statement has its own otherwise.
+
+    Where what is shown and what is hidden are read one after the other, rows may come between.
+    """
+    if session.info["reads"] and session.get_bind().dialect.name == "postgresql":
+        session.commit()  # nothing was written; the connection without a transaction is given back
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+
+
 def lock(session: Session, statement: Any) -> Any:
-    """`statement` with its rows locked for this transaction (SQLite's writer holds the lock already)."""
-    return statement.with_for_update() if session.get_bind().dialect.name == "postgresql" else statement
+    """`statement` with its rows locked for this transaction (SQLite's writer holds the lock already).
+
+    What the session knew of them from before it waited for the lock is read anew.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return statement
+    return statement.with_for_update().execution_options(populate_existing=True)

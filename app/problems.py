@@ -7,7 +7,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DBAPIError, IntegrityError, InternalError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, InternalError, OperationalError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.status import HTTP_400_BAD_REQUEST, HTTP_405_METHOD_NOT_ALLOWED, HTTP_413_CONTENT_TOO_LARGE
@@ -178,5 +178,6 @@ def install(app: FastAPI, max_body_bytes: int, larger: tuple[str, int]) -> None:
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(IntegrityError, on_integrity_error)
     app.add_exception_handler(OperationalError, on_database_away)
+    app.add_exception_handler(InterfaceError, on_database_away)
     app.add_exception_handler(InternalError, on_database_away)
     app.add_exception_handler(Exception, on_bug)

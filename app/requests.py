@@ -22,7 +22,7 @@ from fastapi.routing import APIRoute
 from sqlmodel import Field, Session, SQLModel
 from starlette.concurrency import run_in_threadpool
 
-from app.db import Json, instant_field, reader
+from app.db import Json, instant_field, one_moment, reader
 from app.errors import Conflict, Invalid, Stale, fault
 
 SAFE = frozenset({"GET", "HEAD"})
@@ -243,6 +243,15 @@ async def get_session(request: Request) -> Session:
 
 
 SessionDep = Annotated[Session, Depends(get_session)]
+
+
+def get_moment(session: SessionDep) -> Session:
+    """The session of this request, whose reads are of one moment."""
+    one_moment(session)
+    return session
+
+
+MomentDep = Annotated[Session, Depends(get_moment)]
 
 
 async def request_digest(request: Request) -> str:

@@ -18,7 +18,7 @@ from app.analyses.schemas import CellsUsed, SummaryLine
 from app.analyses.service import plot
 from app.auth.access import fetch
 from app.auth.deps import CallerDep
-from app.requests import SessionDep, TransactionalRoute
+from app.requests import MomentDep, TransactionalRoute
 
 CSV, PNG, ZIP = "text/csv", "image/png", "application/zip"
 PARQUET, NETCDF = "application/vnd.apache.parquet", "application/x-netcdf"
@@ -65,7 +65,7 @@ def _digest(sha256: str) -> dict[str, str]:
 def read_picture(
     analysis_id: str,
     name: Annotated[str, Path(description=f"One of {', '.join(PLOTS)}", examples=["posterior"])],
-    session: SessionDep,
+    session: MomentDep,
     caller: CallerDep,
     measure: Annotated[str | None, Query(max_length=100, description="Of this measure; default: the primary")] = None,
 ) -> Response:
@@ -77,7 +77,7 @@ def read_picture(
 @router.get("/draws", response_class=Response, responses=_binary("The draws", PARQUET, CSV, NETCDF))
 def read_draws(
     analysis_id: str,
-    session: SessionDep,
+    session: MomentDep,
     caller: CallerDep,
     format: Annotated[DrawsFormat, Query(description="How they are written")] = DrawsFormat.PARQUET,  # noqa: A002 - its name in the address
 ) -> Response:
@@ -97,7 +97,7 @@ def read_draws(
 @router.get("/summaries", response_model=list[SummaryLine], responses=_also_csv("A line a quantity"))
 def read_summaries(
     analysis_id: str,
-    session: SessionDep,
+    session: MomentDep,
     caller: CallerDep,
     format: Annotated[TableFormat, Query(description="How they are written")] = TableFormat.JSON,  # noqa: A002
 ) -> Any:
@@ -113,7 +113,7 @@ def read_summaries(
 @router.get("/cells", response_model=CellsUsed, responses=_also_csv("A line a cell"))
 def read_cells_used(
     analysis_id: str,
-    session: SessionDep,
+    session: MomentDep,
     caller: CallerDep,
     format: Annotated[TableFormat, Query(description="How they are written")] = TableFormat.JSON,  # noqa: A002
 ) -> Any:
@@ -127,7 +127,7 @@ def read_cells_used(
 
 
 @router.get("/package", response_class=Response, responses=_binary("The evidence package", ZIP))
-def read_package(analysis_id: str, session: SessionDep, caller: CallerDep) -> Response:
+def read_package(analysis_id: str, session: MomentDep, caller: CallerDep) -> Response:
     """Everything a stranger needs to check a result (ZIP): `python -m analysis verify` computes it again.
 
     Plan, data, result, draws, plots, versions and the hash of each. Where cells are of too few people it holds marks

@@ -19,7 +19,7 @@ from app.forms import Page
 from app.jobs.models import JobStatus
 from app.operations import cancel
 from app.pilots.models import Pilot
-from app.requests import Cursor, Limit, OnlyIteration, SessionDep, TransactionalRoute, page_of, where_given
+from app.requests import Cursor, Limit, MomentDep, OnlyIteration, SessionDep, TransactionalRoute, page_of, where_given
 
 SVG = "image/svg+xml"
 PLOTS = (
@@ -60,7 +60,7 @@ def request_analysis(
 @router.get("/pilots/{pilot_id}/analyses")
 def list_analyses(
     pilot_id: str,
-    session: SessionDep,
+    session: MomentDep,
     caller: CallerDep,
     iteration: OnlyIteration = None,
     kind: Kind | None = None,
@@ -81,7 +81,7 @@ def list_analyses(
 
 
 @router.get("/analyses/{analysis_id}")
-def read_analysis(analysis_id: str, session: SessionDep, caller: CallerDep) -> AnalysisOut:
+def read_analysis(analysis_id: str, session: MomentDep, caller: CallerDep) -> AnalysisOut:
     """One analysis: its progress, then its result. Says so when data were entered since."""
     analysis = fetch(session, caller, Analysis, analysis_id)
     answer = analysis_out(session, analysis)
@@ -114,7 +114,7 @@ def cancel_analysis(analysis_id: str, session: SessionDep, caller: CallerDep) ->
 def read_plot(
     analysis_id: str,
     name: Annotated[str, Path(description=f"One of {', '.join(PLOTS)}", examples=["posterior"])],
-    session: SessionDep,
+    session: MomentDep,
     caller: CallerDep,
     measure: Annotated[str | None, Query(max_length=100, description="Of this measure; default: the primary")] = None,
 ) -> Response:

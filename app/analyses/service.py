@@ -19,7 +19,7 @@ from app.analyses.rebuilding import revised_since
 from app.analyses.retention import AFTER_SCALING, retention_plan, retention_waves
 from app.analyses.shown import forms, hidden_since, kept
 from app.analyses.timing import UNDATED, months_apart, too_early
-from app.db import now
+from app.db import lock, now
 from app.errors import Conflict, Invalid, NotFound, fault
 from app.jobs.models import JobStatus
 from app.jobs.poke import enqueue
@@ -325,9 +325,10 @@ def _measure(analysis: Analysis) -> None:
 
 
 def _ended(session: Session, analysis: Analysis) -> None:
+    # Held: whoever asks for the next analysis meanwhile counts on the look that is forgotten here, or not.
+    pilot = session.exec(lock(session, select(Pilot).where(Pilot.id == analysis.pilot_id))).one()
     if not has_estimate(analysis):
         forget_look(session, analysis)
-    pilot = session.exec(select(Pilot).where(Pilot.id == analysis.pilot_id)).one()
     analysis_finished(session, pilot, analysis, analysis.finished_at or now())
 
 

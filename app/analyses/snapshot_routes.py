@@ -8,7 +8,7 @@ from app.analyses.service import retaken
 from app.auth.access import fetch
 from app.auth.deps import CallerDep
 from app.measures.revisions import latest
-from app.requests import SessionDep, TransactionalRoute
+from app.requests import MomentDep, TransactionalRoute
 
 router = APIRouter(prefix="/v1", tags=["7 Analyses"], route_class=TransactionalRoute)
 OLDER = "this analysis is older than the revisions of the data; its snapshot is the one stored with it"
@@ -16,7 +16,7 @@ GONE = "the data of that revision give another snapshot: rows of a person were d
 
 
 @router.get("/analyses/{analysis_id}/snapshot")
-def rebuild_snapshot(analysis_id: str, session: SessionDep, caller: CallerDep) -> RebuiltOut:
+def rebuild_snapshot(analysis_id: str, session: MomentDep, caller: CallerDep) -> RebuiltOut:
     """Build the data of an analysis again from what is stored of every entry and correction, and compare."""
     analysis = fetch(session, caller, Analysis, analysis_id)
     revision = analysis.data_revision

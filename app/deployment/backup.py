@@ -49,7 +49,7 @@ def save(settings: Settings, file: Path) -> int:
             contextlib.closing(sqlite3.connect(source, timeout=30)) as old,
             contextlib.closing(sqlite3.connect(part)) as new,
         ):
-            old.backup(new, pages=1000)
+            old.backup(new)  # in one go: between parts a writer would make it begin again, for ever
             new.execute("PRAGMA journal_mode=DELETE")
         _require_whole(part)
         part.rename(file)

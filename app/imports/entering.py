@@ -9,8 +9,7 @@ from sqlmodel import Session
 from app.audit.models import note
 from app.imports.judging import named_arms
 from app.imports.models import STAGED
-from app.imports.staging import counted_anew
-from app.jobs.failures import AGAIN, DATABASE_AWAY
+from app.imports.staging import Lost, counted_anew
 from app.measures.models import UNASSIGNED, Measurement, Revision, RevisionKind
 from app.measures.revisions import revise
 from app.measures.rules import Context
@@ -18,16 +17,6 @@ from app.measures.waves import refuse_more_than_invited
 from app.pilots.models import Pilot
 
 TAKEN = ("id", "measure", "wave", "arm", "unit_id", "participant", "value", "collected_on")
-
-
-class Lost(RuntimeError):
-    """Rows that were staged are no longer all there: a database that crashed forgets them. Another attempt has them."""
-
-    code = DATABASE_AWAY
-
-    def __init__(self, found: int, staged: int) -> None:
-        super().__init__()
-        self.message = f"The database crashed and kept {found} of {staged} rows that had been read, {AGAIN}"
 
 
 def enter(

@@ -17,7 +17,7 @@ from app.imports.leaving_out import Leaving
 from app.imports.models import Import
 from app.imports.reading import Known, Reading
 from app.imports.schemas import ImportReport
-from app.imports.staging import stage
+from app.imports.staging import require_kept, stage
 from app.measures.deleted import unmark
 from app.measures.left_out import LeftOut
 from app.measures.models import Revision
@@ -123,7 +123,8 @@ def judged(
         progress(READ * min(number / lines, 1.0) if lines else READ / 2)
 
     checks = Checks(context, found.faults, row.created_at.date())
-    stage(session, found.place, reading, checks, found.faults, row.created_at, written)
+    staged = stage(session, found.place, reading, checks, found.faults, row.created_at, written)
+    require_kept(session.connection(), found.place, staged)
     found.faults.rejected += reading.counts.lost
     progress(STAGED)
     found.judge(session, pilot, context, row, _told(reading), lambda: progress(STAGED))

@@ -14,7 +14,7 @@ from app.imports.judged import MOVED_ON, fingerprint, judged
 from app.imports.models import Import
 from app.imports.remembering import Way, open_file, words_of
 from app.imports.service import reported
-from app.imports.staging import clear, clear_ended
+from app.imports.staging import clear_ended, clear_others
 from app.jobs.child import Progress, serve
 from app.measures.entry import context_of
 from app.measures.revisions import latest
@@ -47,7 +47,7 @@ def _read(
         raise Conflict(MOVED_ON, "changed_meanwhile")
     context = context_of(session, pilot)
     known = words_of(session, context)
-    clear(session.connection(), row.id)  # of an attempt before, whose worker is gone
+    clear_others(session.connection(), row.id)
     clear_ended(session.connection())
     session.commit()
     upload = Upload(row.name, held[0], row.size, row.sha256, dictionary=held[1])

@@ -17,7 +17,7 @@ from app.imports.reading import Reading
 from app.imports.rehearsal import refused, rehearsed
 from app.imports.remembering import Way, opened, remember_entered, words_of
 from app.imports.schemas import ImportReport
-from app.imports.staging import clear
+from app.imports.staging import clear, require_kept
 from app.jobs.models import JobStatus
 from app.jobs.poke import enqueue
 from app.measures.deleted import key_of
@@ -133,6 +133,7 @@ def _kept(session: Session, row: Import, answer: dict[str, Any]) -> None:
         if fingerprint(context) != answer["context"]:
             raise Conflict(CHANGED, "changed_meanwhile")
         found = Judged.of(row, answer["attempt"], report, key_of(session, pilot.id))
+        require_kept(session.connection(), found.place, found.fresh + found.unchanged)
         if latest(session, pilot.id, pilot.iteration) != answer["revision"]:
             found.judge(session, pilot, context, row, report.mapping)
             report = found.told(session, pilot, report)

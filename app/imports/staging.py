@@ -10,10 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlmodel import Session
 
+from app.db import errors_named
 from app.imports.checking import Checks
 from app.imports.faults import Faults
 from app.imports.models import STAGED, Import
 from app.imports.reading import Fault, Value
+from app.jobs.failures import AGAIN, DATABASE_AWAY
 from app.jobs.models import JobStatus
 
 PART = 20_000
@@ -37,6 +39,16 @@ ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 LONGEST_COLUMN = 300
 
 type Staged = tuple[Any, ...]
+
+
+class Lost(RuntimeError):
+    """Rows that were staged are no longer all there: a database that crashed forgets them. Another attempt has them."""
+
+    code = DATABASE_AWAY
+
+    def __init__(self, found: int, staged: int) -> None:
+        super().__init__()
+        self.message = f"The database crashed and kept {found} of {staged} rows that had been read, {AGAIN}"
 
 
 def stage(
@@ -98,7 +110,7 @@ def _insert(connection: Connection, rows: list[Staged]) -> None:
 def _copy(connection: Connection, rows: list[Staged]) -> None:
     names = ", ".join(f'"{name}"' for name in COLUMNS)
     driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(f"COPY import_rows ({names}) FROM STDIN") as copy:
+    with errors_named(), driver.cursor() as cursor, cursor.copy(f"COPY import_rows ({names}) FROM STDIN") as copy:
         copy.write("".join(_lines(rows)))
 
 
@@ -121,9 +133,24 @@ def counted_anew(connection: Connection, table: str, rows: int) -> None:
         connection.exec_driver_sql(f"ANALYZE {table}")
 
 
+def require_kept(connection: Connection, place: tuple[str, str], staged: int) -> None:
+    """Raise Lost unless all rows that were staged are there: in this transaction they then stay."""
+    mine = (STAGED.c.import_id == place[0], STAGED.c.attempt == place[1])
+    found = connection.scalar(sa.select(sa.func.count()).where(*mine)) or 0
+    if found != staged:
+        raise Lost(found, staged)
+
+
 def clear(connection: Connection, import_id: str) -> None:
     """Remove what is staged of an import, of every attempt."""
     connection.execute(sa.delete(STAGED).where(STAGED.c.import_id == import_id))
+
+
+def clear_others(connection: Connection, import_id: str) -> None:
+    """Remove what is staged of an import by attempts whose worker is gone; who calls may be one of them by now."""
+    row: Any = Import
+    current = sa.select(sa.func.coalesce(row.claim, "")).where(row.id == import_id).scalar_subquery()
+    connection.execute(sa.delete(STAGED).where(STAGED.c.import_id == import_id, STAGED.c.attempt != current))
 
 
 def clear_ended(connection: Connection) -> None:

@@ -44,9 +44,11 @@ class Chore:
 
 def take(engine: Engine, chore: Chore, at: datetime) -> bool:
     """Whether the chore is due at this instant and nobody else has taken it."""
-    mine = col(Tick.name) == chore.name
+    mine, taken = col(Tick.name) == chore.name, col(Tick.taken_at)
+    # Taken in the future: by a host whose clock was ahead.
+    over = sa.or_(taken <= at - chore.every, taken > at + chore.every)
     with transaction(engine) as session:
-        due = sa.update(Tick).where(mine, col(Tick.taken_at) <= at - chore.every).values(taken_at=at)
+        due = sa.update(Tick).where(mine, over).values(taken_at=at)
         if session.connection().execute(due).rowcount:
             return True
         if session.get(Tick, chore.name) is not None:

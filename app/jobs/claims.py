@@ -63,6 +63,8 @@ def claim[Row: Claimable](
     """
     table = _columns(model)
     waits = (table.id == row_id, _waits(table, now))
+    if not _free(session, sa.select(table.id).where(*waits)):
+        return None
     taken = _change(
         session,
         model,
@@ -167,6 +169,13 @@ def cancel[Row: Claimable](session: Session, model: type[Row], row_id: str, now:
         (table.id == row_id, table.status == JobStatus.RUNNING),
         cancel_requested_at=sa.func.coalesce(table.cancel_requested_at, now),
     )
+
+
+def _free(session: Session, found: sa.Select[Any]) -> bool:
+    """Whether the row is there and nobody holds it: one that is just being ended is not waited for (PostgreSQL)."""
+    if session.get_bind().dialect.name != "postgresql":
+        return True
+    return session.scalar(found.with_for_update(skip_locked=True)) is not None
 
 
 def _columns(model: type[Claimable]) -> Any:

@@ -34,7 +34,7 @@ def of(error: BaseException) -> Failure:
         told = f"{message.rstrip('.')}. {remedy}" if remedy else message
         return Failure(code=code, message=told[:LONGEST])
     told = f"{type(error).__name__}: {error}".partition("\n")[0][:LONGEST]
-    if type(error).__name__ in OF_A_CONNECTION:
+    if OF_A_CONNECTION & {kind.__name__ for kind in type(error).__mro__}:
         return Failure(code=DATABASE_AWAY, message=f"The database went away in the middle, {AGAIN}")
     return Failure(code="error", message=f"Stopped by an unexpected error ({told}). The log has the details.")
 

@@ -12,6 +12,8 @@ from procrastinate.jobs import DeleteJobCondition, Status
 from sqlalchemy import Engine
 from sqlmodel import Session
 
+from app.db import errors_named
+
 TASK = "poke"
 QUEUE = "pokes"
 AGAIN_SECONDS = 1.0
@@ -28,7 +30,8 @@ def defer(session: Session, work_name: str, row_id: str) -> None:
     """Insert the poke on the session's own connection: it is committed, or not, together with the row."""
     session.flush()
     connection = session.connection().connection.driver_connection
-    _writer.configure_task(TASK, queue=QUEUE, connection=connection).defer(work=work_name, id=row_id)
+    with errors_named():
+        _writer.configure_task(TASK, queue=QUEUE, connection=connection).defer(work=work_name, id=row_id)
 
 
 class Listener(threading.Thread):

@@ -12,6 +12,7 @@ from app.jobs.ledger import Ledger
 from app.jobs.warm import Exited, Ready, WarmChild
 
 SWEEP = 0.5  # seconds between two looks for rows that wait, for those whose poke was lost
+OTHERWISE = 4
 LONGEST_PAUSE = 30.0  # seconds before a child that cannot warm up is tried again
 
 log = structlog.get_logger(__name__)
@@ -30,6 +31,7 @@ class Slot(threading.Thread):
         self._settings = settings
         self._stopping = stopping
         self._child: WarmChild | None = None
+        self._taken = 0
 
     def nudge(self) -> None:
         """Look around now; any thread may call this."""
@@ -81,8 +83,19 @@ class Slot(threading.Thread):
                 return
 
     def _next(self, child: WarmChild) -> Attempt[Any] | None:
-        for ledger in self._ledgers:
+        for ledger in in_turn(self._ledgers, self._taken):
             row = ledger.take()
             if row is not None:
+                self._taken += 1
                 return Attempt(ledger, row, child, self._settings, self._stopping)
         return None
+
+
+def in_turn[T](kinds: Sequence[T], taken: int) -> Sequence[T]:
+    """The kinds of work in the order in which they are looked at, after so many pieces were taken.
+
+    What comes first goes first; but one time in `OTHERWISE` another kind does, so that none waits for ever.
+    """
+    turn, others = taken // OTHERWISE, len(kinds) - 1
+    first = 1 + turn % others if others and taken % OTHERWISE == OTHERWISE - 1 else 0
+    return [*kinds[first:], *kinds[:first]]

@@ -83,7 +83,9 @@ def rounds_of(session: Session, pilot: Pilot, today: date) -> Rounds:
     decisions = _decisions(session, pilot)
     judged = {row.number: judged_by(analyses.get(row.number, []), decisions.get(row.number)) for row in rows}
     # The day on which the data that judge an iteration were taken.
-    seen = {a.iteration: a.created_at.date() for held in analyses.values() for a in held if a.id == judged[a.iteration]}
+    seen = {
+        a.iteration: a.created_at.date() for held in analyses.values() for a in held if a.id == judged.get(a.iteration)
+    }
     spans = intervals(session, rows, {number: plan_of(version) for number, version in plans.items()}, seen, today)
     return Rounds(rows, plans, analyses, decisions, judged, spans)
 

@@ -25,7 +25,7 @@ from app.measures.models import FormerMeasurement, FormerSummary, Revision
 from app.measures.undoing import withdraw_revision
 from app.pilots.models import Pilot
 from app.pilots.service import iteration_of
-from app.requests import Cursor, Limit, OfIteration, SessionDep, TransactionalRoute, page_of
+from app.requests import Cursor, Limit, MomentDep, OfIteration, SessionDep, TransactionalRoute, page_of
 
 router = APIRouter(prefix="/v1/pilots/{pilot_id}", tags=["6 Measures"], route_class=TransactionalRoute)
 
@@ -44,7 +44,7 @@ def correct_measures(pilot_id: str, body: CorrectionsIn, session: SessionDep, ca
 @router.get("/revisions")
 def list_revisions(
     pilot_id: str,
-    session: SessionDep,
+    session: MomentDep,
     caller: CallerDep,
     iteration: OfIteration = None,
     limit: Limit = 50,
@@ -91,7 +91,7 @@ def withdraw_entries(
 @router.get("/corrections")
 def list_corrections(
     pilot_id: str,
-    session: SessionDep,
+    session: MomentDep,
     caller: CallerDep,
     iteration: OfIteration = None,
     limit: Limit = 50,
@@ -109,7 +109,7 @@ def list_corrections(
 @router.get("/summary-corrections")
 def list_summary_corrections(
     pilot_id: str,
-    session: SessionDep,
+    session: MomentDep,
     caller: CallerDep,
     iteration: OfIteration = None,
     limit: Limit = 50,

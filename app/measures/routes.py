@@ -37,6 +37,7 @@ from app.requests import (
     Cursor,
     IfMatch,
     Limit,
+    MomentDep,
     OfIteration,
     SessionDep,
     TransactionalRoute,
@@ -83,7 +84,7 @@ def write_wave(
 @router.get("/waves")
 def list_waves(
     pilot_id: str,
-    session: SessionDep,
+    session: MomentDep,
     caller: CallerDep,
     iteration: OfIteration = None,
     limit: Limit = 50,
@@ -128,7 +129,7 @@ def add_summaries(
 @router.get("/measurements")
 def list_measurements(
     pilot_id: str,
-    session: SessionDep,
+    session: MomentDep,
     caller: CallerDep,
     iteration: OfIteration = None,
     measure: OfMeasure = None,
@@ -154,7 +155,7 @@ def list_measurements(
 @router.get("/summaries")
 def list_summaries(
     pilot_id: str,
-    session: SessionDep,
+    session: MomentDep,
     caller: CallerDep,
     iteration: OfIteration = None,
     measure: OfMeasure = None,
@@ -177,7 +178,7 @@ def list_summaries(
 @router.get("/cells")
 def read_cells(
     pilot_id: str,
-    session: SessionDep,
+    session: MomentDep,
     caller: CallerDep,
     iteration: OfIteration = None,
     revision: Annotated[

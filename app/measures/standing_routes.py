@@ -11,7 +11,7 @@ from app.measures.unit_standing import standings
 from app.pilots.models import Pilot
 from app.pilots.service import iteration_of
 from app.plans.service import plan_of, require_version
-from app.requests import OfIteration, SessionDep, TransactionalRoute
+from app.requests import MomentDep, OfIteration, TransactionalRoute
 
 router = APIRouter(prefix="/v1/pilots/{pilot_id}/units/standing", tags=["6 Measures"], route_class=TransactionalRoute)
 
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1/pilots/{pilot_id}/units/standing", tags=["6 Measu
 @router.get("")
 def read_unit_standings(
     pilot_id: str,
-    session: SessionDep,
+    session: MomentDep,
     caller: CallerDep,
     measure: OneMeasure = None,
     wave: OfWave = None,

@@ -1,17 +1,20 @@
 """Saving the embedded database while it is in use, and putting it back."""
 
 import sqlite3
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from fastapi import FastAPI
 from sqlmodel import select
 from typer.testing import CliRunner, Result
 
 from app.cli import app as command_line
 from app.config import Settings
-from app.db import now, reading
+from app.db import now, reading, transaction
 from app.deployment.backup import NoBackup, put_back, save
 from app.pilots.models import Pilot
 from tests.app.steps import in_test, ok, planned
@@ -110,3 +113,24 @@ def test_a_backup_that_cannot_be_written_leaves_nothing_behind(settings: Setting
     with pytest.raises(NoBackup, match="pg_dump"):
         save(on_server, tmp_path / "monday.db")
     assert list(tmp_path.glob("monday*")) == []
+
+
+def test_a_backup_ends_while_others_write_all_the_time(app: FastAPI, settings: Settings, tmp_path: Path) -> None:
+    with transaction(app.state.engine) as session:
+        session.connection().execute(sa.text("CREATE TABLE ballast (of BLOB)"))
+        for _ in range(20):
+            session.connection().execute(sa.text("INSERT INTO ballast VALUES (randomblob(1000000))"))
+    done = threading.Event()
+
+    def write() -> None:
+        while not done.wait(0.001):
+            with transaction(app.state.engine) as session:
+                session.connection().execute(sa.text("INSERT INTO ballast VALUES (randomblob(10))"))
+
+    with ThreadPoolExecutor(2) as threads:
+        writing = threads.submit(write)
+        try:
+            assert threads.submit(save, settings, tmp_path / "busy.db").result(20) > 20_000_000
+        finally:
+            done.set()
+        writing.result()

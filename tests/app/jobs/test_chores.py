@@ -96,3 +96,10 @@ def test_answers_for_repeated_requests_are_forgotten_after_a_week(
     assert kept_answers.forget(app.state.engine, settings, now()) == 4
     with reading(app.state.engine) as session:
         assert sorted(session.exec(select(IdempotentAnswer.token))) == ["1 days", "6 days"]
+
+
+def test_a_tick_that_a_fast_clock_took_in_the_future_is_taken_again(app: FastAPI) -> None:
+    engine = app.state.engine
+    assert take(engine, chore(), NOW + 48 * HOUR)
+    assert take(engine, chore(), NOW)
+    assert not take(engine, chore(), NOW + timedelta(minutes=1))

@@ -10,6 +10,7 @@ from app.db import reading, transaction
 from app.jobs import claims
 from app.jobs.models import JobStatus
 from tests.app.jobs.toys import Toy, add, get
+from tests.conftest import on_postgresql
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LEASE = timedelta(seconds=15)
@@ -178,3 +179,15 @@ def test_a_cancelled_row_is_not_given_back(engine: sa.Engine) -> None:
     with transaction(engine) as session:
         claims.release(session, row, NOW, counted=True)
     assert get(engine, toy).status is JobStatus.CANCELLED
+
+
+@on_postgresql
+def test_a_row_that_is_being_ended_is_not_waited_for(engine: sa.Engine) -> None:
+    toy = add(engine)
+    row = claimed(engine, toy)
+    with transaction(engine) as session:
+        assert claims.finish(session, row, JobStatus.SUCCEEDED, LATER) is not None  # takes long, and is not committed
+        with transaction(engine) as other:
+            other.connection().exec_driver_sql("SET LOCAL lock_timeout = '2s'")
+            assert claims.claim(other, Toy, toy, LATER, LEASE, 3) is None
+    assert get(engine, toy).status is JobStatus.SUCCEEDED

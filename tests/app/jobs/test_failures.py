@@ -1,8 +1,11 @@
 """Reasons read as sentences, and an error that was not made to be read is not shown whole."""
 
+import psycopg
 import pytest
+from procrastinate.exceptions import ConnectorException
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from app.db import errors_named
 from app.errors import Conflict
 from app.jobs import failures
 from tests.app.jobs.toys import CodedError
@@ -47,3 +50,23 @@ def test_where_the_database_is_stays_in_the_log() -> None:
 def test_a_crash_says_how_the_process_died(returncode: int, words: str) -> None:
     assert words in failures.crashed(1, returncode)["message"]
     assert "Tried once" in failures.crashed(1, returncode)["message"]
+
+
+@pytest.mark.parametrize(
+    "raised", [psycopg.errors.AdminShutdown("terminating"), psycopg.errors.DiskFull("no space"), ConnectorException()]
+)
+def test_what_a_driver_says_of_its_connection_may_be_gone_at_the_next_attempt(raised: Exception) -> None:
+    if isinstance(raised, ConnectorException):
+        raised.__cause__ = psycopg.errors.CrashShutdown("terminating")
+    with pytest.raises(OperationalError) as named, errors_named():
+        raise raised
+    assert failures.of(named.value)["code"] == failures.DATABASE_AWAY
+    if isinstance(raised, psycopg.Error):
+        assert failures.of(raised)["code"] == failures.DATABASE_AWAY
+
+
+def test_other_errors_keep_their_names() -> None:
+    with pytest.raises(psycopg.errors.UniqueViolation), errors_named():
+        raise psycopg.errors.UniqueViolation("twice")
+    with pytest.raises(ValueError, match="odd"), errors_named():
+        raise ValueError("odd")

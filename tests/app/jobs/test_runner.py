@@ -14,6 +14,7 @@ from app.jobs import attempt, claims, ledger, slot
 from app.jobs.models import JobStatus
 from app.jobs.poke import request_cancel
 from app.jobs.runner import Runner
+from app.jobs.slot import in_turn
 from tests.app.jobs.toys import WORK, Toy, add, alive, child_of, ended, get, settings, told, until
 from tests.conftest import on_sqlite
 
@@ -270,3 +271,12 @@ def test_many_pieces_of_work_each_end_once(engine: sa.Engine, start: Start) -> N
     toys = [add(engine, steps=1) for _ in range(20)]
     assert [ended(engine, toy).status for toy in toys] == [JobStatus.SUCCEEDED] * 20
     assert [told(engine, toy) for toy in toys] == [["succeeded"]] * 20
+
+
+def test_a_kind_of_work_that_comes_first_does_not_keep_the_others_waiting_for_ever() -> None:
+    kinds = ["analyses", "syntheses", "pictures"]
+    first = [in_turn(kinds, taken)[0] for taken in range(24)]
+    assert first.count("analyses") == 18
+    assert first.count("syntheses") == first.count("pictures") == 3
+    assert all(sorted(in_turn(kinds, taken)) == sorted(kinds) for taken in range(24))
+    assert in_turn(["imports"], 3) == ["imports"]
