@@ -76,7 +76,7 @@ class Settings(BaseSettings):
 
     def prepare(self) -> None:
         """Make the folders and, when missing, the secret key (mode 0600)."""
-        self.var_dir.mkdir(parents=True, exist_ok=True)
+        self.var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.compile_cache.mkdir(parents=True, exist_ok=True)
         path = self.var_dir / "secret_key"
         if self.secret_key is None and not path.exists():

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -139,6 +140,10 @@ def make_engine(url: str) -> Engine:
         hide_parameters=True,
     )
 
+    @event.listens_for(engine, "do_connect")
+    def _private(_dialect: Dialect, _record: object, arguments: list[Any], _parameters: object) -> None:
+        _make_private(Path(arguments[0]))
+
     @event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _record: object) -> None:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
@@ -146,6 +151,12 @@ def make_engine(url: str) -> Engine:
 
     _queue_writers(engine)
     return engine
+
+
+def _make_private(file: Path) -> None:
+    """Make a database file, where there is none, that its owner alone reads; SQLite copies the mode to its others."""
+    if file.name != ":memory:" and file.parent.is_dir() and not file.exists():
+        file.touch(mode=0o600)
 
 
 def _replace_closed(engine: Engine) -> None:

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 Problem = dict[str, Any]
+MOST_FAULTS = 100
+"""Faults of the form of a request that are told: who sends thousands needs no list of them."""
 
 
 class AppError(Exception):

@@ -13,7 +13,7 @@ from app.analyses.output_routes import router as outputs
 from app.analyses.participant_routes import router as participants
 from app.analyses.routes import router as analyses
 from app.analyses.snapshot_routes import router as snapshots
-from app.auth.rate import Rate
+from app.auth.rate import Rate, UnderWay
 from app.auth.routes import router as keys
 from app.benchmarks.routes import router as benchmarks
 from app.catalog.definition_routes import router as definitions
@@ -122,6 +122,9 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> FastAPI:
     app.state.settings, app.state.runner, app.state.joined = settings, None, False
     app.state.sender = Sender.of(settings)
     app.state.rate = Rate(settings.requests_per_minute)
+    # Of the places for requests most stay free: a name server may be slow, and a file long.
+    app.state.look_ups = UnderWay("addresses", each=2, together=10)
+    app.state.uploads = UnderWay("uploads", each=8, together=20)
     app.state.revisions = Revisions.packaged()
     of_pilots = (
         plans,

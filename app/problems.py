@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.status import HTTP_400_BAD_REQUEST, HTTP_405_METHOD_NOT_ALLOWED, HTTP_413_CONTENT_TOO_LARGE
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import AppError, Conflict, Invalid, Problem, fault
+from app.errors import MOST_FAULTS, AppError, Conflict, Invalid, Problem, fault
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -51,12 +51,14 @@ async def on_malformed(request: Request, error: Exception) -> JSONResponse:
     """A request that is not of the form: every place, without echoing the input back."""
     assert isinstance(error, RequestValidationError)  # noqa: S101
     faults: list[dict[str, Any]] = []
+    seen: set[tuple[Any, ...]] = set()
     for entry in error.errors():
         loc = [part for i, part in enumerate(entry["loc"]) if not (i == 0 and part in PARTS)]
         said = PLAIN.get(entry["type"]) or entry["msg"].removeprefix("Value error, ")
-        found = fault(loc, said, entry["type"])
-        if found not in faults:  # a body that two parts of an endpoint read is judged twice
-            faults.append(found)
+        found = (*loc, said, entry["type"])
+        if found not in seen:  # a body that two parts of an endpoint read is judged twice
+            seen.add(found)
+            faults.append(fault(loc, said, entry["type"]))
     kind = request.headers.get("content-type", "")
     unread = any(f["loc"] == [] and f["code"] in UNREAD for f in faults)
     if any(f["code"] == "json_invalid" for f in faults):
@@ -66,7 +68,10 @@ async def on_malformed(request: Request, error: Exception) -> JSONResponse:
     else:
         places = "; ".join(f"{'.'.join(map(str, f['loc'])) or 'body'}: {f['msg']}" for f in faults[:3])
         detail = f"{places}{' …' if len(faults) > 3 else ''}"  # noqa: PLR2004
-    return _answer(Invalid(detail, faults).problem())
+    refusal = Invalid(detail, faults[:MOST_FAULTS])
+    if len(faults) > MOST_FAULTS:
+        refusal.extra["errors_left_out"] = len(faults) - MOST_FAULTS
+    return _answer(refusal.problem())
 
 
 async def on_http_exception(request: Request, error: Exception) -> JSONResponse:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from datetime import datetime
 from functools import wraps
 from inspect import iscoroutinefunction
+from itertools import islice
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -23,7 +24,7 @@ from sqlmodel import Field, Session, SQLModel
 from starlette.concurrency import run_in_threadpool
 
 from app.db import Json, instant_field, one_moment, reader
-from app.errors import Conflict, Invalid, Stale, fault
+from app.errors import MOST_FAULTS, Conflict, Invalid, Stale, fault
 
 SAFE = frozenset({"GET", "HEAD"})
 KEPT_HEADERS = ("location", "etag", "content-type")
@@ -166,17 +167,22 @@ async def _refuse_unstorable(request: Request) -> None:
         return
     body = await request.body()
     if SUSPECT.search(body) or not _is_utf8(body):
-        try:
-            faults += _unstorable(await request.json(), [])
+        try:  # beside the loop: whoever sends this needs no key yet
+            faults += await run_in_threadpool(_unstorable_in, body)
         except (ValueError, RecursionError):
             return  # not JSON at all: the framework says so
     refuse_unstorable(faults)
 
 
+def _unstorable_in(body: bytes) -> list[dict[str, Any]]:
+    """Faults of a JSON body, so many as are told."""
+    return list(islice(_unstorable(json.loads(body)), MOST_FAULTS))
+
+
 def unstorable_names(request: Request) -> list[dict[str, Any]]:
     """Faults of path and query."""
     places = [*request.path_params.items(), *request.query_params.multi_items()]
-    return [f for name, text in places for f in _unstorable(text, [name])]
+    return [f for name, text in places for f in _unstorable(text, (None, name))]
 
 
 def refuse_unstorable(faults: list[dict[str, Any]]) -> None:
@@ -195,19 +201,32 @@ def _is_utf8(body: bytes) -> bool:
     return True
 
 
-def _unstorable(value: Any, loc: list[str | int]) -> Iterator[dict[str, Any]]:
+# Where a value stands: its name or number, and where that which holds it stands. Written out only of what is told.
+type Place = tuple[Place, str | int] | None
+
+
+def _unstorable(value: Any, place: Place = None) -> Iterator[dict[str, Any]]:
     if isinstance(value, str):
         shown = value.encode(errors="replace").decode()
         if shown != value or "\x00" in value:
-            yield fault(loc, "NUL characters and halves of surrogate pairs cannot be stored", "unstorable_text")
+            msg = "NUL characters and halves of surrogate pairs cannot be stored"
+            yield fault(_written_out(place), msg, "unstorable_text")
     elif isinstance(value, dict):
         for key, held in value.items():
-            here = [*loc, key.encode(errors="replace").decode()]
+            here = (place, key.encode(errors="replace").decode())
             yield from _unstorable(key, here)
             yield from _unstorable(held, here)
     elif isinstance(value, list):
         for i, held in enumerate(value):
-            yield from _unstorable(held, [*loc, i])
+            yield from _unstorable(held, (place, i))
+
+
+def _written_out(place: Place) -> list[str | int]:
+    parts: list[str | int] = []
+    while place is not None:
+        place, part = place
+        parts.append(part)
+    return parts[::-1]
 
 
 def _content_etag(response: Response) -> None:

@@ -1,4 +1,6 @@
-"""How many requests a key may make: so many a minute, evenly; counted in the memory of each API process.
+"""How many requests a key may make, and how many of what is long may be under way; counted in each API process.
+
+So many a minute, evenly.
 
 The generic cell rate algorithm: one instant a key says when all that it asked for would have come at an even pace. A
 key may be ahead of it by `AHEAD` seconds, so that a page that asks ten things at once is not told to wait.
@@ -6,12 +8,16 @@ key may be ahead of it by `AHEAD` seconds, so that a page that asks ten things a
 
 import math
 import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from app import metrics
 from app.errors import TooMany
 
 AHEAD = 10.0
 ROUNDING = 1e-6
+RETRY_BUSY_SECONDS = 3
 MOST_KEYS = 10_000
 """Keys kept in mind; then those that are on time are forgotten."""
 
@@ -27,6 +33,12 @@ def wait(due: float, now: float, per_minute: int) -> float:
     each = 60.0 / per_minute
     seconds = due + each - now - max(AHEAD, each)
     return seconds if seconds > ROUNDING else 0.0
+
+
+class Busy(TooMany):
+    """A key, or all together, have as much under way as may."""
+
+    default_code = "busy"
 
 
 class Rate:
@@ -53,3 +65,30 @@ class Rate:
         seconds = math.ceil(waits)
         msg = f"this key makes more than {self._per_minute} requests a minute; go on in {seconds} s"
         raise RateLimited(msg, headers={"Retry-After": str(seconds)})
+
+
+class UnderWay:
+    """How many of one thing that takes long a key, and all keys together, may have under way; threads share it."""
+
+    def __init__(self, what: str, each: int, together: int) -> None:
+        self._what, self._each, self._together = what, each, together
+        self._of: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def one(self, key_id: str) -> Iterator[None]:
+        """Count one while it lasts; raises Busy with `Retry-After`."""
+        with self._lock:
+            if self._of[key_id] >= self._each or self._of.total() >= self._together:
+                metrics.REFUSED.labels("busy").inc()
+                mine, every = self._of[key_id], self._of.total()
+                msg = f"{mine} {self._what} of this key are under way, {every} in all; ask again when one has ended"
+                raise Busy(msg, headers={"Retry-After": str(RETRY_BUSY_SECONDS)})
+            self._of[key_id] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._of[key_id] -= 1
+                if not self._of[key_id]:
+                    del self._of[key_id]

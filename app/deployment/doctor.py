@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col
 
@@ -108,6 +108,10 @@ def _folders(settings: Settings) -> Iterator[Finding]:
     if settings.secret_key is None and secret.exists() and secret.stat().st_mode & 0o077:
         says = f"{secret} can be read by others on this host"
         yield Finding("secret key", State.BROKEN, says, f"chmod 600 {secret}")
+    data = Path(str(make_url(settings.url).database))
+    if settings.embedded and data.exists() and data.stat().st_mode & 0o077:
+        says = f"{data} holds answers of people and can be read by others on this host"
+        yield Finding("data", State.WARNING, says, f"chmod 600 {data} {data}-wal {data}-shm")
 
 
 # --- the database -------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
 from pathlib import PurePath
 from typing import Annotated, Any, BinaryIO
 
@@ -14,6 +15,7 @@ from starlette.status import HTTP_400_BAD_REQUEST
 
 from app.auth.deps import CallerDep
 from app.auth.keys import find_key
+from app.auth.permissions import MAY, Permission
 from app.db import now, reading
 from app.errors import Invalid, fault
 from app.imports.files import Upload, digest, spool
@@ -61,7 +63,7 @@ BODY = {
 
 
 class UploadRoute(TransactionalRoute):
-    """A route that takes a file, of a caller whose key is valid."""
+    """A route that takes a file, of a caller who may enter measures, and not too many at once."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the handler: what was received is closed however it ends."""
@@ -69,30 +71,35 @@ class UploadRoute(TransactionalRoute):
 
         async def handle(request: Request) -> Response:
             request.state.received = []
-            try:
-                return await inner(request)
-            finally:
-                for file in request.state.received:
-                    file.close()
+            request.state.enterer = key_id = await run_in_threadpool(_enterer, request)
+            with request.app.state.uploads.one(key_id) if key_id is not None else nullcontext():
+                try:
+                    return await inner(request)
+                finally:
+                    for file in request.state.received:
+                        file.close()
 
         return handle
 
     async def receive(self, request: Request) -> None:
-        """Receive the file. Without a valid key nothing is stored: the endpoint then refuses."""
+        """Receive the file. Of who may not enter measures nothing is stored: the endpoint then refuses."""
         refuse_unstorable(unstorable_names(request))
-        if await run_in_threadpool(_is_known, request):
+        request.state.upload = Invalid("nothing was received")
+        if request.state.enterer is not None:
             try:
                 request.state.upload = await _received(request)
             except Invalid as refusal:
                 request.state.upload = refusal
 
 
-def _is_known(request: Request) -> bool:
+def _enterer(request: Request) -> str | None:
+    """The id of the key, where it may enter measures."""
     scheme, secret = get_authorization_scheme_param(request.headers.get("authorization"))
     if scheme.lower() != "bearer":
-        return False
+        return None
     with reading(request.app.state.engine) as session:
-        return find_key(session, secret, now()) is not None
+        key = find_key(session, secret, now())
+        return key.id if key is not None and Permission.MEASURES_WRITE in MAY[key.role] else None
 
 
 async def _received(request: Request) -> Upload:

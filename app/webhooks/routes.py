@@ -61,12 +61,14 @@ async def check_address(
     for who may manage webhooks, since it makes the service ask for names.
     """
     request.state.refused = None
-    if body.url is None or not await run_in_threadpool(_may_manage, request, credentials):
+    manager = await run_in_threadpool(_manager, request, credentials) if body.url is not None else None
+    if manager is None:
         return
-    try:
-        await request.app.state.sender.check(body.url)
-    except Refused as refused:
-        request.state.refused = refused
+    with request.app.state.look_ups.one(manager):
+        try:
+            await request.app.state.sender.check(body.url)
+        except Refused as refused:
+            request.state.refused = refused
 
 
 def _require_callable(request: Request) -> None:
@@ -76,12 +78,13 @@ def _require_callable(request: Request) -> None:
         raise Invalid(refused.message, [fault(["url"], refused.message, refused.code)], refused.code) from refused
 
 
-def _may_manage(request: Request, credentials: HTTPAuthorizationCredentials | None) -> bool:
+def _manager(request: Request, credentials: HTTPAuthorizationCredentials | None) -> str | None:
+    """The id of the key, where it may manage webhooks."""
     if credentials is None:
-        return False
+        return None
     with reading(request.app.state.engine) as session:
         key = find_key(session, credentials.credentials, now())
-        return key is not None and MANAGE in MAY[key.role]
+        return key.id if key is not None and MANAGE in MAY[key.role] else None
 
 
 async def _check_new(

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from sqlmodel import Session
 
 from app.db import new_id
+from app.errors import MOST_FAULTS
 from app.pilots.models import Pilot
 from tests.app.steps import NOTES, PLAN, codes, ok, planned, refused, start
 from tests.conftest import Client, House, on_sqlite
@@ -373,3 +374,20 @@ def test_many_ids_sort_as_they_were_made_and_do_not_run_ahead_of_the_clock() -> 
     made = [new_id() for _ in range(50_000)]
     assert made == sorted(set(made))
     assert int(made[-1].replace("-", "")[:12], 16) <= time.time() * 1000 + 1
+
+
+@on_sqlite
+async def test_a_body_of_thousands_of_faults_is_told_the_first_hundred(house: House, anonymous: Client) -> None:
+    deep, many = 200, 20_000
+    body = b"[" * deep + b",".join([b'"\\u0000"'] * many) + b"]" * deep
+    answer = await anonymous.post("/v1/pilots", content=body, headers=JSON)
+    problem = await refused(house.lead.post("/v1/pilots", content=body, headers=JSON), 422, "invalid")
+    assert len(problem["errors"]) == MOST_FAULTS
+    assert len(answer.content) < 1_000_000
+    assert problem["errors"][99]["loc"] == [0] * (deep - 1) + [99]
+    unknown = {"title": "T", "driver": "workload", **{f"f{i}": 1 for i in range(many)}}
+    began = time.process_time()
+    problem = await refused(house.analyst.post("/v1/pilots", json=unknown), 422, "invalid")
+    assert time.process_time() - began < 10  # each against each other: minutes
+    assert len(problem["errors"]) == MOST_FAULTS
+    assert problem["errors_left_out"] == many - MOST_FAULTS

@@ -5,7 +5,7 @@ from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.auth.rate import AHEAD, Rate, RateLimited
+from app.auth.rate import AHEAD, Busy, Rate, RateLimited, UnderWay
 from tests.app.steps import ok
 from tests.conftest import Client, House, on_sqlite
 
@@ -63,3 +63,15 @@ async def test_a_key_that_asks_too_often_is_told_when_to_go_on(app: FastAPI, hou
     assert 1 <= int(refused.headers["retry-after"]) <= 5
     await ok(house.analyst.get("/v1/pilots"))
     await ok(anonymous.get("/health/live"))
+
+
+def test_of_what_takes_long_a_key_has_few_under_way_and_leaves_room_for_others() -> None:
+    uploads = UnderWay("uploads", each=2, together=3)
+    with uploads.one("a"), uploads.one("a"):
+        with pytest.raises(Busy, match="2 uploads of this key"), uploads.one("a"):
+            pass
+        with uploads.one("b"), pytest.raises(Busy, match="0 uploads of this key are under way, 3 in all"):  # noqa: SIM117
+            with uploads.one("c"):
+                pass
+    with uploads.one("a"), uploads.one("c"):
+        pass

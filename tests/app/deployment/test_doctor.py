@@ -119,3 +119,20 @@ def test_the_command_ends_with_1_when_something_is_broken(settings: Settings) ->
     none = CliRunner().invoke(command_line, ["doctor"], env={**env, "PILOTLIGHT_DATABASE_URL": "sqlite:////nowhere/x"})
     assert none.exit_code == 1
     assert "BROKEN" in none.output
+
+
+def test_what_people_answered_is_for_the_owner_of_the_service_alone(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, var_dir=tmp_path / "var")  # type: ignore[call-arg]
+    settings.prepare()
+    engine = make_engine(settings.url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE answers (of TEXT)"))
+        modes = {file.name: file.stat().st_mode & 0o777 for file in settings.var_dir.glob("pilotlight.db*")}
+    assert modes
+    assert set(modes.values()) == {0o600}
+    assert settings.var_dir.stat().st_mode & 0o077 == 0
+    assert not any(finding.about == "data" for finding in examine(engine, settings))
+    (settings.var_dir / "pilotlight.db").chmod(0o644)
+    [finding] = [finding for finding in examine(engine, settings) if finding.about == "data"]
+    assert (finding.state, "chmod 600" in finding.help) == (State.WARNING, True)
+    engine.dispose()

@@ -8,17 +8,19 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
-from anyio import create_task_group
+from anyio import Event, create_task_group, fail_after, sleep
 from fastapi import FastAPI
 from sqlmodel import select
 
 from app.auth.keys import make_key
 from app.auth.permissions import Role
+from app.auth.rate import UnderWay
 from app.config import Settings
 from app.db import now, transaction
-from app.imports import run
+from app.imports import run, upload
 from app.imports.models import STAGED, Import, ImportChunk
 from app.imports.service import WORK
+from app.imports.staging import Lost
 from app.jobs import failures
 from app.jobs.ledger import Ledger
 from app.main import create_app
@@ -230,12 +232,55 @@ async def test_what_an_attempt_stages_too_late_goes_with_the_next_import(
             session.connection().execute(sa.update(Import).values(lease_expires_at=sa.null(), status="queued"))
         worker.ledger.succeed(*worker.read())
 
-    late = worker.read(another_takes_over)
+    with pytest.raises(Lost):  # what it had read before is gone with the import's end
+        worker.read(another_takes_over)
     assert left(app) == (0, 14)
-    worker.ledger.succeed(*late)
     shown = await ok(house.lead.get(at))
     assert (shown["status"], shown["revision"]) == ("succeeded", 1)
     assert len(await values(house, path)) == 24
     await leave(house, path, wide(14))
     worker.ledger.succeed(*worker.read())
     assert (len(await values(house, path)), left(app)) == (28, (0, 0))
+
+
+@on_sqlite
+async def test_who_may_not_enter_measures_leaves_no_file(
+    app: FastAPI, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = await planned(house)
+    stored: list[object] = []
+    monkeypatch.setattr(upload, "spool", lambda: stored.append(1))
+    place = f"{path}/measurements/import"
+    assert (await house.analyst.post(place, content=b"x" * 2**20, headers=TEXT)).status_code == 403
+    assert stored == []
+
+
+@on_sqlite
+async def test_a_key_sends_so_many_files_at_once_and_no_more(app: FastAPI, house: House) -> None:
+    path = await planned(house)
+    place, goes_on = f"{path}/measurements/import?dry_run=true", Event()
+    few = UnderWay("uploads", each=2, together=3)
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"participant,arm,mbi_ee_pre\n"
+        await goes_on.wait()
+        yield b"p-1,control,20\n"
+
+    async def send(content: Any) -> int:
+        return (await house.lead.post(place, content=content, headers=TEXT)).status_code
+
+    app.state.uploads, before = few, app.state.uploads
+    try:
+        async with create_task_group() as group:
+            for _ in range(2):
+                group.start_soon(send, slow())
+            with fail_after(10):
+                while few._of.total() < 2:  # noqa: ASYNC110 - nobody tells
+                    await sleep(0.01)
+            answer = await house.lead.post(place, content=b"a", headers=TEXT)
+            assert (answer.status_code, answer.json()["code"]) == (429, "busy")
+            assert int(answer.headers["retry-after"]) > 0
+            goes_on.set()
+    finally:
+        app.state.uploads = before
+    assert few._of.total() == 0
