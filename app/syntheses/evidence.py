@@ -1,4 +1,4 @@
-"""The evidence of an intervention: what was reported, and what signed decisions found; whom it counts for once.
+"""The evidence of an intervention: what was reported, and what signed decisions found.
 
 This is the one thing organizations show each other: of a pilot its effect, error, design and grade, never its data. It
 is therefore read here across organizations, whoever asks.
@@ -12,18 +12,17 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from analysis.documents import Plan, Role
-from analysis.evidence import Evidence, EvidenceRole
+from analysis.evidence import EvidenceRole
 from app.analyses.models import Analysis
 from app.catalog.models import Measure, Organization
 from app.decisions.models import Decision
 from app.pilots.models import Intervention
 from app.plans.departures import departures
 from app.requests import page_of
+from app.syntheses.joining import folded
 from app.syntheses.models import ReportedEvidence
 from app.syntheses.schemas import EvidenceKind, EvidenceOut, LeftOut, Told
 
-LONGEST_NAME = 100
-"""Of an organization in the library's document."""
 GATES_FAILED = LeftOut(code="gates_failed", message="a gate of its analysis failed: the estimate cannot be trusted")
 SMALL_REFERENCE = LeftOut(
     code="reference_sd_small",
@@ -89,23 +88,6 @@ def _pooled_class(entries: Sequence[EvidenceOut]) -> str | None:
     return min(found, key=lambda name: (-len(found[name]), name), default=None)
 
 
-def as_study(entry: EvidenceOut) -> Evidence:
-    """An entry that counts, as the library reads it."""
-    return Evidence(
-        organization=entry.organization[:LONGEST_NAME],
-        effect_sd=entry.effect_sd,
-        se_sd=entry.se_sd,
-        grade=entry.grade,
-        role=entry.role,
-        source=_as_compared(entry.source),
-    )
-
-
-def _as_compared(source: str) -> str:
-    """A source as it tells studies apart: case, blanks and a full stop at its end make no other study of it."""
-    return " ".join(source.casefold().split()).rstrip(". ") or source
-
-
 def _age(entry: EvidenceOut) -> str:
     return entry.id
 
@@ -148,15 +130,22 @@ def _names(session: Session, ids: Sequence[str | None]) -> dict[str, str]:
 
 
 def _of_reports(session: Session, rows: Sequence[ReportedEvidence]) -> list[EvidenceOut]:
-    names = _names(session, [row.registered_id for row in rows if row.registered_id])
+    names = _names(session, [i for row in rows for i in (row.registered_id, row.organization_id)])
+
+    def whose(row: ReportedEvidence) -> str | None:
+        # Who reports under its own name means itself, whoever takes that name later.
+        its_own = folded(row.organization) == folded(names[row.organization_id])
+        return row.registered_id or (row.organization_id if its_own else None)
+
     return [
         EvidenceOut.model_validate(
             {
                 **row.model_dump(),
                 "kind": EvidenceKind.REPORTED,
                 "left_out": None if row.withdrawn_at is None else _withdrawn(row),
-                "organization": names.get(row.registered_id or "", row.organization),
-                "organization_id": row.registered_id,
+                "organization": names.get(whose(row) or "", row.organization),
+                "organization_id": whose(row),
+                "reporter_id": row.organization_id,
             }
         )
         for row in rows
@@ -191,6 +180,7 @@ def _of_decision(decision: Decision, analysis: Analysis, name: str, origin: str 
         kind=EvidenceKind.DECISION,
         organization=name,
         organization_id=decision.organization_id,
+        reporter_id=decision.organization_id,
         measure=primary.get("measure"),
         effect_sd=found.get("effect_sd"),
         se_sd=found.get("se_sd"),

@@ -53,7 +53,8 @@ class EvidenceIn(Form):
     role: EvidenceRole
     source: Name = Field(
         description="Study, report or publication. Entries of one source are the same people: name `pilot <id>` for "
-        "what is of a pilot in this service, so that it does not count twice"
+        "what is of a pilot of yours in this service, so that it does not count twice. What another organization "
+        "reported of a source before stands as it is"
     )
 
 
@@ -92,6 +93,7 @@ class EvidenceOut(Answer):
     kind: EvidenceKind
     organization: str
     organization_id: str | None
+    reporter_id: str = Field(description="The organization that entered it: its keys alone withdraw it")
     measure: str | None
     measure_class: str | None = Field(default=None, description="What it measures: only one class is pooled")
     effect_sd: float | None
