@@ -4,11 +4,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 
 from app.imports.reading.facts import Cell, Fault, Unreadable
 from app.imports.reading.lookup import PLAIN, fold, listed, text_of
 
 MOST_COLUMNS = 1000
+COMPARED = 10
+"""Faults that tell a near name: looking for one takes a second where names are many and alike."""
+LONGEST_COMPARED = 60
+"""Characters of such a name: comparing takes more than the square of them."""
+LISTED = 100
+"""Characters of each name in a list of them."""
 NO_NAMES = "row {row} holds values, and no names of columns: write the names above, or state their row as header_row"
 
 
@@ -19,29 +26,39 @@ class Header:
     row: int
     names: tuple[str, ...]
     positions: Mapping[str, int]
-    doubled: Mapping[str, tuple[str, ...]]
+    doubled: Mapping[str, Sequence[str]]
 
     @property
     def holds_numbers(self) -> bool:
         """Whether it is rather a row of values, which messages do not repeat: one may be a person's name."""
         return any(PLAIN.fullmatch(name) for name in self.names)
 
-    def fault_of(self, wanted: str) -> Fault | None:
-        """Why the header has no such column, or None when it has."""
+    def fault_of(self, wanted: str, *, near: bool = True) -> Fault | None:
+        """Why the header has no such column, and which is meant where `near` is asked; None when it has."""
         folded = fold(wanted)
         if folded in self.positions:
             return None
         if folded in self.doubled:
             names = " and ".join(repr(name) for name in self.doubled[folded])
             return Fault(None, wanted, "doubled_column", f"{wanted!r} stands more than once in the header: map {names}")
-        close = get_close_matches(folded, list(self.positions), n=1)
-        meant = f"; is {self.names[self.positions[close[0]]]!r} meant?" if close else ""
+        meant = f"; is {close!r} meant?" if near and (close := self._near(folded)) else ""
         return Fault(
             None,
             wanted,
             "no_such_column",
-            f"row {self.row} names no column {wanted!r}{meant} (it names {listed(self.names)})",
+            f"row {self.row} names no column {wanted!r}{meant} (it names {self._listed})",
         )
+
+    @cached_property
+    def _listed(self) -> str:
+        return listed([name if len(name) <= LISTED else name[: LISTED - 1] + "…" for name in self.names])
+
+    def _near(self, folded: str) -> str | None:
+        if len(folded) > LONGEST_COMPARED:
+            return None
+        names = [name for name in self.positions if len(name) <= LONGEST_COMPARED]
+        close = get_close_matches(folded, names, n=1)
+        return self.names[self.positions[close[0]]] if close else None
 
 
 def header_of(cells: Sequence[Cell], row: int) -> Header:
@@ -55,16 +72,16 @@ def header_of(cells: Sequence[Cell], row: int) -> Header:
         raise Unreadable(
             "too_many_columns", f"row {row} has {len(texts):,} columns, more than {MOST_COLUMNS:,}: is it a header?"
         )
-    times = Counter(fold(text) for text in texts)
+    folded = [fold(text) for text in texts]
+    times = Counter(folded)
     names = tuple(
-        text if text and times[fold(text)] == 1 else f"{text} (column {letter(at)})".strip()
+        text if text and times[folded[at]] == 1 else f"{text} (column {letter(at)})".strip()
         for at, text in enumerate(texts)
     )
-    doubled = {
-        folded: tuple(name for name, text in zip(names, texts, strict=True) if fold(text) == folded)
-        for folded, n in times.items()
-        if folded and n > 1
-    }
+    doubled: dict[str, list[str]] = {}
+    for name, plain in zip(names, folded, strict=True):
+        if plain and times[plain] > 1:
+            doubled.setdefault(plain, []).append(name)
     return Header(row, names, {fold(name): at for at, name in enumerate(names)}, doubled)
 
 
@@ -81,11 +98,15 @@ def letter(position: int) -> str:
 def column_faults(header: Header, wanted: Iterable[str], top: Iterable[tuple[int, Sequence[Cell]]]) -> list[Fault]:
     """The mapped columns that are not there; one fault instead when another of the first rows names them all."""
     names = list(dict.fromkeys(wanted))
-    faults = [fault for name in names if (fault := header.fault_of(name)) is not None]
+    faults: list[Fault] = []
+    for name in names:
+        if (fault := header.fault_of(name, near=len(faults) < COMPARED)) is not None:
+            faults.append(fault)
     if not faults:
         return []
+    folded = {fold(name) for name in names}
     for row, cells in top:
-        if row != header.row and {fold(name) for name in names} <= {fold(text_of(cell)) for cell in cells}:
+        if row != header.row and folded <= {fold(text_of(cell)) for cell in cells}:
             msg = f"row {header.row} does not name the mapped columns, but row {row} does: state header_row: {row}"
             return [Fault(None, None, "other_header_row", msg)]
     if header.holds_numbers:

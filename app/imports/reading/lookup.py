@@ -9,6 +9,10 @@ from app.imports.reading.facts import Cell, Wrong
 
 REMEMBERED = 10_000
 SHOWN = 40
+LOOKED_AT = 200
+"""What is not shown need not be searched for people, and searching takes the square of what is searched."""
+COMPOSED = 1000
+"""Composing takes the square of the marks in a row; no name that a text is compared with is longer."""
 ADDRESS = re.compile(r"@|\d([\s()/.-]*\d){6}")
 PLAIN = re.compile(r"[\d.,]+|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}([T ][\d:.]+)?")
 FULL_NAME = re.compile(r"[^\W\d_][^\W\d_]+\W+[^\W\d_]{2,}")
@@ -39,7 +43,8 @@ def text_of(cell: Cell) -> str:
 
 def fold(text: str) -> str:
     """A name as it is compared: without case, byte-order marks and spaces around, composed, single spaces within."""
-    return " ".join(unicodedata.normalize("NFC", text).replace("\ufeff", " ").split()).casefold()
+    composed = unicodedata.normalize("NFC", text) if len(text) <= COMPOSED else text
+    return " ".join(composed.replace("\ufeff", " ").split()).casefold()
 
 
 def shown(text: str, *, of_people: bool = True) -> str:
@@ -47,9 +52,10 @@ def shown(text: str, *, of_people: bool = True) -> str:
 
     `of_people`: the cell should hold a number, so that two words in it may be somebody's name.
     """
-    if ADDRESS.search(text) and not PLAIN.fullmatch(text):
+    begins = text[:LOOKED_AT]
+    if ADDRESS.search(begins) and not PLAIN.fullmatch(begins):
         return "a text that may tell of a person"
-    if of_people and FULL_NAME.search(text):
+    if of_people and FULL_NAME.search(begins):
         return "a text of several words"
     return repr(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
 

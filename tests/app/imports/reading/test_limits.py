@@ -1,12 +1,13 @@
 """Files that would take memory or time, encodings, and what is read of each before it is refused."""
 
 import io
+import time
 import tracemalloc
 from typing import Any
 
 import pytest
 
-from app.imports.reading import Fault, Known, Mapping, Unreadable, Value, read
+from app.imports.reading import Fault, Known, Mapping, Unreadable, Value, header, read
 
 KNOWN = Known({"mbi_ee"}, ("pre", "post"), ("intervention", "control"), {})
 HEADER = "participant,arm,measure,wave,value\n"
@@ -111,3 +112,42 @@ def test_a_file_of_which_no_row_can_be_read_says_why(content: bytes) -> None:
     with pytest.raises(Unreadable) as caught:
         read(io.BytesIO(content), "a.csv", None, KNOWN)
     assert caught.value.code == "open_quote"
+
+
+@pytest.mark.parametrize("pair", ["aa", "11", "1 ", "@@", "--", "a-", "==", "\u0301\u0323"])
+def test_a_cell_as_long_as_any_is_refused_at_once(pair: str) -> None:
+    cell = "x" + pair * 65_000
+    rows = "".join(f"{cell if at == 2 else 'p-1'},{cell},mbi_ee,pre,{cell if at else 1}\n" for at in range(3))
+    began = time.process_time()
+    faults = [item for item in read(io.BytesIO((HEADER + rows).encode()), "a.csv", None, KNOWN) if item]
+    # Searched as a whole, each of the cells took minutes.
+    assert time.process_time() - began < 10
+    assert all(isinstance(fault, Fault) and len(fault.msg) < 300 for fault in faults)
+    assert [fault.column for fault in faults] == [*["arm"], *["arm", "value"], *["participant", "arm", "value"]]
+
+
+def test_near_names_are_looked_for_a_few_times_among_short_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def counted(_word: str, names: list[str], n: int) -> list[str]:
+        asked.append(max(map(len, names)))
+        return names[:n]
+
+    monkeypatch.setattr(header, "get_close_matches", counted)
+    values = [{"column": f"score {at}", "measure": "mbi_ee", "wave": "pre"} for at in range(40)]
+    mapping = Mapping(layout="wide", participant="x" * 1000, arm="arm", values=values)
+    content = f"participant,arm,value,{'y' * 100_000}\np-1,control,1,2\n"
+    faults = read(io.BytesIO(content.encode()), "a.csv", mapping, KNOWN).faults
+    assert [fault.code for fault in faults] == ["no_such_column"] * 41
+    assert (len(asked), max(asked)) == (9, len("participant"))
+    assert ["is 'participant' meant?" in fault.msg for fault in faults] == [False, *[True] * 9, *[False] * 31]
+    assert all(len(fault.msg) < 1500 for fault in faults)
+
+
+def test_columns_of_the_same_names_are_told_apart_looking_at_each_name_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    folded: list[str] = []
+    monkeypatch.setattr(header, "fold", lambda text: folded.append(text) or text.casefold())
+    names = [f"n{at:03d}" for at in range(250)] * 2
+    told = header.header_of(names, 1)
+    assert told.doubled["n000"] == ["n000 (column A)", "n000 (column IQ)"]
+    assert (len(told.doubled), len(folded)) == (250, 2 * len(names))
