@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, BinaryIO
+from xml.parsers import expat
 
 from app.imports.reading.facts import Cell, Fault, Unreadable
+from app.imports.reading.header import letter
 from app.imports.reading.separated import Record
 
 MIB = 2**20
@@ -19,6 +21,13 @@ SHARED = 64 * MIB
 OTHER = 16 * MIB
 PARTS = 5_000
 LAST_ROW = 1_048_576
+LAST_COLUMN = 16_384
+LONGEST_TEXT = 32_767
+"""The last row and column and the longest text that Excel has."""
+ROW = 8 * MIB
+"""A row is held whole, as a tree: half a kilobyte of each cell, were there one in every column."""
+ELEMENTS = 8 * LAST_COLUMN
+"""A cell with its value or text is two elements or more, each of which takes many times the four bytes of `<c/>`."""
 UNCOMPUTED = "\x00formula"
 """Stands for a formula without a result; no text of a workbook can hold a NUL."""
 DAMAGED = (
@@ -36,8 +45,11 @@ DAMAGED = (
 )
 """What the libraries raise on broken parts; XML that is not well formed is a SyntaxError."""
 BROKEN = "the workbook is damaged or not complete; save it again as XLSX, or as CSV"
+TEXTS = "xl/sharedStrings.xml"
 FORMULA = re.compile(rb"<(\w+:)?f[ >/]")
 SHEET = re.compile(r"xl/worksheets/[^/]+\.xml")
+ROW_TAG = "http://schemas.openxmlformats.org/spreadsheetml/2006/main}row"
+"""Of a `row` of another name space the library would free nothing."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +75,7 @@ class Sheet:
             for row, cells in enumerate(shown, 1):
                 if row > LAST_ROW:
                     break
-                yield row, [KINDS.get(cell.__class__, str)(cell) for cell in cells]
+                yield _record(row, cells)
         except DAMAGED:
             yield Fault(row + 1, None, "damaged_workbook", f"row {row + 1} cannot be read: {BROKEN}")
 
@@ -110,31 +122,90 @@ def _checked(file: BinaryIO) -> bool:
         for part in parts:
             if part.flag_bits & 1:
                 raise Unreadable("password_protected", "the workbook is protected by a password; save it without one")
-            if part.filename.endswith((".xml", ".rels")):
-                formulas |= _walk(archive, part)
+            formulas |= _walk(archive, part)
     return formulas
 
 
 def _heavy(sizes: dict[str, int]) -> bool:
-    for name, size in sizes.items():
-        if name == "xl/sharedStrings.xml":
-            if size > SHARED:
-                return True
-        elif name.endswith((".xml", ".rels")) and not SHEET.fullmatch(name) and size > OTHER:
-            return True
-    return False
+    return any(size > (SHARED if name == TEXTS else OTHER) for name, size in sizes.items() if _as_tree(name))
+
+
+def _as_tree(name: str) -> bool:
+    """Whether a part may be held whole, so that its size is bounded."""
+    return name.endswith((".xml", ".rels")) and not SHEET.fullmatch(name)
 
 
 def _walk(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> bool:
-    """Unpack a part to its end, so that its checksum is compared; whether it holds formulas."""
+    """Unpack a part to its end, so that its checksum is compared; whether it is a sheet that holds formulas."""
     found, tail = False, b""
+    follow = _follower(as_tree=_as_tree(part.filename))
     with archive.open(part) as unpacked:
         while chunk := unpacked.read(MIB):
-            if not tail and b"<!doctype" in chunk[:4096].replace(b"\0", b"").lower():
-                raise Unreadable("damaged_workbook", "the workbook declares a document type, which no workbook does")
+            try:
+                follow(chunk)
+            except expat.ExpatError:
+                # A picture; or where the library will stop as well, and tell the row.
+                follow = _ignored
             found = found or FORMULA.search(tail + chunk) is not None
             tail = chunk[-100:]
     return found and SHEET.fullmatch(part.filename) is not None
+
+
+def _ignored(_chunk: bytes) -> None:
+    pass
+
+
+def _follower(*, as_tree: bool) -> Callable[[bytes], None]:
+    """What is told each chunk of a part, and refuses it where the library would hold too much of it at once.
+
+    That is a row, and `as_tree` or not all that stands beside rows. It is asked of the library's own parser: comments,
+    encodings and name spaces would mislead a search for `</row>`.
+    """
+    parser = expat.ParserCreate(namespace_separator="}")
+    held = before = rows = unpacked = ended = 0
+    within = False
+
+    def start(tag: str, _attributes: object) -> None:
+        nonlocal held, before, within
+        if tag == ROW_TAG:
+            if within:
+                raise Unreadable("damaged_workbook", "the workbook has a row in a row, which no workbook has")
+            within, before = True, held
+        held += 1
+        if held > ELEMENTS and (within or not as_tree):
+            raise _large_row()
+
+    def end(tag: str) -> None:
+        nonlocal held, rows, ended, within
+        if tag == ROW_TAG:
+            within, held, ended = False, before, parser.CurrentByteIndex
+            rows += 1
+            if rows > LAST_ROW:
+                raise Unreadable("unpacks_too_large", f"a sheet has more than {LAST_ROW:,} rows; save it as CSV")
+
+    def follow(chunk: bytes) -> None:
+        nonlocal unpacked
+        parser.Parse(chunk)
+        unpacked += len(chunk)
+        if unpacked - ended > ROW and not as_tree:
+            raise _large_row()
+
+    parser.ordered_attributes = True
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.StartDoctypeDeclHandler = _no_doctype
+    return follow
+
+
+def _large_row() -> Unreadable:
+    return Unreadable(
+        "unpacks_too_large",
+        f"a sheet has a row, or something beside its rows, that is larger than is read ({LAST_COLUMN:,} columns; "
+        f"{ROW // MIB} MiB); save the sheet that is meant as CSV",
+    )
+
+
+def _no_doctype(*_declared: object) -> None:
+    raise Unreadable("damaged_workbook", "the workbook declares a document type, which no workbook does")
 
 
 def _book(file: BinaryIO, *, data_only: bool) -> Any:
@@ -156,6 +227,15 @@ def _holds(found: Any) -> bool:
     return found.sheet_state == "visible" and any(any(cell is not None for cell in cells) for cells in _rows(found))
 
 
+def _record(row: int, cells: tuple[Any, ...]) -> Record:
+    try:
+        return row, [KINDS.get(cell.__class__, str)(cell) for cell in cells]
+    except _LongText:
+        at = next(at for at, cell in enumerate(cells) if isinstance(cell, str) and len(cell) > LONGEST_TEXT)
+        msg = f"cell {letter(at)}{row} has more than {LONGEST_TEXT:,} characters, the most in Excel; shorten it"
+        return Fault(row, None, "long_text", msg)
+
+
 def _computed(shown: tuple[Any, ...], formulas: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(
         UNCOMPUTED if cell is None and formula is not None else cell
@@ -163,12 +243,22 @@ def _computed(shown: tuple[Any, ...], formulas: tuple[Any, ...]) -> tuple[Any, .
     )
 
 
+class _LongText(Exception):
+    pass
+
+
+def _text(text: str) -> str:
+    if len(text) > LONGEST_TEXT:
+        raise _LongText
+    return text
+
+
 def _moment(at: datetime) -> Cell:
     return at.date() if at.time() == time() else at
 
 
 KINDS: dict[type, Callable[[Any], Cell]] = {
-    str: str,
+    str: _text,
     float: float,
     int: float,
     type(None): lambda _: "",
