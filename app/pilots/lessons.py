@@ -11,7 +11,8 @@ from sqlmodel import Session, col, select
 from app.errors import Invalid, fault
 from app.pilots.models import Iteration, Lesson, Pilot, Stage
 
-ADDRESS, NUMBER = re.compile(r"\S@\S+\.\S"), re.compile(r"\d[\d ()./-]*\d")
+# Each search of an address ends at the next @: reading on to the end of the text would take the square of their number.
+ADDRESS, NUMBER = re.compile(r"\S@[^\s@]+\.\S"), re.compile(r"\d[\d ()./-]*\d")
 TELEPHONE = 9
 """Digits in a row, separators left out; a date has fewer."""
 

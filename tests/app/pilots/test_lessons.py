@@ -1,9 +1,11 @@
 """Lessons: kept up with the pilot, searched by words, shared without their origin."""
 
+import time
 from typing import Any
 
 import pytest
 
+from app.pilots.lessons import ADDRESS
 from tests.app.steps import in_test, move, ok, planned, start
 from tests.conftest import Client, House
 
@@ -92,3 +94,15 @@ async def test_shared_without_pilot_person_or_organization(house: House, neighbo
     await ok(house.lead.patch(path, json={"share_lessons": False}))
     assert await lessons(neighbour.lead) == []
     assert (await house.lead.patch(path, json={"share_lessons": None})).status_code == 422
+
+
+def test_an_address_is_found_beside_any_number_of_marks() -> None:
+    marks = "@" * 200_000
+    began = time.process_time()
+    assert ADDRESS.search(marks) is None
+    # Reading on to the end from each of them took minutes.
+    assert time.process_time() - began < 10
+    for text in ("anna@x.org", "anna@@x.org", f"{marks}anna@x.org", f"anna@x.org{marks}", "Ask a@b, anna@x.y.org."):
+        assert ADDRESS.search(text), text
+    for text in ("@home. At once", "5 @ 3.50", "at@once", "a @b.org"):
+        assert ADDRESS.search(text) is None, text
