@@ -69,17 +69,20 @@ def allocate(subjects: Iterable[Subject], earlier: Sequence[Placed], blocks: Blo
     for subject in sorted(set(subjects), key=lambda s: (s.stratum, s.key)):
         if subject.key not in known:
             waiting.setdefault(subject.stratum, []).append(subject.key)
+    before: dict[str, Counter[str]] = {}
+    for placed in earlier:
+        before.setdefault(placed.stratum, Counter())[placed.arm] += 1
     whole = Counter(placed.arm for placed in earlier)
     hands: dict[str, list[str]] = {}  # the arms of each stratum, in the order of its subjects
     rest: dict[str, int] = {}
     for stratum, keys in waiting.items():
         chance.shuffle(keys)
-        dealt = Counter(placed.arm for placed in earlier if placed.stratum == stratum)
-        hands[stratum], rest[stratum] = _full(len(keys), blocks.left(dealt), blocks, chance)
+        left = blocks.left(before.get(stratum, {}))
+        hands[stratum], rest[stratum] = _full(len(keys), left, blocks, chance)
         whole.update(hands[stratum])
     called: Counter[str] = Counter()
     for stratum in chance.sample(sorted(rest), len(rest)):
-        dealt = Counter(placed.arm for placed in earlier if placed.stratum == stratum) + Counter(hands[stratum])
+        dealt = before.get(stratum, Counter()) + Counter(hands[stratum])
         left = +blocks.left(dealt) or Counter(blocks.seats)
         hand = _deal(rest[stratum], left, whole, called, blocks, chance)
         hands[stratum] += chance.sample(hand, len(hand))

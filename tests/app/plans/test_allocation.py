@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Iterator
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,3 +86,24 @@ def test_chance_gives_everybody_the_same_chance_of_an_arm() -> None:
         p.key for seed in range(3000) for p in allocate(listed, [], blocks, seed) if p.arm == "intervention"
     )
     assert all(abs(treated[s.key] / 3000 - 2 / 3) < 0.04 for s in listed), treated
+
+
+class Gone(list[Placed]):
+    """Earlier arms that count how often they are gone through."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[Placed]:
+        self.times += 1
+        return super().__iter__()
+
+
+def test_earlier_arms_are_gone_through_as_often_for_a_hundred_strata_as_for_one() -> None:
+    blocks = Blocks({"a": 1, "b": 1})
+
+    def gone(strata: int) -> int:
+        earlier = Gone(Placed(f"p-{i}", f"stratum {i % strata}", "ab"[i % 2]) for i in range(300))
+        allocate([Subject(f"q-{i}", f"stratum {i}") for i in range(strata)], earlier, blocks, 1)
+        return earlier.times
+
+    assert gone(100) == gone(1)
