@@ -1,5 +1,6 @@
 """The plan of an evaluation: design, measures in their roles, priors and the rule, fixed before the data."""
 
+from collections import Counter
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -16,6 +17,10 @@ from analysis.documents.values import (
     UnitId,
     content_hash,
 )
+
+MOST = 200
+"""Arms, waves, looks or measures of a plan."""
+MOST_UNITS = 10_000
 
 
 class Design(StrEnum):
@@ -187,11 +192,11 @@ class Plan(Document):
     control: Key | None = None
     baseline: Key | None = None
     followup: Key = "post"
-    arms: list[PlannedArm] = Field(default=[])
-    units: list[PlannedUnit] = Field(default=[])
-    waves: list[PlannedWave] = Field(default=[])
-    looks: list[PlannedLook] = Field(default=[])
-    measures: list[PlannedMeasure] = Field(min_length=1)
+    arms: list[PlannedArm] = Field(default=[], max_length=MOST)
+    units: list[PlannedUnit] = Field(default=[], max_length=MOST_UNITS)
+    waves: list[PlannedWave] = Field(default=[], max_length=MOST)
+    looks: list[PlannedLook] = Field(default=[], max_length=MOST)
+    measures: list[PlannedMeasure] = Field(min_length=1, max_length=MOST)
     priors: Priors = Priors()
     rule: Rule = Rule()
     interval: Annotated[float, Field(gt=0.5, lt=1)] = Field(
@@ -201,7 +206,9 @@ class Plan(Document):
     min_followup_months: Annotated[float, Field(ge=0)] | None = 6
     randomised: bool = False
     attrition: dict[Key, Share] | None = Field(
-        default=None, description="Share lost to follow-up in each arm, declared where no waves show it"
+        default=None,
+        max_length=MOST,
+        description="Share lost to follow-up in each arm, declared where no waves show it",
     )
     phase_in_months: Annotated[float, Field(ge=0)] | None = None
     window: list[float] | None = Field(default=None, description="Months over which a time series' effect is taken")
@@ -241,7 +248,7 @@ class Plan(Document):
             ("unit", [u.unit_id for u in self.units]),
             ("look", [str(planned.look) for planned in self.looks]),
         ):
-            if twice := {k for k in keys if keys.count(k) > 1}:
+            if twice := [key for key, times in Counter(keys).items() if times > 1]:
                 help_ = "; give each measure one role" if what == "measure" else ""
                 raise ValueError(f"{what} named twice: {', '.join(sorted(twice))}{help_}")
 

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from analysis.documents import Direction, Family, Plan, PlannedMeasure
+from analysis.documents.plan import MOST
 from app.forms import Answer, AtInstant, Form, Id, Prose
 from app.plans.models import Origin
 
@@ -38,7 +39,7 @@ class PlanIn(Plan):
     """An evaluation plan: what will be compared, on which measures, and by which rule it is judged."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_PLAN]})
-    measures: list[PlannedMeasureIn] = Field(min_length=1)  # type: ignore[assignment]
+    measures: list[PlannedMeasureIn] = Field(min_length=1, max_length=MOST)  # type: ignore[assignment]
 
 
 class AmendmentIn(Form):

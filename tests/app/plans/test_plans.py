@@ -1,8 +1,10 @@
 """Writing, locking and amending plans over HTTP."""
 
+import time
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from analysis.documents import Plan
 from tests.app.steps import (
@@ -86,6 +88,9 @@ MISFITS: list[tuple[dict[str, Any], Any]] = [
     ({"control": "intervention"}, None),
     ({"measures": [{"measure": "mbi_ee"}, {"measure": "mbi_ee", "role": "secondary"}]}, None),
     ({"looks": [{"look": 1, "wave": "never"}]}, None),
+    ({"measures": [{"measure": f"m{i}"} for i in range(201)]}, [(("measures",), "too_long")]),
+    ({"waves": [{"key": f"w{i}", "kind": "interim"} for i in range(201)]}, [(("waves",), "too_long")]),
+    ({"units": [{"unit_id": f"u{i}"} for i in range(10_001)]}, [(("units",), "too_long")]),
 ]
 
 
@@ -240,3 +245,13 @@ async def test_a_plan_is_written_before_the_test(house: House) -> None:
     await ok(house.lead.post(f"{path}/plan/lock"))
     await move(house, path, "test")
     await refused(house.lead.put(f"{path}/plan", json=PLAN), 409, "plan_locked")
+
+
+def test_units_are_compared_with_each_other_once() -> None:
+    units = [{"unit_id": f"u{i}", "arm": "control"} for i in range(10_000)]
+    measures = [{"measure": "mbi_ee", "family": "normal", "direction": "lower_is_better"}]
+    began = time.process_time()
+    with pytest.raises(ValidationError, match=r"unit named twice: u1, u7 \["):
+        Plan.model_validate({**LONG, "measures": measures, "units": [*units[:-2], units[7], units[1]]})
+    # Each counted among all, they took five seconds.
+    assert time.process_time() - began < 2
