@@ -13,7 +13,7 @@ from analysis.package import MANIFEST, README, digest, documents, in_words, mani
 from app.analyses.files import files_of, pieces
 from app.analyses.models import Analysis, AnalysisFile, AnalysisPlot
 from app.analyses.outputs import DRAWS_HIDDEN, estimate_of
-from app.analyses.shown import analysis_out, data_shown, hidden_since, result_out, small_since
+from app.analyses.shown import analysis_out, data_shown, hidden_since, result_out, small_since, untold
 from app.analyses.zipped import zipped
 from app.forms import instant_text
 from app.measures.confidential import warning_of
@@ -62,7 +62,7 @@ def package_of(session: Session, analysis: Analysis) -> Package:
     request = {**analysis.request, "data": data, "seed": provenance["seed"]}
     if unfit is None:
         request = analysis.request
-    result = result_out(stored, hidden.units, provenance)
+    result = result_out(stored, hidden.units, provenance, untold(analysis, hidden))
     made = documents(request, result, [*analysis.warnings, *warning_of(hidden)])
     left_out: dict[str, str] = {}
     for plot in session.exec(

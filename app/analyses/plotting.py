@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from analysis import plots
-from analysis.documents import Family, FitRequest, PlannedMeasure
+from analysis.documents import Design, Family, FitRequest, PlannedMeasure
 from analysis.errors import Refused
 from analysis.fit import Fit
 from analysis.runs import ADJUSTED, OBSERVED
@@ -90,7 +90,13 @@ def _plots(
     plan, runs = request.plan.expanded(), fitted.posteriors[key]
     yield "posterior", lambda: plots.posterior(effect, runs[ADJUSTED], runs[OBSERVED], planned.mmd)
     yield "prior_posterior", lambda: plots.prior_posterior(plan, key, runs)
-    left_out = {(arm, wave) for measure, arm, wave, _ in hidden.get("tables", []) if measure == key}
+    wedge = plan.design is Design.STEPPED_WEDGE
+    # Linked people have no total of their own in a stepped wedge.
+    left_out = {
+        (arm, wave)
+        for measure, arm, wave, linked in hidden.get("tables", [])
+        if measure == key and not (wedge and linked)
+    }
     yield "cell_means", lambda: plots.cell_means(plan, key, request.data[key], left_out)
     yield "categories", lambda: plots.categories(plan, key, request.data[key], left_out)
     yield "event_study", lambda: plots.event_study(effect)
@@ -100,7 +106,9 @@ def _plots(
     units |= {arm.key for arm in plan.arms} if None in hidden.get("units", []) else set()
     yield "units", lambda: plots.units(effect, unit_names, units)
     yield "by_time", lambda: plots.by_time(effect)
-    yield "predictive", lambda: plots.predictive(_two_sided(effect), key, unit=SCALES.get(planned.family, "of people"))
+    # Of other designs an arm that is hidden is in no analysis; a stepped wedge is checked by arm and wave.
+    checked = {} if wedge and left_out else effect
+    yield "predictive", lambda: plots.predictive(_two_sided(checked), key, unit=SCALES.get(planned.family, "of people"))
     yield "trace", lambda: plots.trace(_chains(fitted, key))
     yield "rank", lambda: plots.rank(_chains(fitted, key))
 

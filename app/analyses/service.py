@@ -214,7 +214,7 @@ def _queued(session: Session, pilot: Pilot, asked: Asked, taken: Snapshot) -> An
         data_hash=data_hash,
         data_revision=revision,
         warnings=warnings,
-        suppressed=kept(suppressed),
+        suppressed=kept(suppressed, asked.plan),
         provenance={
             "plan_version": version.number,
             "plan_hash": plan_hash,

@@ -46,15 +46,16 @@ def collected(
         .group_by(m.wave)
     ).all()
     answers = {wave: (first, last) for wave, first, last in rows}
+    days = days_of(session, pilot_id, iteration, plan, waves)
+    return {wave: Collected(days[wave], answers.get(wave, (None, None))) for wave in waves}
+
+
+def days_of(session: Session, pilot_id: str, iteration: int, plan: Plan, waves: Sequence[str]) -> dict[str, Days]:
+    """The first and last day of these waves, as recorded or else as planned."""
     mine = (Wave.pilot_id == pilot_id, Wave.iteration == iteration)
     recorded = {w.key: (w.starts_on, w.ends_on) for w in session.exec(select(Wave).where(*mine))}
     planned = {w.key: (w.starts_on, w.ends_on) for w in plan.waves}
-    return {
-        wave: Collected(
-            days_in_force(wave, *planned.get(wave, (None, None)), recorded), answers.get(wave, (None, None))
-        )
-        for wave in waves
-    }
+    return {wave: days_in_force(wave, *planned.get(wave, (None, None)), recorded) for wave in waves}
 
 
 def outside(found: Mapping[str, Collected]) -> Iterator[tuple[str, str]]:

@@ -10,11 +10,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from analysis.documents import Plan
+from analysis.documents import Design, Plan
 from app.config import Settings
 from app.db import Json
+from app.measures.collected import days_of
+from app.measures.crossed import UNTOLD, Crossing, suppress_crossed
+from app.measures.interval import day_of
 from app.measures.models import Shape
 from app.measures.revisions import measurements, summaries
+from app.measures.starting import INSIDE, crossing
 from app.measures.suppression import Suppressed, Table, Unit, suppress
 from app.pilots.models import Pilot
 from app.plans.service import current_version, plan_of
@@ -55,8 +59,25 @@ def suppressed_of(session: Session, pilot: Pilot, iteration: int, at: int | None
     )
     already = frozenset(unit for (kept,) in rows for unit in (kept or {}).get("units", []))
     plan = plan_of(version)
-    now = suppress(people(session, pilot.id, iteration, plan), least, already)
-    return now if at is None else suppress(people(session, pilot.id, iteration, plan, at), least, now.units)
+    crossed = crossing_of(session, pilot.id, iteration, plan) if plan.design is Design.STEPPED_WEDGE else None
+
+    def hidden(revision: int | None, before: frozenset[Unit]) -> Suppressed:
+        counts = people(session, pilot.id, iteration, plan, revision)
+        return suppress(counts, least, before) if crossed is None else suppress_crossed(counts, crossed, least, before)
+
+    now = hidden(None, already)
+    return now if at is None else hidden(at, now.units)
+
+
+def crossing_of(session: Session, pilot_id: str, iteration: int, plan: Plan) -> Crossing:
+    """The arms of a stepped wedge at its waves, by the days in force.
+
+    The library goes by the plan's own days: where these say that a unit started inside a wave, it leaves the unit out.
+    """
+    days = days_of(session, pilot_id, iteration, plan, [wave.key for wave in plan.waves])
+    planned = {wave.key: (day_of(wave.starts_on), day_of(wave.ends_on)) for wave in plan.waves}
+    left_out = frozenset(place for place, arm in crossing(plan, planned).items() if arm == INSIDE)
+    return Crossing(crossing(plan, days), left_out)
 
 
 def people(
@@ -106,7 +127,12 @@ def people_in(shape: str, entry: Entry) -> int | None:
 def table_of(measure: str, entry: Entry, wave: str) -> Table:
     """The table an entry belongs to; pairs and changes name no wave: they are of linked people and lead to `wave`."""
     named = entry.get("wave")
-    return Table(measure, entry["arm"], named or wave, linked=named is None)
+    return Table(measure, arm_in(entry), named or wave, linked=named is None)
+
+
+def arm_in(entry: Entry) -> str:
+    """The arm of an entry; of a stepped wedge it may not be told."""
+    return entry["arm"] or UNTOLD
 
 
 def people_of(measure: str, shapes: Shapes, waves: Collection[str], wave: str) -> dict[Table, dict[Unit, int]]:
@@ -120,7 +146,7 @@ def people_of(measure: str, shapes: Shapes, waves: Collection[str], wave: str) -
                 continue
             found[table][entry["unit"]] += n
             if entry.get("participant") is not None:
-                seen[entry["arm"], entry["unit"], entry["participant"]].add(entry["wave"] == wave)
+                seen[arm_in(entry), entry["unit"], entry["participant"]].add(entry["wave"] == wave)
     for (arm, unit, _), when in seen.items():
         found[Table(measure, arm, wave, linked=True)][unit] += len(when) > 1
     return found

@@ -194,7 +194,7 @@ def read_cells(
         msg = f"the data of iteration {number} are at revision {newest}; there is no revision {revision} yet"
         raise Invalid(msg, [fault(["revision"], msg, "unknown_revision")])
     taken = snapshot(session, pilot.id, number, plan, plan.followup, revision)
-    suppressed = suppressed_of(session, pilot, number, revision)
+    suppressed = suppressed_of(session, pilot, number, revision).as_analysed
     return SufficientStatistics(
         iteration=number,
         revision=newest if revision is None else revision,

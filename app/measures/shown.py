@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, col
 
-from app.measures.confidential import Entry, people_in, table_of
+from app.measures.confidential import Entry, arm_in, people_in, table_of
 from app.measures.models import Measurement, Summary
 from app.measures.schemas import MeasurementOut, SummaryOut
 from app.measures.suppression import Suppressed
@@ -61,7 +61,7 @@ def entry_out(measure: str, shape: str, entry: Entry, suppressed: Suppressed, wa
     counted = people_in(shape, entry) is not None
     if counted and suppressed.hides(table_of(measure, entry, wave), entry["unit"]):
         return {**{name: entry[name] for name in PLACE if name in entry}, "suppressed": True}
-    if shape == "rows" and suppressed.unlinks(measure, entry["arm"]):
+    if shape == "rows" and suppressed.unlinks(measure, arm_in(entry)):
         return {**entry, "participant": None}
     return entry if isinstance(entry, dict) else dict(entry)
 

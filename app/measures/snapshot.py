@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from analysis.documents import Design, Family, Plan, PlannedMeasure
 from app.measures.cells import Entry, Rows
-from app.measures.collected import collected, outside
+from app.measures.collected import collected, days_of, outside
 from app.measures.interruptions import definition_warnings, observed, start_of
 from app.measures.models import Shape, Summary, Wave
 from app.measures.response import lost_of_followed, lost_of_invited
@@ -73,9 +73,7 @@ def snapshot(
 
 def _cross(session: Session, pilot_id: str, iteration: int, plan: Plan, taken: Snapshot) -> None:
     """Put the entries of a stepped wedge into the arms that hold at their waves."""
-    waves = [wave.key for wave in plan.waves]
-    days = {wave: found.wave for wave, found in collected(session, pilot_id, iteration, plan, waves).items()}
-    arms = crossing(plan, days)
+    arms = crossing(plan, days_of(session, pilot_id, iteration, plan, [wave.key for wave in plan.waves]))
     for measure, shapes in taken.data.items():
         for shape, entries in shapes.items():
             for code, message in inside(measure, entries, arms):

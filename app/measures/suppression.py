@@ -7,7 +7,7 @@ of the iteration: tables are of nearly the same people, and what one shows must 
 whose total is below `least` is hidden as a whole; one that holds a single unit shows that unit by its total.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,13 +29,22 @@ Counts = Mapping[Table, Mapping[Unit, int]]
 
 @dataclass(frozen=True)
 class Suppressed:
-    """What is hidden: `units` in every table but those where they are `alone`, and `tables` as a whole."""
+    """What is hidden: `units` in every table but those where they are `alone`, and `tables` as a whole.
+
+    `crossed` is the same of the tables by the arm that holds at a wave, where a design has such (`crossed.py`).
+    """
 
     least: int = 1
     units: frozenset[Unit] = frozenset()
     tables: frozenset[Table] = frozenset()
     alone: frozenset[Table] = frozenset()
     cells: int = 0
+    crossed: "Suppressed | None" = None
+
+    @property
+    def as_analysed(self) -> "Suppressed":
+        """What is hidden of the data in the arms that an analysis takes them in."""
+        return self if self.crossed is None else self.crossed
 
     def __bool__(self) -> bool:
         """Whether anything is hidden."""
@@ -55,25 +64,35 @@ def suppress(counts: Counts, least: int, already: frozenset[Unit] = frozenset())
 
     Deterministic: of several cells that would do, the smallest is hidden, then the first by name.
     """
-    people = {table: here for table in sorted(counts) if (here := {u: n for u, n in counts[table].items() if n > 0})}
     if least <= 1:
         return Suppressed()
+    people = filled(counts)
     small = {table for table, here in people.items() if sum(here.values()) < least}
     alone = {table for table, here in people.items() if len(here) == 1}
-    open_ = {table: here for table, here in people.items() if table not in small | alone}
-    units = {*already, *(unit for here in open_.values() for unit, n in here.items() if n < least)}
-    while more := next(_needed(open_, units, least), None):
-        units.add(more[1])
+    units = closed([here for table, here in people.items() if table not in small | alone], least, already)
     cells = sum(
         table in small or (unit in units and table not in alone) for table, here in people.items() for unit in here
     )
-    return Suppressed(least, frozenset(units), frozenset(small), frozenset(alone), cells)
+    return Suppressed(least, units, frozenset(small), frozenset(alone), cells)
 
 
-def _needed(open_: Counts, units: set[Unit], least: int) -> Iterator[tuple[Table, Unit]]:
+def filled(counts: Counts) -> dict[Table, dict[Unit, int]]:
+    """The tables in order, with the cells that have people."""
+    return {table: here for table in sorted(counts) if (here := {u: n for u, n in counts[table].items() if n > 0})}
+
+
+def closed(tables: Collection[Mapping[Unit, int]], least: int, already: Collection[Unit]) -> frozenset[Unit]:
+    """The units to hide in these tables of several, each of `least` people or more, so that no total tells a cell."""
+    units = {*already, *(unit for here in tables for unit, n in here.items() if n < least)}
+    while more := next(_needed(tables, units, least), None):
+        units.update(more)
+    return frozenset(units)
+
+
+def _needed(tables: Collection[Mapping[Unit, int]], units: set[Unit], least: int) -> Iterator[tuple[Unit]]:
     """The next smallest cell of every table whose hidden cells would still be told by its total."""
-    for table, here in open_.items():
+    for here in tables:
         hidden = [n for unit, n in here.items() if unit in units]
         if hidden and (len(hidden) == 1 or sum(hidden) < least):
             shown = [(n, unit is not None, unit or "", unit) for unit, n in here.items() if unit not in units]
-            yield table, min(shown)[3]
+            yield (min(shown)[3],)

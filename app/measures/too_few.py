@@ -41,10 +41,11 @@ def refuse_few(few: list[Table], least: int) -> None:
             f"{said}: no effect can be shown without showing who they are. Enter the answers that are missing, or plan "
             "larger arms or without that wave"
         )
-        arms = [{"measure": t.measure, "arm": t.arm, "wave": t.wave} for t in few]
+        arms = [{"measure": t.measure, "arm": t.arm or None, "wave": t.wave} for t in few]
         raise Conflict(msg, "too_few_people", too_few=arms)
 
 
 def _said(table: Table, least: int) -> str:
     who = "people seen before and after" if table.linked else "people"
-    return f"{table.measure}: fewer than {least} {who} in the arm {table.arm} at {table.wave}"
+    arm = f" in the arm {table.arm}" if table.arm else ""
+    return f"{table.measure}: fewer than {least} {who}{arm} at {table.wave}"

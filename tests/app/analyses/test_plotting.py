@@ -52,6 +52,19 @@ def test_a_stepped_wedge_shows_its_effect_by_time_since_start() -> None:
     assert "by_time" in {plot["name"] for plot in drawn}
 
 
+def test_a_stepped_wedge_of_which_an_arm_is_hidden_is_not_checked_by_arm_and_wave() -> None:
+    asked = wedge_request(wedge(np.random.default_rng(1)))
+    found = fit_with_draws(asked)
+    effects = [{**effect, "predictive": CHECKS} for effect in found.answer["effects"]]
+    fitted = Fit({**found.answer, "effects": effects}, found.draws, found.posteriors)
+    for linked in (False, True):
+        drawn, warned = draw(asked, fitted, {}, {"tables": [["m", "c", "w1", linked]]})
+        assert warned == []
+        svgs = {plot["name"]: plot["svg"] for plot in drawn}
+        assert ("predictive" in svgs) is linked
+        assert ("too few people" in svgs["cell_means"]) is not linked
+
+
 def test_every_fitted_measure_has_its_plots(request_: FitRequest) -> None:
     drawn, warned = draw(request_, sampled(fit_with_draws(request_)), {})
     assert warned == []

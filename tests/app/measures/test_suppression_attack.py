@@ -42,7 +42,17 @@ class Case(NamedTuple):
 
     @property
     def waves(self) -> tuple[str, ...]:
-        return ("early", "pre", "post") if self.design == "did" else ("pre", "post")
+        return ("pre", "post") if self.design in {"cluster", "parallel"} else ("early", "pre", "post")
+
+    @property
+    def wedge(self) -> bool:
+        return self.design == "stepped_wedge"
+
+    def end(self, u: int, p: int) -> str:
+        """The arm of a person of a unit, in the end."""
+        if self.wedge:
+            return "intervention" if STARTS[u] else "control"
+        return "control" if (p if self.design == "parallel" else u) % 2 else "intervention"
 
 
 CASES = [
@@ -51,18 +61,28 @@ CASES = [
     Case("parallel", "linked", 3),
     Case("did", "linked", 4),
     Case("did", "anonymous", 5),
+    Case("stepped_wedge", "linked", 6),
+    Case("stepped_wedge", "summaries", 7),
 ]
 DRAWN = CASES[:1]
+# Of a stepped wedge: the days of its waves, and when each unit starts. Both small ones cross together with others.
+DAYS = {"early": "2026-01-05", "pre": "2026-03-02", "post": "2026-05-04"}
+STARTS = ["2026-02-01", "2026-04-01", "2026-02-01", "2026-04-01", "2026-02-01", "2026-04-01", None, None]
 PLOTS = ("units", "cell_means", "predictive")
 ADMINISTRATORS = frozenset({"list_audit", "list_keys"})
 
 
 class World(NamedTuple):
-    """A pilot with an analysis, and what is true of it: every value by cell, and the names of its units."""
+    """A pilot with an analysis, and what is true of it: every value by cell, and the names of its units.
+
+    `held` is the cell by the arm that holds at its wave, which in a stepped wedge is not the one it was entered in.
+    """
 
     pilot: str
     analysis: str
+    waves: tuple[str, ...]
     values: dict[Cell, list[float]]
+    held: dict[Cell, Cell]
     names: dict[str, str]
 
     @property
@@ -88,12 +108,12 @@ def people(case: Case, units: list[str]) -> Iterator[tuple[Cell, str, float]]:
     sizes = [3, 2, *(rng.choice([4, 6, 7, 9, 12]) for _ in units[2:])]
     for u, (unit, size) in enumerate(zip(units, sizes, strict=True)):
         for p in range(size):
-            arm = "control" if (p if case.design == "parallel" else u) % 2 else "intervention"
+            arm = case.end(u, p)
             level = rng.uniform(15, 40)
             for wave in case.waves:
                 value = round(min(max(rng.gauss(level, 6), 0), 54), 2)
                 for measure, given in (("mbi_ee", value), ("mbi_burnout", float(value > 27))):
-                    if wave == "pre" or rng.random() < 0.9:
+                    if wave == ("early" if case.wedge else "pre") or rng.random() < 0.9:
                         yield (measure, arm, wave, unit), f"p-{u}-{p}", given
 
 
@@ -150,18 +170,25 @@ async def build(house: House, app: FastAPI, finish: Finish, case: Case) -> World
         "design": case.design,
         "control": "control",
         "baseline": "pre",
-        "waves": [{"key": key, "kind": "followup" if key == "post" else "baseline"} for key in case.waves],
+        "waves": [{"key": key, "kind": kind_of(case, key), **day_of(case, key)} for key in case.waves],
         "measures": [
             {"measure": "mbi_ee", "role": "primary", "reference_sd": 10.3},
             {"measure": "mbi_burnout", "role": "secondary"},
         ],
         "followup_months": 6,
-        "randomised": case.design != "did",
+        "randomised": case.design not in {"did", "stepped_wedge"},
     }
+    if case.wedge:
+        plan |= {"baseline": None, "followup": "post"}
+        plan["units"] = [{"unit_id": unit, "starts_on": day} for unit, day in zip(units, STARTS, strict=True)]
     await ok(house.lead.put(f"{path}/plan", json=plan))
     given = list(people(case, units))
     await enter(house, case, path, given, {"early", "pre"})
-    await ok(house.lead.put(f"{path}/waves/pre", json={"invited": {"intervention": 90, "control": 80}}))
+    await ok(
+        house.lead.put(
+            f"{path}/waves/pre", json={**day_of(case, "pre"), "invited": {"intervention": 90, "control": 80}}
+        )
+    )
     await ok(house.lead.post(f"{path}/plan/lock"))
     await move(house, path, "test")
     await enter(house, case, path, given, {"post"})
@@ -174,14 +201,31 @@ async def build(house: House, app: FastAPI, finish: Finish, case: Case) -> World
     values: dict[Cell, list[float]] = defaultdict(list)
     for cell, _, value in given:
         values[cell].append(value)
+    held = {cell: (cell[0], arm_at(case, cell, units), *cell[2:]) for cell in values}
     for effect in fitted.answer["effects"]:
-        effect["predictive"] = checks(values, effect["measure"], case.waves)
+        effect["predictive"] = checks({held[cell]: of for cell, of in values.items()}, effect["measure"], case.waves)
     drawn, warned = (
         plotting.draw(request, fitted, document["unit_names"], document["suppressed"]) if case in DRAWN else ([], [])
     )
     assert warned == []
     finish(asked["id"], fitted.answer, drawn)
-    return World(path, asked["id"], values, names)
+    return World(path, asked["id"], case.waves, values, held, names)
+
+
+def kind_of(case: Case, wave: str) -> str:
+    return "followup" if wave == "post" else "interim" if case.wedge and wave == "pre" else "baseline"
+
+
+def day_of(case: Case, wave: str) -> dict[str, str]:
+    return {"starts_on": DAYS[wave]} if case.wedge else {}
+
+
+def arm_at(case: Case, cell: Cell, units: list[str]) -> str:
+    """The arm that holds at the wave of a cell."""
+    start = STARTS[units.index(cell[3])]
+    if not case.wedge:
+        return cell[1]
+    return "intervention" if start is not None and start <= DAYS[cell[2]] else "control"
 
 
 def checks(values: dict[Cell, list[float]], measure: str, waves: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -189,9 +233,10 @@ def checks(values: dict[Cell, list[float]], measure: str, waves: tuple[str, ...]
     found = []
     for arm in ("control", "intervention"):
         for w, wave in enumerate(waves):
-            mean = float(
-                np.mean([v for (m, a, k, _), vs in values.items() if (m, a, k) == (measure, arm, wave) for v in vs])
-            )
+            of_arm = [v for (m, a, k, _), vs in values.items() if (m, a, k) == (measure, arm, wave) for v in vs]
+            if not of_arm:
+                continue
+            mean = float(np.mean(of_arm))
             found.append({"cell": f"{arm}, wave {w + 1}", "quantity": "mean", "observed": mean, "low": mean - 1,
                           "high": mean + 1, "p": 0.5})  # fmt: skip
     return found
@@ -269,7 +314,11 @@ def recovered(world: World, seen: dict[str, list[Any]]) -> set[Cell]:
                 # Of people of one arm, or of both together.
                 mine = (effect["measure"], "post", unit["unit"])
                 equations.append([float((c[0], c[2], c[3]) == mine) for c in cells])
-    equations += [[float(c == cell) for c in cells] for cell in read(seen) if cell in at]
+            for arm, wave in (check["cell"].split(", wave ") for check in effect["predictive"]):
+                table = (effect["measure"], arm, world.waves[int(wave) - 1])
+                equations.append([float(world.held[c][:3] == table) for c in cells])
+    for cell in read(seen):
+        equations += [[float(c == mine) for c in cells] for mine in cells if cell in {mine, world.held[mine]}]
     return {cell for cell in world.small if determined(equations, at[cell], len(cells))}
 
 
@@ -331,7 +380,7 @@ def guessed(app: FastAPI, world: World, seen: dict[str, list[Any]]) -> list[int]
     return found
 
 
-HIDDEN, SHOWN = [(case, LEAST) for case in CASES], [(case, 1) for case in (CASES[0], CASES[1])]
+HIDDEN, SHOWN = [(case, LEAST) for case in CASES], [(case, 1) for case in (CASES[0], CASES[1], CASES[5])]
 
 
 HIDDEN_AND_SHOWN = pytest.mark.parametrize(("case", "least"), [*HIDDEN, *SHOWN], ids=str)
@@ -362,6 +411,8 @@ async def attack(house: House, app: FastAPI, least: int, finish: Finish, case: C
     assert len(world.small) > 3
     hidden = least == LEAST
     assert recovered(world, seen) == (set() if hidden else set(world.small))
+    # The attack knows the totals of every arm and wave in either arm.
+    assert all(e["predictive"] for answer in seen["read_analysis"] for e in answer["result"]["effects"])
     assert bool(told(world, seen)) is not hidden
     assert bool(values_read(world, seen)) is (not hidden and case.form != "summaries")
     assert guessed(app, world, seen) == ([] if hidden else [0])
