@@ -43,8 +43,9 @@ def assign(session: Session, pilot: Pilot, body: AllocationIn, person: str, at: 
     subjects = listed(session, pilot, plan, body, level)
     blocks, ratio = _blocks(plan, body, level)
     held = _entries(session, pilot)
-    unchanged = sorted({s.key for s in subjects} & {entry.subject for entry in held})
-    fresh = [s for s in subjects if s.key not in set(unchanged)]
+    known = {entry.subject for entry in held}
+    unchanged = sorted({s.key for s in subjects} & known)
+    fresh = [s for s in subjects if s.key not in known]
     if not fresh:
         newest = allocations_of(session, version)[-1]
         return newest, [], unchanged

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from itertools import batched
 from typing import Any, BinaryIO
 from xml.parsers import expat
 
@@ -24,6 +25,7 @@ LAST_ROW = 1_048_576
 LAST_COLUMN = 16_384
 LONGEST_TEXT = 32_767
 """The last row and column and the longest text that Excel has."""
+LONGEST_NUMBER = len(str(LAST_ROW))
 ROW = 8 * MIB
 """A row is held whole, as a tree: half a kilobyte of each cell, were there one in every column."""
 ELEMENTS = 8 * LAST_COLUMN
@@ -165,9 +167,10 @@ def _follower(*, as_tree: bool) -> Callable[[bytes], None]:
     held = before = rows = unpacked = ended = 0
     within = False
 
-    def start(tag: str, _attributes: object) -> None:
+    def start(tag: str, attributes: list[str]) -> None:
         nonlocal held, before, within
         if tag == ROW_TAG:
+            _require_near(dict(batched(attributes, 2, strict=True)).get("r", ""))
             if within:
                 raise Unreadable("damaged_workbook", "the workbook has a row in a row, which no workbook has")
             within, before = True, held
@@ -181,7 +184,7 @@ def _follower(*, as_tree: bool) -> Callable[[bytes], None]:
             within, held, ended = False, before, parser.CurrentByteIndex
             rows += 1
             if rows > LAST_ROW:
-                raise Unreadable("unpacks_too_large", f"a sheet has more than {LAST_ROW:,} rows; save it as CSV")
+                raise _many_rows()
 
     def follow(chunk: bytes) -> None:
         nonlocal unpacked
@@ -194,6 +197,16 @@ def _follower(*, as_tree: bool) -> Callable[[bytes], None]:
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.StartDoctypeDeclHandler = _no_doctype
     return follow
+
+
+def _require_near(number: str) -> None:
+    """Refuse a row below the last there can be: the library would make up all that were left out before it."""
+    if len(number) > LONGEST_NUMBER or (number.isdecimal() and int(number) > LAST_ROW):
+        raise _many_rows()
+
+
+def _many_rows() -> Unreadable:
+    return Unreadable("unpacks_too_large", f"a sheet has more than {LAST_ROW:,} rows; save it as CSV")
 
 
 def _large_row() -> Unreadable:

@@ -116,6 +116,11 @@ def test_rows_in_rows_are_refused() -> None:
     assert refusal(sheet_of("<row><c/><row/><c/></row>")).code == "damaged_workbook"
 
 
+@pytest.mark.parametrize("number", ["99999999999", "1048577", "9" * 5000])
+def test_a_row_far_below_is_refused_before_those_above_are_made_up(number: str) -> None:
+    assert refusal(sheet_of(f'<row r="{number}"><c><v>1</v></c></row>')).code == "unpacks_too_large"
+
+
 def test_a_document_type_is_refused_wherever_it_stands() -> None:
     late = b"<!--" + b" " * 5000 + b"--><!DOCTYPE a [<!ENTITY b 'c'>]><a/>"
     assert "document type" in refusal(with_part(GOOD, STYLES, late)).msg
